@@ -1,0 +1,82 @@
+# Needs python3 (3.10 or newer) with venv and pip, and make. The first target that is run creates the environment;
+# afterwards nothing is installed until requirements.lock or pyproject.toml changes.
+#
+#   ARGS=...         handed to the command of the target:  make lab ARGS=--no-browser    make test ARGS="-k layers"
+#   VENV=folder      the environment, .venv unless told otherwise
+#   PYTHON=python3   the interpreter that creates it
+#   TORCH_INDEX=url  another wheel index for PyTorch, such as its CPU-only one; leaves out the CUDA libraries
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+TESTS ?= tests notebooks
+
+PY := $(VENV)/bin/python
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+export OMP_NUM_THREADS ?= $(CORES)
+
+# The stamp's name changes with what is to be installed and from where.
+STAMP := $(VENV)/installed-$(shell { cat requirements.lock pyproject.toml; pwd; echo "$(TORCH_INDEX)"; } | cksum | cut -d ' ' -f 1)
+ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+# JupyterLab would otherwise ask on its first start whether it may fetch news, and look for updates.
+LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint format notebooks bench train lock clean
+
+help: ## List the targets
+	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  \1|/' | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python 3.10 or newer is needed; $(PYTHON) is {v.major}.{v.minor}")'
+	@echo "Installing the locked versions into $(VENV); this happens once and takes some minutes."
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@rm -f $(VENV)/installed-*
+ifdef TORCH_INDEX
+	@grep -vE '^(nvidia|cuda|triton)' requirements.lock > $(VENV)/wanted.txt
+	$(PY) -m pip install --disable-pip-version-check --extra-index-url $(TORCH_INDEX) -r $(VENV)/wanted.txt
+else
+	$(PY) -m pip install --disable-pip-version-check -r requirements.lock
+endif
+	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@echo '$(LAB_SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@touch $@
+
+lab: $(STAMP) ## Open JupyterLab on the notebooks, on this machine only (ARGS=--no-browser where there is no screen)
+	$(PY) -m jupyterlab --ip=127.0.0.1 $(ROOT_FLAG) --ServerApp.root_dir=notebooks $(ARGS)
+
+test: $(STAMP) ## Run all tests: the package, every notebook, and JupyterLab in Chromium where there is one
+	$(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(TESTS) $(ARGS)
+
+lint: $(STAMP) ## Check style and formatting, notebooks included
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: $(STAMP) ## Format the code and mend what the linter can mend
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+notebooks: $(STAMP) ## Execute every notebook in place and store its outputs (ARGS=notebooks/00_cnn_review.ipynb for one)
+	$(PY) tests/run_notebooks.py $(ARGS)
+
+bench: $(STAMP) ## Measure the budgets: import time and explorer updates
+	$(PY) -m benchmarks $(ARGS)
+
+train: $(STAMP) ## Train and export the shipped networks again, from the pictures in DATA=folder (hours)
+	@[ -n "$(DATA)" ] || { echo "Say where the pictures are: make train DATA=folder (python -m training.classifiers --help)"; exit 2; }
+	$(PY) -m training.classifiers $(DATA) --network squeezenet1_1
+	$(PY) -m training.classifiers $(DATA) --network mini_alexnet --teacher runs/squeezenet1_1/last.pt
+	$(PY) -m training.classifiers $(DATA) --network mini_vgg --teacher runs/squeezenet1_1/last.pt
+	$(PY) -m training.export $(DATA) runs/mini_alexnet/last.pt runs/mini_vgg/last.pt
+
+lock: ## Renew requirements.lock from pyproject.toml, keeping the versions that still fit (ARGS=--upgrade for the newest)
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
+	build/lock/bin/uv pip compile pyproject.toml --extra test --universal --python-version 3.10 --no-annotate --quiet \
+		--custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
+
+clean: ## Remove caches and build products; the environment stays (delete .venv to start afresh)
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -type d \( -name __pycache__ -o -name .ipynb_checkpoints -o -name '*.egg-info' \) -exec rm -rf {} +
