@@ -1,0 +1,159 @@
+"""Look at what flows through a network. This is the only module that registers hooks.
+
+Hooks are always undone, also after an exception or an interrupt, and what was recorded stays what it was: each
+recorded layer hands a *copy* of its output on, so that an in-place ReLU behind it overwrites the copy. Without that,
+the "output of conv5" of torchvision's AlexNet, VGG, SqueezeNet and ResNets is in truth the output of the ReLU.
+
+A module that a network calls several times (the ReLU of a ResNet block) has one layer per call: ``"layer1.0.relu"``
+is the first, ``"layer1.0.relu:2"`` the second.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor, nn
+
+Listener = Callable[[str, nn.Module, object], object]
+
+
+class _Stop(Exception):
+    """Ends a forward pass whose remaining layers nobody asked for."""
+
+
+def network_of(model: nn.Module) -> nn.Module:
+    """The bare network inside a ``Classifier``, any other module itself: layer names are relative to it."""
+    network = getattr(model, "network", None)
+    return network if isinstance(network, nn.Module) else model
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put every submodule into eval mode while the context is open, then each back into its own mode."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
+def watch(model: nn.Module, listener: Listener, *, only: set[str] | None = None) -> Iterator[None]:
+    """Call ``listener(layer, module, output)`` whenever a submodule has run, as long as the context is open.
+
+    Args:
+        model: Network to observe.
+        listener: Gets the layer's name, with ``:2`` for a second call in the same forward pass, its module, and
+            its output. What it returns replaces the output, unless it is None.
+        only: Names of the modules to watch; all of them if omitted.
+    """
+    network = network_of(model)
+    calls: Counter[str] = Counter()
+
+    def hook_for(name: str) -> Callable:
+        def hook(module: nn.Module, args: tuple, output: object) -> object:
+            calls[name] += 1
+            layer = name if calls[name] == 1 else f"{name}:{calls[name]}"
+            return listener(layer, module, output)
+
+        return hook
+
+    handles = []
+    try:
+        handles.append(network.register_forward_pre_hook(lambda module, args: calls.clear()))
+        for name, module in network.named_modules():
+            if name and (only is None or name in only):
+                handles.append(module.register_forward_hook(hook_for(name)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def check_layers(model: nn.Module, layers: Sequence[str]) -> None:
+    """Raise a ``KeyError`` with the closest names if one of ``layers`` is not a layer of ``model``."""
+    if isinstance(layers, str):
+        raise TypeError(f"layers must be a list of names, got the string {layers!r}; write [{layers!r}]")
+    names = dict(network_of(model).named_modules())
+    for layer in layers:
+        module, _, call = layer.partition(":")
+        if module not in names or not module or (call and not (call.isdecimal() and int(call) > 1)):
+            close = get_close_matches(module, filter(None, names), n=3, cutoff=0.3)
+            raise KeyError(f"{_name(model)} has no layer {layer!r}; close names: {', '.join(close) or 'none'}")
+
+
+def _name(model: nn.Module) -> str:
+    return getattr(model, "name", None) or type(network_of(model)).__name__
+
+
+@contextmanager
+def capture(model: nn.Module, layers: Sequence[str], *, stop: bool = False) -> Iterator[dict[str, Tensor]]:
+    """Record the outputs of named layers while the context is open.
+
+    Args:
+        model: Network to observe; weights, mode, hooks and outputs stay as they are.
+        layers: Names from ``model.layers()``, for example ``["conv5"]`` or ``["layer1.0.relu:2"]``.
+        stop: End the body of the ``with`` as soon as every layer has been seen, without running the rest.
+
+    Yields:
+        Layer name -> that layer's latest output, (N, C, h, w) or (N, C), attached to the graph: gradients with
+        respect to it are there even if neither the images nor the weights ask for any.
+
+    Raises:
+        KeyError: If a name is not a layer of ``model``.
+        TypeError: If a layer puts out something else than one tensor.
+
+    Example:
+        >>> with capture(model, ["conv5"]) as activations:
+        ...     logits = model(images)
+        >>> activations["conv5"].shape
+        torch.Size([1, 128, 13, 13])
+    """
+    check_layers(model, layers)
+    activations: dict[str, Tensor] = {}
+
+    def record(layer: str, module: nn.Module, output: object) -> Tensor | None:
+        if layer not in layers:
+            return None
+        if not isinstance(output, Tensor):
+            raise TypeError(f"layer {layer!r} puts out a {type(output).__name__}, not a tensor; take one inside it")
+        if torch.is_grad_enabled() and not output.requires_grad and output.is_floating_point():
+            output.requires_grad_()
+        activations[layer] = output
+        if stop and len(activations) == len(set(layers)):
+            raise _Stop
+        return output.clone()  # a following in-place ReLU overwrites the clone instead
+
+    with suppress(_Stop), watch(model, record, only={layer.partition(":")[0] for layer in layers}):
+        yield activations
+
+
+def activations(
+    model: nn.Module, images: Tensor, layers: Sequence[str], *, gradients: bool = False
+) -> dict[str, Tensor]:
+    """Compute the outputs of some layers, and nothing behind the deepest of them.
+
+    Args:
+        model: Network to observe, run in eval mode and left as it was.
+        images: (N, 3, H, W), RGB in [0, 1].
+        layers: Names from ``model.layers()``.
+        gradients: Keep the graph, for gradients through the layers; off by default.
+
+    Returns:
+        Layer name -> output, (N, C, h, w) or (N, C).
+
+    Raises:
+        KeyError: If a name is not a layer of ``model``.
+    """
+    result: dict[str, Tensor] = {}
+    with nullcontext() if gradients else torch.no_grad(), evaluating(model):
+        with capture(model, layers, stop=True) as result:
+            model(images)
+    missing = [layer for layer in layers if layer not in result]
+    if missing:
+        raise KeyError(f"{_name(model)} never reached layer {missing[0]!r} in this forward pass")
+    return {layer: result[layer] for layer in layers}

@@ -1,0 +1,45 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pytest_configure(config):
+    torch.set_num_threads(usable_cores())
+
+
+@pytest.fixture(autouse=True)
+def reproducible():
+    """Start every test from the same seed, and leave no figure behind."""
+    torch.manual_seed(0)
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def tiny_cnn() -> nn.Sequential:
+    """Small enough to follow by hand: (N, 1, 6, 6) -> (N, 3), with an in-place ReLU as real networks have it."""
+    return nn.Sequential(
+        nn.Conv2d(1, 2, kernel_size=3),  # (N, 2, 4, 4)
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),  # (N, 2, 2, 2)
+        nn.Flatten(),
+        nn.Linear(8, 3),
+    ).eval()
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """The folder of unpacked data sets, for the tests that need more photographs than the packages bring."""
+    folder = os.environ.get("CS231N_VIZ_PICTURES")
+    if not folder:
+        pytest.skip("CS231N_VIZ_PICTURES is not set: needs a folder with caltech101/, imagenette2-160/, weights/ ...")
+    return Path(folder)
