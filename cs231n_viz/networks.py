@@ -1,0 +1,105 @@
+"""The two small networks that ship with the course.
+
+Both are plain ``nn.Sequential`` stacks of convolutions, ReLUs, max-pools and linear layers, so that each formula of
+the lecture applies to them as it stands. Training puts a batch norm behind every convolution
+(``batch_norm=True``); :func:`fold_batch_norm` merges it into the weights before they are shipped.
+"""
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+_VGG_WIDTHS = ((32,), (64,), (96, 96), (160, 160), (256, 256))
+
+
+def _convolution(name: str, convolution: nn.Conv2d, batch_norm: bool) -> list[tuple[str, nn.Module]]:
+    norm = [(f"norm{name}", nn.BatchNorm2d(convolution.out_channels))] if batch_norm else []
+    return [(f"conv{name}", convolution), *norm, (f"relu{name}", nn.ReLU())]
+
+
+def mini_alexnet(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
+    """AlexNet's shape at a sixteenth of its size: at 224 px conv5 is (128, 13, 13), FC6 and FC7 have 512 units.
+
+    Args:
+        classes: Number of logits.
+        batch_norm: Build for training: a batch norm behind every convolution, dropout before FC6 and FC7, and
+            pool5 averaged to 6x6, so that training can begin with pictures smaller than 224 px.
+        dropout: Probability of dropping an input of FC6 and FC7 while training.
+
+    Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs", NeurIPS 2012, fig. 2.
+    Differs from the paper: one column, narrower layers, no local response normalisation.
+    """
+    modules = [
+        *_convolution("1", nn.Conv2d(3, 64, 11, stride=4, padding=2), batch_norm),
+        ("pool1", nn.MaxPool2d(3, stride=2)),
+        *_convolution("2", nn.Conv2d(64, 128, 5, padding=2), batch_norm),
+        ("pool2", nn.MaxPool2d(3, stride=2)),
+        *_convolution("3", nn.Conv2d(128, 256, 3, padding=1), batch_norm),
+        *_convolution("4", nn.Conv2d(256, 192, 3, padding=1), batch_norm),
+        *_convolution("5", nn.Conv2d(192, 128, 3, padding=1), batch_norm),
+        ("pool5", nn.MaxPool2d(3, stride=2)),
+        *([("resize", nn.AdaptiveAvgPool2d(6))] if batch_norm else []),
+        ("flatten", nn.Flatten()),
+        *([("drop6", nn.Dropout(dropout))] if batch_norm else []),
+        ("fc6", nn.Linear(128 * 6 * 6, 512)),
+        ("relu6", nn.ReLU()),
+        *([("drop7", nn.Dropout(dropout))] if batch_norm else []),
+        ("fc7", nn.Linear(512, 512)),
+        ("relu7", nn.ReLU()),
+        ("fc8", nn.Linear(512, classes)),
+    ]
+    return nn.Sequential(OrderedDict(modules))
+
+
+def mini_vgg(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
+    """A stack of 3x3 convolutions that ends in global average pooling and one linear layer, as CAM asks for.
+
+    Args:
+        classes: Number of logits.
+        batch_norm: Build for training: a batch norm behind every convolution, dropout before the last layer.
+        dropout: Probability of dropping an input of the last layer while training.
+
+    Source: Simonyan & Zisserman, arXiv:1409.1556 (the 3x3 stack); Zhou et al., arXiv:1512.04150 (the head).
+    Differs from the paper: eight narrow convolutions.
+    """
+    modules: list[tuple[str, nn.Module]] = []
+    channels = 3
+    for block, widths in enumerate(_VGG_WIDTHS, start=1):
+        for position, width in enumerate(widths, start=1):
+            convolution = nn.Conv2d(channels, width, 3, padding=1)
+            modules += _convolution(f"{block}_{position}", convolution, batch_norm)
+            channels = width
+        if block < len(_VGG_WIDTHS):
+            modules.append((f"pool{block}", nn.MaxPool2d(2)))
+    modules += [("gap", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
+    modules += [("dropout", nn.Dropout(dropout))] if batch_norm else []
+    return nn.Sequential(OrderedDict([*modules, ("fc", nn.Linear(channels, classes))]))
+
+
+ARCHITECTURES: dict[str, Callable[..., nn.Sequential]] = {"mini_alexnet": mini_alexnet, "mini_vgg": mini_vgg}
+
+
+@torch.no_grad()
+def fold_batch_norm(trained: nn.Sequential, plain: nn.Sequential) -> nn.Sequential:
+    """Merge every batch norm of a trained network into the convolution before it.
+
+    Args:
+        trained: A network of this module, built with ``batch_norm=True``; left as it is.
+        plain: The same network built without; filled in, and put into eval mode.
+
+    Returns:
+        ``plain``, which now computes the logits of ``trained`` in eval mode.
+    """
+    trained = copy.deepcopy(trained).eval()
+    state = {key: value for key, value in trained.state_dict().items() if key in plain.state_dict()}
+    for name, module in trained.named_children():
+        if isinstance(module, nn.BatchNorm2d):
+            convolution = name.replace("norm", "conv")
+            fused = fuse_conv_bn_eval(trained.get_submodule(convolution), module)
+            state[f"{convolution}.weight"], state[f"{convolution}.bias"] = fused.weight, fused.bias
+    plain.load_state_dict(state)
+    return plain.eval()
