@@ -1,0 +1,121 @@
+"""The words of a report: values shown compactly, errors told calmly. Plain text, no printing."""
+
+import inspect
+import linecache
+import textwrap
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+WIDTH = 110  # characters of a line in the output of a notebook cell
+_LABEL = 11  # characters of "  came out " and its like
+
+
+def compact(value: Any) -> str:
+    """Show a value in little space: arrays with their shape, rounded, large ones abridged; numbers as Python does."""
+    if isinstance(value, Tensor | np.ndarray):
+        array = _as_numpy(value) if isinstance(value, Tensor) else value
+        kind = "tensor" if isinstance(value, Tensor) else "numpy array"
+        digits = {"float_kind": lambda x: f"{x:.4g}"}
+        # 64 values are the most that can be read; beyond, the corners tell enough
+        body = np.array2string(array, separator=", ", formatter=digits, threshold=64, edgeitems=2, max_line_width=WIDTH)
+        body = "\n".join(line for line in body.split("\n") if line.strip())  # NumPy parts planes by empty lines
+        return f"{kind} {tuple(value.shape)}" + ("\n" if "\n" in body else " ") + body
+    if isinstance(value, nn.Module):
+        return f"a network ({type(value).__name__})"
+    if isinstance(value, float):
+        return repr(float(f"{value:.6g}"))
+    if isinstance(value, list | tuple | dict | str | int | None):
+        return textwrap.shorten(repr(value), 2 * WIDTH, placeholder=" …")
+    return textwrap.shorten(str(value), WIDTH, placeholder=" …")
+
+
+def arguments(fed: Mapping[str, Any]) -> str:
+    """Show the arguments of a call: on one line if they fit, else a line or a block for each."""
+    shown = [f"{name} = {compact(value)}" for name, value in fed.items()]
+    line = ", ".join(shown)
+    return line if "\n" not in line and len(line) <= WIDTH - _LABEL else "\n".join(shown)
+
+
+def table(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Set labelled values in two columns.
+
+    Args:
+        rows: (label, text); a text may have several lines.
+
+    Returns:
+        Indented lines.
+    """
+    lines = []
+    for label, text in rows:
+        first, *rest = text.split("\n")
+        lines += [f"  {label:<{_LABEL - 2}}{first}", *(" " * _LABEL + line for line in rest)]
+    return lines
+
+
+def calm_error(error: Exception, function: Callable[..., Any]) -> str:
+    """Tell an error in one line: where in the student's own code, and what.
+
+    Args:
+        error: As caught.
+        function: The student's function; only lines of the cell or file that defines it are pointed at.
+
+    Returns:
+        For example ``line 4, `y = image[9]`: IndexError: index 9 is out of bounds``.
+    """
+    message = textwrap.shorten(str(error).split("\n")[0], WIDTH, placeholder=" …")
+    told = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    own = [f for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
+    if not own:
+        return told
+    source = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
+    return (
+        f"line {own[-1].lineno}"
+        + (f", `{textwrap.shorten(source, 60, placeholder=' …')}`" if source else "")
+        + f": {told}"
+    )
+
+
+def signature_complaint(reference: Callable[..., Any], function: Callable[..., Any]) -> str | None:
+    """Do names, order or defaults of the parameters differ from what is asked for? If so, say how."""
+    wanted, given = inspect.signature(reference), inspect.signature(function)
+    if [*wanted.parameters] == [*given.parameters] and _defaults(wanted) == _defaults(given):
+        return None
+    what = "defaults" if [*wanted.parameters] == [*given.parameters] else "parameters"
+    return f"the {what} differ: yours are {_plain(given)}, asked for are {_plain(wanted)}"
+
+
+def changed(names: Sequence[str]) -> list[str]:
+    """Explain that inputs were changed."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    advice = "something works in place (`+=`, `x[...] =`, `.pop()`, a method ending in `_`): work on a copy"
+    return table([("changed", listed), ("likely", advice)])
+
+
+def fallback(name: str) -> str:
+    """The last line after a wrong answer."""
+    return f"Not right yet: {name} is the reference for now, so that the notebook runs on."
+
+
+def can_change(value: Any) -> bool:
+    """Can a function change this argument for its caller?"""
+    return isinstance(value, Tensor | np.ndarray | nn.Module | list | dict)
+
+
+def _as_numpy(tensor: Tensor) -> np.ndarray:
+    dense = tensor.detach().cpu().to_dense()
+    return (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()  # NumPy has no bfloat16
+
+
+def _defaults(signature: inspect.Signature) -> list[str]:
+    return [repr(parameter.default) for parameter in signature.parameters.values()]
+
+
+def _plain(signature: inspect.Signature) -> str:
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(bare))
