@@ -162,7 +162,7 @@ def _pair(value: int | tuple[int, ...] | None, default: int) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
-def _conv_window(input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilation=1, groups=1) -> list:  # noqa: ANN001
+def _conv_window(input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilation=1, groups=1) -> list:
     kernel, dilation = tuple(weight.shape[-2:]), _pair(dilation, 1)
     if isinstance(padding, str):
         spare = [d * (k - 1) // 2 if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
@@ -170,13 +170,13 @@ def _conv_window(input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, 
     return list(zip(kernel, _pair(stride, 1), _pair(padding, 0), dilation, strict=True))
 
 
-def _max_window(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, *_, **__) -> list:  # noqa: ANN001
+def _max_window(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, *_, **__) -> list:
     kernel = _pair(kernel_size, 1)
     strides = kernel if stride in (None, (), []) else _pair(stride, 1)
     return list(zip(kernel, strides, _pair(padding, 0), _pair(dilation, 1), strict=True))
 
 
-def _average_window(input: Tensor, kernel_size, stride=None, padding=0, *_, **__) -> list:  # noqa: ANN001
+def _average_window(input: Tensor, kernel_size, stride=None, padding=0, *_, **__) -> list:
     return _max_window(input, kernel_size, stride, padding)
 
 
@@ -198,7 +198,7 @@ class _FieldTracer(TorchFunctionMode):
         self.image_size = tuple(image.shape[-2:])
         self.alive: list[Tensor] = [image]  # ids are only unique among living tensors
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         inputs = [t for t in _tensors(chain(args, (kwargs or {}).values())) if id(t) in self.fields]
         if inputs:

@@ -35,7 +35,12 @@ def test_records_what_the_layer_put_out_before_an_inplace_relu(tiny_cnn):
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [("alexnet", "features.10"), ("vgg16", "features.28"), ("resnet18", "layer4.1.bn2"), ("squeezenet1_1", "features.0")],
+    [
+        ("alexnet", "features.10"),
+        ("vgg16", "features.28"),
+        ("resnet18", "layer4.1.bn2"),
+        ("squeezenet1_1", "features.0"),
+    ],
 )
 def test_the_four_layers_that_popular_libraries_record_wrongly(name, layer):
     """The reference is the same network with every in-place flag off and a plain hook."""
@@ -69,14 +74,19 @@ def test_gradients_flow_to_the_record_though_nothing_else_asks_for_them(tiny_cnn
     torch.testing.assert_close(gradient[0].flatten(), tiny_cnn[4].weight[1])
 
 
+def record_and_raise(model, error):
+    with viz.capture(model, ["0", "1"]):
+        model(torch.randn(1, 1, 6, 6))
+        raise error
+
+
 def test_leaves_no_trace_also_after_an_exception_or_an_interrupt(tiny_cnn):
     tiny_cnn.train()
     tiny_cnn[1].eval()
     before = state_of(tiny_cnn)
     for error in (RuntimeError, KeyboardInterrupt):
-        with pytest.raises(error), viz.capture(tiny_cnn, ["0", "1"]):
-            tiny_cnn(torch.randn(1, 1, 6, 6))
-            raise error
+        with pytest.raises(error):
+            record_and_raise(tiny_cnn, error)
         assert_unchanged(tiny_cnn, before)
     with pytest.raises(RuntimeError), viz.capture(tiny_cnn, ["0"]):
         tiny_cnn(torch.randn(1, 9, 6, 6))
@@ -118,9 +128,8 @@ def test_calls_of_a_reused_module_are_told_apart_also_in_a_second_pass():
 def test_evaluating_gives_each_module_its_own_mode_back(tiny_cnn):
     tiny_cnn.train()
     tiny_cnn[2].eval()
-    with pytest.raises(ZeroDivisionError), evaluating(tiny_cnn):
-        assert not tiny_cnn.training
-        raise ZeroDivisionError
+    with evaluating(tiny_cnn):
+        assert not any(module.training for module in tiny_cnn.modules())
     assert [module.training for module in tiny_cnn] == [True, True, False, True, True]
 
 

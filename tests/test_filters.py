@@ -10,16 +10,24 @@ from cs231n_viz.filters import smooth_share
 def test_zero_is_grey_and_proportions_are_kept():
     weights = torch.randn(5, 3, 4, 4) * torch.tensor([1e-4, 1.0, 50.0, 0.3, 0.0]).view(5, 1, 1, 1)
     shown = viz.normalise_filters(weights)
-    assert shown.min() >= 0 and shown.max() <= 1
+    assert shown.min() >= 0
+    assert shown.max() <= 1
     assert torch.equal(shown[4], torch.full((3, 4, 4), 0.5))
     for before, after in zip(weights[:4], shown[:4] - 0.5, strict=True):
         torch.testing.assert_close(after / after.abs().max(), before / before.abs().max())
 
 
-@pytest.mark.parametrize(("name", "shape"), [("alexnet", (64, 3, 11, 11)), ("resnet18", (64, 3, 7, 7)),
-                                             ("mini_alexnet", (64, 3, 11, 11)), ("mini_vgg", (32, 3, 3, 3))])  # fmt: skip
-def test_the_first_convolution_is_found(name, shape):
-    assert viz.first_layer_filters(viz.load_model(name, weights=None)).shape == shape
+SHAPES = {
+    "alexnet": (64, 3, 11, 11),
+    "resnet18": (64, 3, 7, 7),
+    "mini_alexnet": (64, 3, 11, 11),
+    "mini_vgg": (32, 3, 3, 3),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_first_convolution_is_found(name):
+    assert viz.first_layer_filters(viz.load_model(name, weights=None)).shape == SHAPES[name]
     bare = torchvision.models.alexnet(weights=None)
     assert viz.first_layer_filters(bare).shape == (64, 3, 11, 11)
 

@@ -8,7 +8,8 @@ def test_photos_are_labelled_in_the_words_of_the_shipped_networks():
     assert gallery.names == viz.sample_images()
     image, label = gallery[gallery.names.index("motorcycle")]
     assert gallery.categories[label] == "Motorbikes"
-    assert image.ndim == 3 and image.shape[0] == 3
+    assert image.ndim == 3
+    assert image.shape[0] == 3
     shown = {name: gallery.categories[label] for name, label in zip(gallery.names, gallery.labels, strict=True)}
     assert shown["astronaut"] == shown["grace_hopper"] == "Faces"
     assert shown["moon"] == "moon"

@@ -150,7 +150,7 @@ def test_errors_name_what_was_wrong():
     model = network("resnet18")
     with pytest.raises(KeyError, match=r"no layer 'layer4\.1\.conv9'; close names: .*layer4\.1\.conv1"):
         viz.receptive_field(model, "layer4.1.conv9")
-    with pytest.raises(KeyError, match="never reached layer 'layer1.0.relu:3'"):
+    with pytest.raises(KeyError, match=r"never reached layer 'layer1\.0\.relu:3'"):
         viz.receptive_field(model, "layer1.0.relu:3")
     with pytest.raises(IndexError, match=r"no unit \(7, 0\) in a map of 7x7"):
         viz.receptive_field(model, "layer4").box(7, 0)

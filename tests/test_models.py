@@ -117,7 +117,9 @@ def test_a_prepared_cache_needs_no_server(weights_server):
     served, cached, state = weights_server
     cached.parent.mkdir(parents=True)
     shutil.move(served, cached)
-    assert torch.equal(viz.load_model("squeezenet1_1").network.state_dict()["features.0.weight"], state["features.0.weight"])
+    assert torch.equal(
+        viz.load_model("squeezenet1_1").network.state_dict()["features.0.weight"], state["features.0.weight"]
+    )
 
 
 def test_a_damaged_download_or_cache_is_a_weights_error(weights_server):
@@ -138,7 +140,7 @@ def test_a_shipped_file_with_a_wrong_sum_is_refused(monkeypatch, tmp_path):
     data[-1] ^= 1
     path.write_bytes(data)
     monkeypatch.setattr(models, "data_path", lambda *parts: tmp_path.joinpath(*parts))
-    with pytest.raises(viz.WeightsError, match="mini_vgg.safetensors is damaged: its sha256"):
+    with pytest.raises(viz.WeightsError, match=r"mini_vgg\.safetensors is damaged: its sha256"):
         viz.load_model("mini_vgg")
 
 
@@ -164,7 +166,7 @@ def test_foreign_weights_are_refused_with_their_difference(tmp_path):
     with pytest.raises(viz.WeightsError, match="must hold a state dict"):
         viz.load_model("resnet18", weights=path)
     path.write_bytes(b"garbage")
-    with pytest.raises(viz.WeightsError, match="w.pt"):
+    with pytest.raises(viz.WeightsError, match=r"w\.pt"):
         viz.load_model("resnet18", weights=path)
     with pytest.raises(viz.WeightsError, match="there is no weights file"):
         viz.load_model("resnet18", weights=tmp_path / "none.pt")

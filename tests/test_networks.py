@@ -17,7 +17,8 @@ def test_folding_keeps_the_logits_and_the_trained_network(name):
             nn.init.normal_(module.bias)
     before = {key: value.clone() for key, value in trained.state_dict().items()}
     plain = fold_batch_norm(trained, build(7))
-    assert trained.training and not plain.training
+    assert trained.training
+    assert not plain.training
     assert all(torch.equal(value, before[key]) for key, value in trained.state_dict().items())
     assert not any(isinstance(module, nn.BatchNorm2d | nn.Dropout) for module in plain.modules())
     images = torch.randn(2, 3, 224, 224)

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 from tqdm import tqdm
 
+from cs231n_viz.filters import smooth_share
 from cs231n_viz.networks import ARCHITECTURES
 from training import augment, pictures
 
@@ -45,7 +46,7 @@ class Recipe:
 
 RECIPES = {
     "squeezenet1_1": Recipe(((0.6, 128), (1.0, 144)), epochs=12, lr=5e-4),
-    "mini_alexnet": Recipe(((0.5, 160), (1.0, 224)), epochs=36, lr=3e-3, dropout=0.3),
+    "mini_alexnet": Recipe(((0.62, 160), (1.0, 224)), epochs=26, lr=3e-3, dropout=0.2),
     "mini_vgg": Recipe(((0.4, 112), (0.8, 128), (1.0, 160)), epochs=18, lr=3e-3, dropout=0.1),
 }
 
@@ -72,18 +73,10 @@ def build(name: str, classes: int, weights: Path | None = None) -> nn.Module:
 @torch.no_grad()
 def smooth_start(weight: Tensor) -> None:
     """Begin with small, blurred noise: what training never touches then looks grey, not grainy."""
-    taps = torch.exp(-torch.arange(-4.0, 5.0) ** 2 / (2 * 1.5**2))
+    taps = torch.exp(-(torch.arange(-4.0, 5.0) ** 2) / 2)
     kernel = torch.outer(taps, taps) / taps.sum() ** 2
     blurred = F.conv2d(weight.flatten(0, 1)[:, None], kernel[None, None], padding=4).view_as(weight)
     weight.copy_(blurred * (0.02 / blurred.std()))
-
-
-def roughness(weight: Tensor) -> Tensor:
-    """Mean squared spatial frequency of the filters, in units of the Nyquist frequency: scale-free, in [0, 2]."""
-    energy = torch.fft.fft2(weight).abs().square()
-    frequencies = torch.fft.fftfreq(weight.shape[-1]) / 0.5
-    squared = frequencies[:, None] ** 2 + frequencies[None, :] ** 2
-    return ((energy * squared).sum((1, 2, 3)) / energy.sum((1, 2, 3))).mean()
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -183,6 +176,7 @@ class Run:
     def epoch(self, index: int, images: list[Tensor], labels: Tensor) -> None:
         """Train for one epoch; appends the mean loss to the history."""
         self.network.train()
+        torch.manual_seed(self.args.seed * 1000 + index)  # of dropout: a resumed run ends as an unbroken one
         order, random = self.order(index)
         size = next(size for end, size in self.recipe.sizes if index < round(end * self.epochs))
         first = self.network.conv1.weight if self.args.network == "mini_alexnet" else None
@@ -194,7 +188,7 @@ class Run:
             loss = loss_of(logits, *goal)
             total += loss.item()
             if first is not None:
-                loss = loss + self.args.smoothness * roughness(first)
+                loss = loss + self.args.smoothness * (1 - smooth_share(first)).mean()
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
@@ -203,7 +197,7 @@ class Run:
         self.seconds += time.perf_counter() - start
         row = {"epoch": index + 1, "size": size, "loss": total / self.batches, "seconds": self.seconds}
         if first is not None:
-            row["roughness"] = roughness(first).item()
+            row["fine_share"] = (1 - smooth_share(first)).mean().item()
         self.history.append(row)
 
 
@@ -241,7 +235,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, help="ImageNet SqueezeNet (safetensors) in place of torchvision's")
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--smoothness", type=float, default=1.0, help="weight of the roughness of 11x11 filters")
+    parser.add_argument("--smoothness", type=float, default=0.5, help="weight of fine grain in 11x11 filters")
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="checkpoints; a second call resumes")

@@ -19,7 +19,7 @@ from cs231n_viz import filters, load_model
 from cs231n_viz.gallery import Gallery
 from cs231n_viz.networks import ARCHITECTURES, fold_batch_norm
 from training import pictures
-from training.classifiers import MEAN, STD, Recipe, RECIPES, accuracy, held_out_sets
+from training.classifiers import MEAN, RECIPES, STD, Recipe, accuracy, held_out_sets
 
 INPUT_SIZE = 224
 SETS = {

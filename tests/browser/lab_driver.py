@@ -1,0 +1,148 @@
+"""Drive notebooks in a real JupyterLab, in a real browser, the way a learner does."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+START = 120  # seconds to wait for a server or a page
+RUN = 180  # seconds to wait for a notebook to run
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # every cell is in the page, also those out of sight
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+}
+# What an element shows right now: a new picture has a new address, a canvas new pixels, anything else new content.
+LOOKS = """element => element.tagName === "IMG" ? element.src
+    : element.tagName === "CANVAS" ? element.toDataURL() : element.innerHTML"""
+IS_NEW = f"""([element, before]) => ({LOOKS})(element) !== before
+    && (element.tagName !== "IMG" || (element.complete && element.naturalWidth > 0))"""
+# A callback's error reaches neither a cell's output nor the page: only the messages of the kernel show every one.
+LISTEN = """() => {
+    window.kernelErrors = [];
+    jupyterapp.shell.currentWidget.sessionContext.iopubMessage.connect((_, message) => {
+        if (message.header.msg_type === "error")
+            window.kernelErrors.push(`${message.content.ename}: ${message.content.evalue}`);
+    });
+}"""
+RUN_ALL = """() => {
+    window.allCellsRan = undefined;
+    jupyterapp.commands.execute("notebook:run-all-cells").then(ok => { window.allCellsRan = Boolean(ok) });
+}"""
+
+
+class LabServer:
+    """A JupyterLab of its own: own settings, own token, free port, serving one folder on the loopback interface."""
+
+    def __init__(self, folder: Path, state: Path) -> None:
+        self.folder, self.token = folder, "browser-test"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = state / "server.log"
+        self.process = subprocess.Popen(
+            self._command(), env=self._environment(state), stdout=self.log.open("w"), stderr=subprocess.STDOUT
+        )
+
+    def _command(self) -> list[str]:
+        options = [f"--port={self.port}", "--ServerApp.port_retries=0", "--ip=127.0.0.1", "--no-browser"]
+        options += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.folder}"]
+        options += ["--LabApp.expose_app_in_browser=True"]  # lets a test ask whether all cells have run
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            options.append("--allow-root")
+        return [sys.executable, "-m", "jupyterlab", *options]
+
+    def _environment(self, state: Path) -> dict[str, str]:
+        for name, values in SETTINGS.items():
+            file = state / "settings" / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+        places = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "IPYTHONDIR": "ipython",
+        }
+        python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        return {**os.environ, **{name: str(state / place) for name, place in places.items()}, "PYTHONPATH": python_path}
+
+    def url(self, notebook: str) -> str:
+        """The address of a notebook of the folder, in a new workspace."""
+        return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset&token={self.token}"
+
+    def wait(self) -> None:
+        """Return once the server answers; raise with the end of its log if it does not."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with opener.open(f"http://127.0.0.1:{self.port}/api/status?token={self.token}", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise RuntimeError(f"JupyterLab did not start within {START} s:\n{self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """End the server and, with it, its kernels."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class LabNotebook:
+    """An open notebook whose kernel is ready.
+
+    ``panel`` is the locator of the notebook: ``notebook.panel.get_by_label("Filter")`` finds a labelled control.
+    """
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        page.goto(address, wait_until="domcontentloaded")
+        self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        self.panel.wait_for(timeout=START * 1000)
+        self.wait_idle(START)
+        page.evaluate(LISTEN)
+
+    def wait_idle(self, timeout: float = RUN) -> None:
+        """Wait until there is a kernel and it is doing nothing."""
+        # The indicator in the toolbar says "idle" before there is any kernel; the status bar does not.
+        status = self.page.locator("#jp-main-statusbar")
+        expect(status).to_contain_text("Python 3 (ipykernel) | Idle", timeout=timeout * 1000)
+        indicator = self.panel.locator(".jp-Notebook-ExecutionIndicator")
+        expect(indicator).to_have_attribute("data-status", "idle", timeout=timeout * 1000)
+
+    def run_all(self) -> None:
+        """Run all cells, by the command of the menu Run, and wait for the last; stops at a cell that fails."""
+        self.page.evaluate(RUN_ALL)
+        self.page.wait_for_function("() => window.allCellsRan !== undefined", timeout=RUN * 1000)
+        self.wait_idle()
+
+    def errors(self) -> list[str]:
+        """All errors since the notebook was opened, those of widget callbacks included, as "ValueError: reason"."""
+        return self.page.evaluate("() => window.kernelErrors")
+
+    @contextmanager
+    def changes(self, element: Locator, *, timeout: float = 30) -> Iterator[None]:
+        """Fail unless what is done inside makes an ``<img>``, a canvas or any other element show something new.
+
+        with notebook.changes(picture): dropdown.select_option("conv3")
+        """
+        element.wait_for(timeout=START * 1000)
+        before = element.evaluate(LOOKS)
+        yield
+        self.page.wait_for_function(IS_NEW, arg=[element.element_handle(), before], timeout=timeout * 1000)
