@@ -69,7 +69,8 @@ train: $(STAMP) ## Train and export the shipped networks again, from the picture
 	$(PY) -m training.classifiers $(DATA) --network squeezenet1_1
 	$(PY) -m training.classifiers $(DATA) --network mini_alexnet --teacher runs/squeezenet1_1/last.pt
 	$(PY) -m training.classifiers $(DATA) --network mini_vgg --teacher runs/squeezenet1_1/last.pt
-	$(PY) -m training.export $(DATA) runs/mini_alexnet/last.pt runs/mini_vgg/last.pt
+	$(PY) -m training.classifiers $(DATA) --network mini_vgg --teacher runs/squeezenet1_1/last.pt --finish 5
+	$(PY) -m training.export $(DATA) runs/mini_alexnet/last.pt runs/mini_vgg/finished.pt
 
 lock: ## Renew requirements.lock from pyproject.toml, keeping the versions that still fit (ARGS=--upgrade for the newest)
 	$(PYTHON) -m venv build/lock

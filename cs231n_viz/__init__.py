@@ -8,11 +8,13 @@ from importlib import import_module
 from types import ModuleType
 
 from cs231n_viz.capture import activations, capture
+from cs231n_viz.fields import ReceptiveField
 from cs231n_viz.filters import first_layer_filters, normalise_filters
 from cs231n_viz.gallery import Gallery
 from cs231n_viz.images import ImageError, load_image, sample_images
-from cs231n_viz.layers import Layer, ReceptiveField, receptive_field
-from cs231n_viz.models import Classifier, WeightsError, load_model, offline_models, wrap
+from cs231n_viz.layers import Layer, receptive_field
+from cs231n_viz.models import Classifier, load_model, offline_models, wrap
+from cs231n_viz.weights import WeightsError
 
 __version__ = "0.1.0"
 __all__ = [

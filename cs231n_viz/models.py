@@ -3,17 +3,15 @@
 Whatever the network, a ``Classifier`` takes RGB images in [0, 1] and knows its categories and its layers.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import torchvision
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
@@ -22,12 +20,9 @@ from cs231n_viz.data_files import data_path
 from cs231n_viz.images import load_image
 from cs231n_viz.layers import Layer, trace_layers
 from cs231n_viz.networks import ARCHITECTURES
+from cs231n_viz.weights import check_sum, download, fill, read_state
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class WeightsError(OSError):
-    """Weights that are missing, damaged, or made for another network; the message says what to do."""
 
 
 class Classifier(nn.Module):
@@ -231,26 +226,26 @@ def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int =
 
 def _load_mini(name: str, weights: str | Path | None) -> Classifier:
     shipped = data_path("weights", f"{name}.safetensors")
-    _check_sum(shipped)
+    check_sum(shipped)
     with safe_open(shipped, framework="pt") as file:
         facts = json.loads(file.metadata()["classifier"])
     network = ARCHITECTURES[name](len(facts["categories"]))
     if weights is None:
         _randomise(network)
     else:
-        _fill(network, _read(shipped if weights == "DEFAULT" else Path(weights)), name)
+        fill(network, read_state(shipped if weights == "DEFAULT" else Path(weights)), name)
     return Classifier(network, **facts, name=name)
 
 
 def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:
     entry = torchvision.models.get_model_weights(name).DEFAULT
     if weights == "DEFAULT":
-        network = _download(name, entry)
+        network = download(name, entry)
     else:
         extra = {"init_weights": True} if name in {"googlenet", "inception_v3"} else {}
         network = torchvision.models.get_model(name, weights=None, **extra)
         if weights is not None:
-            _fill(network, _read(Path(weights)), name)
+            fill(network, read_state(Path(weights)), name)
     transforms = entry.transforms()
     return Classifier(
         network,
@@ -260,65 +255,6 @@ def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:
         input_size=transforms.crop_size[0],
         name=name,
     )
-
-
-def _download(name: str, entry: Any) -> nn.Module:
-    file = Path(torch.hub.get_dir(), "checkpoints", entry.url.rpartition("/")[2])
-    try:
-        return torchvision.models.get_model(name, weights=entry)
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:  # unreachable, or damaged
-        raise WeightsError(
-            f"the weights of {name} could not be had ({error}).\n"
-            f"Wanted: {file.name}, from {entry.url}\n"
-            f"To put it there by hand: save it as {file}\n"
-            f"Offline, these work: {', '.join(ARCHITECTURES)}; and {name} with weights=None, untrained."
-        ) from error
-
-
-def _check_sum(path: Path) -> None:
-    """Refuse a shipped file that is not the one its checksum was made for."""
-    sums = json.loads(data_path("weights", "sha256.json").read_text())
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sums.get(path.name):
-        raise WeightsError(
-            f"{path} is damaged: its sha256 is {found}, wanted {sums.get(path.name)}. "
-            "Restore it, for example with: git checkout data/weights"
-        )
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """A state dict from a safetensors file or one saved by torch; never runs code from the file."""
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}; weights is 'DEFAULT', None or a path")
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}") from error
-    except Exception as error:  # pickle.UnpicklingError and whatever else a foreign file provokes
-        raise WeightsError(f"{path} is not a plain state dict, and code in it is never run: {error}") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{path} must hold a state dict (name -> tensor), got {type(state).__name__}")
-    return dict(state)
-
-
-def _fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
-    wanted = network.state_dict()
-    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    if missing or unknown:
-        raise WeightsError(
-            f"these weights are not for {name}: {len(missing)} keys missing (such as {missing[:2]}), "
-            f"{len(unknown)} unknown (such as {unknown[:2]})"
-        )
-    for key, value in wanted.items():
-        if state[key].shape != value.shape:
-            raise WeightsError(
-                f"these weights are not for {name}: {key} has shape {tuple(state[key].shape)}, "
-                f"wanted {tuple(value.shape)}"
-            )
-    network.load_state_dict(state)
 
 
 def _randomise(network: nn.Module) -> None:

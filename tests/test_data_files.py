@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
 from cs231n_viz import data_files
+from cs231n_viz.data_files import data_path
 
 
 @pytest.fixture
@@ -31,3 +34,11 @@ def test_a_missing_file_is_named(root, parts):
 def test_the_nearest_name_is_offered(root):
     with pytest.raises(FileNotFoundError, match=r"did you mean 'mini_vgg\.safetensors'"):
         data_files.data_path("weights", "mini_vg.safetensors")
+
+
+def test_the_readme_of_the_data_names_every_file_and_its_sum():
+    text = data_path("README.md").read_text()
+    for path in data_path("weights").iterdir():
+        assert path.name in text, path.name
+    for name, sha in json.loads(data_path("weights", "sha256.json").read_text()).items():
+        assert f"| `weights/{name}` | `{sha}` |" in text

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import cs231n_viz as viz
-from cs231n_viz import models
+from cs231n_viz import models, weights
 from cs231n_viz.data_files import data_path
 
 MINI = ["mini_alexnet", "mini_vgg"]
@@ -94,9 +94,9 @@ def weights_server(tmp_path, monkeypatch):
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=served)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    weights = torchvision.models.SqueezeNet1_1_Weights.DEFAULT
+    entry = torchvision.models.SqueezeNet1_1_Weights.DEFAULT
     url = f"http://127.0.0.1:{server.server_port}/{name}"
-    monkeypatch.setattr(type(weights), "url", property(lambda self: url))
+    monkeypatch.setattr(type(entry), "url", property(lambda self: url))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(cache))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield served / name, cache / "checkpoints" / name, state
@@ -139,7 +139,8 @@ def test_a_shipped_file_with_a_wrong_sum_is_refused(monkeypatch, tmp_path):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    monkeypatch.setattr(models, "data_path", lambda *parts: tmp_path.joinpath(*parts))
+    for module in (models, weights):
+        monkeypatch.setattr(module, "data_path", lambda *parts: tmp_path.joinpath(*parts))
     with pytest.raises(viz.WeightsError, match=r"mini_vgg\.safetensors is damaged: its sha256"):
         viz.load_model("mini_vgg")
 
@@ -200,7 +201,7 @@ def test_categories_by_name():
 
 
 def test_prepare_keeps_the_middle_and_the_range():
-    model = viz.load_model("mini_vgg", weights=None)
+    model = viz.load_model("mini_alexnet", weights=None)
     batch = model.prepare(["motorcycle", viz.load_image("cat"), "coins"])
     assert batch.shape == (3, 3, 224, 224)
     assert 0 <= batch.min() < batch.max() <= 1
@@ -212,7 +213,7 @@ def test_prepare_keeps_the_middle_and_the_range():
 
 
 def test_wrong_image_shapes_are_named():
-    model = viz.load_model("mini_vgg", weights=None)
+    model = viz.load_model("mini_alexnet", weights=None)
     with pytest.raises(ValueError, match=r"must be \(N, 3, H, W\), got \(3, 224, 224\); model.prepare"):
         model(torch.rand(3, 224, 224))
     with pytest.raises(ValueError, match="k must be from 1 to 113, got 0"):

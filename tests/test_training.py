@@ -47,20 +47,20 @@ def test_a_fifth_is_held_out_and_never_trained_on(root):
     assert not any("Faces_easy" in str(path) for path, _ in found.train)
 
 
-def run_for(root, out, epochs, monkeypatch):
-    """Train a small mini_vgg on tiny pictures up to ``epochs`` of 2; returns its checkpoint."""
+def run_for(root, out, epochs, monkeypatch, *, finish=()):
+    """Train a small mini_vgg on tiny pictures up to ``epochs`` of 2, or 3 with ``finish``; returns its checkpoint."""
     recipe = dataclasses.replace(classifiers.RECIPES["mini_vgg"], sizes=((1.0, 32),), epochs=2)
     monkeypatch.setitem(classifiers.RECIPES, "mini_vgg", recipe)
-    arguments = [str(root), "--network", "mini_vgg", "--batch", "8", "--out", str(out)]
+    arguments = [str(root), "--network", "mini_vgg", "--batch", "8", "--out", str(out), *finish]
     args = classifiers.parser().parse_args(arguments)
     found = pictures.find(root)
-    run = classifiers.Run(args, found)
+    run = (classifiers.Finish if finish else classifiers.Run)(args, found)
     images = pictures.load(found.train)
     labels = torch.tensor([run.categories.index(name) for _, name in found.train])
     for epoch in range(len(run.history), epochs):
         run.epoch(epoch, images, labels)
         run.save()
-    return torch.load(out / "mini_vgg" / "last.pt", weights_only=True)
+    return torch.load(out / "mini_vgg" / run.file, weights_only=True)
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(root, tmp_path, monkeypatch):
@@ -72,12 +72,26 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(root, tmp_path, monkeyp
         assert torch.equal(value, resumed["network"][key]), key
 
 
+def test_finishing_goes_on_from_the_run_and_keeps_it(root, tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="train without --finish first"):
+        run_for(root, tmp_path, 3, monkeypatch, finish=["--finish", "1"])
+    before = run_for(root, tmp_path, 2, monkeypatch)
+    finished = run_for(root, tmp_path, 3, monkeypatch, finish=["--finish", "1"])
+    assert [row["epoch"] for row in finished["history"]] == [1, 2, 3]
+    assert not torch.equal(finished["network"]["fc.weight"], before["network"]["fc.weight"])
+    kept = torch.load(tmp_path / "mini_vgg/last.pt", weights_only=True)
+    assert torch.equal(kept["network"]["fc.weight"], before["network"]["fc.weight"])
+    rates = [group["lr"] for group in finished["optimizer"]["param_groups"]]
+    assert max(rates) < 0.3 * classifiers.RECIPES["mini_vgg"].lr / 2  # the cosine has come down
+
+
 def test_an_exported_network_is_the_trained_one_in_half_precision(root, tmp_path, monkeypatch):
     state = run_for(root, tmp_path / "runs", 1, monkeypatch)
     folder = tmp_path / "weights"
     folder.mkdir()
     assert export.export(tmp_path / "runs/mini_vgg/last.pt", folder) == "mini_vgg"
-    monkeypatch.setattr("cs231n_viz.models.data_path", lambda *parts: tmp_path.joinpath(*parts))
+    for module in ("models", "weights"):
+        monkeypatch.setattr(f"cs231n_viz.{module}.data_path", lambda *parts: tmp_path.joinpath(*parts))
     model = export.load_model("mini_vgg")
     assert model.categories == state["categories"]
     trained = classifiers.build("mini_vgg", len(model.categories))

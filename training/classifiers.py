@@ -7,12 +7,12 @@ ImageNet SqueezeNet that was fine-tuned with this same script. In full:
     python -m training.classifiers ROOT --network squeezenet1_1
     python -m training.classifiers ROOT --network mini_alexnet --teacher runs/squeezenet1_1/last.pt
     python -m training.classifiers ROOT --network mini_vgg --teacher runs/squeezenet1_1/last.pt
-    python -m training.export ROOT runs/mini_alexnet/last.pt runs/mini_vgg/last.pt
+    python -m training.classifiers ROOT --network mini_vgg --teacher runs/squeezenet1_1/last.pt --finish 5
+    python -m training.export ROOT runs/mini_alexnet/last.pt runs/mini_vgg/finished.pt
 """
 
 import argparse
 import json
-import math
 import os
 import time
 from collections import Counter
@@ -42,12 +42,13 @@ class Recipe:
     lr: float
     dropout: float = 0.0
     decay: float = 0.05
+    input_size: int = 224  # of the network that ships; more than it was trained on, since training crops enlarge
 
 
 RECIPES = {
     "squeezenet1_1": Recipe(((0.6, 128), (1.0, 144)), epochs=12, lr=5e-4),
     "mini_alexnet": Recipe(((0.62, 160), (1.0, 224)), epochs=26, lr=3e-3, dropout=0.2),
-    "mini_vgg": Recipe(((0.4, 112), (0.8, 128), (1.0, 160)), epochs=18, lr=3e-3, dropout=0.1),
+    "mini_vgg": Recipe(((0.4, 112), (0.8, 128), (1.0, 160)), epochs=18, lr=3e-3, dropout=0.1, input_size=192),
 }
 
 
@@ -98,6 +99,10 @@ def loss_of(logits: Tensor, labels: Tensor, others: Tensor, share: float, soft: 
 class Run:
     """One resumable training run; everything that a checkpoint must hold lives here."""
 
+    file = "last.pt"
+    rarity = 0.5  # how much rare classes gain: drawn in proportion to size ** (1 - rarity)
+    cut_mix = 0.5  # share of the batches
+
     def __init__(self, args: argparse.Namespace, found: pictures.Pictures) -> None:
         self.args, self.recipe, self.found = args, RECIPES[args.network], found
         self.categories = found.categories
@@ -107,22 +112,23 @@ class Run:
         self.epochs = args.epochs or self.recipe.epochs
         self.batches = len(found.train) // args.batch
         self.optimizer = torch.optim.AdamW(self._groups(), lr=self.recipe.lr)
-        total = self.epochs * self.batches
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, self.recipe.lr, total_steps=total + 1, pct_start=0.15
-        )
+        self.schedule = self._schedule(self.epochs * self.batches)
         self.teacher = self._teacher(args.teacher) if args.teacher else None
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self.out = args.out / args.network
         self.out.mkdir(parents=True, exist_ok=True)
-        if (self.out / "last.pt").exists():
-            self._resume(torch.load(self.out / "last.pt", weights_only=True))
+        if (self.out / self.file).exists():
+            self._resume(torch.load(self.out / self.file, weights_only=True))
 
     def _groups(self) -> list[dict[str, object]]:
         weights = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         return [{"params": weights, "weight_decay": self.recipe.decay}, {"params": others, "weight_decay": 0.0}]
+
+    def _schedule(self, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+        one_cycle = torch.optim.lr_scheduler.OneCycleLR
+        return one_cycle(self.optimizer, self.recipe.lr, total_steps=steps + 1, pct_start=0.15)
 
     def _teacher(self, path: Path) -> nn.Module:
         state = torch.load(path, weights_only=True)
@@ -150,20 +156,20 @@ class Run:
             "command": {k: str(v) for k, v in vars(self.args).items() if k not in {"root", "out"}},
         }
         torch.save(state, self.out / "next.pt")
-        os.replace(self.out / "next.pt", self.out / "last.pt")
+        os.replace(self.out / "next.pt", self.out / self.file)
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1))
 
     def order(self, epoch: int) -> tuple[Tensor, torch.Generator]:
         """Draw the pictures of an epoch, each class by the square root of its size."""
         random = torch.Generator().manual_seed(self.args.seed * 1000 + epoch)
         counts = Counter(name for _, name in self.found.train)
-        weights = torch.tensor([1 / math.sqrt(counts[name]) for _, name in self.found.train])
+        weights = torch.tensor([counts[name] ** -self.rarity for _, name in self.found.train])
         return torch.multinomial(weights, self.batches * self.args.batch, True, generator=random), random
 
     def batch(self, images: list[Tensor], labels: Tensor, size: int, random: torch.Generator) -> tuple:
         """One augmented batch: normalised images, labels, the other labels, their share, the soft labels."""
         views = augment.random_colours(augment.random_views(images, size, random), random)
-        mix = self.args.network in ARCHITECTURES and torch.rand((), generator=random) < 0.5
+        mix = self.args.network in ARCHITECTURES and torch.rand((), generator=random) < self.cut_mix
         views, others, share = augment.cut_mix(views, labels, random) if mix else (views, labels, 1.0)
         views = normalise(views)
         soft = None
@@ -173,12 +179,16 @@ class Run:
                 soft = (self.teacher(small).float() / 2).softmax(1)
         return views, labels, others, share, soft
 
+    def size(self, epoch: int) -> int:
+        """Side of the training pictures in pixels."""
+        return next(size for end, size in self.recipe.sizes if epoch < round(end * self.epochs))
+
     def epoch(self, index: int, images: list[Tensor], labels: Tensor) -> None:
         """Train for one epoch; appends the mean loss to the history."""
         self.network.train()
         torch.manual_seed(self.args.seed * 1000 + index)  # of dropout: a resumed run ends as an unbroken one
         order, random = self.order(index)
-        size = next(size for end, size in self.recipe.sizes if index < round(end * self.epochs))
+        size = self.size(index)
         first = self.network.conv1.weight if self.args.network == "mini_alexnet" else None
         total, start = 0.0, time.perf_counter()
         for rows in tqdm(order.split(self.args.batch), desc=f"epoch {index + 1}/{self.epochs}, {size} px"):
@@ -199,6 +209,35 @@ class Run:
         if first is not None:
             row["fine_share"] = (1 - smooth_share(first)).mean().item()
         self.history.append(row)
+
+
+class Finish(Run):
+    """A few more epochs of a finished run, with whole pictures, closer to the true sizes of the classes.
+
+    CutMix and even classes make features general; ending without them fits the pictures that are met in use.
+    """
+
+    file, rarity, cut_mix = "finished.pt", 0.3, 0.0
+
+    def __init__(self, args: argparse.Namespace, found: pictures.Pictures) -> None:
+        source = args.out / args.network / Run.file
+        if not source.exists():
+            raise SystemExit(f"--finish goes on from {source}, which is not there: train without --finish first")
+        super().__init__(args, found)
+        if not self.history:
+            state = torch.load(source, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.history, self.seconds = state["history"], state["seconds"]
+        self.epochs = self.recipe.epochs + args.finish
+
+    def size(self, epoch: int) -> int:
+        """The last size of the run before."""
+        return self.recipe.sizes[-1][1]
+
+    def _schedule(self, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.lr / 2
+        return torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.args.finish * self.batches + 1)
 
 
 @torch.no_grad()
@@ -234,6 +273,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=Path, help="checkpoint of a fine-tuned squeezenet1_1 run")
     parser.add_argument("--weights", type=Path, help="ImageNet SqueezeNet (safetensors) in place of torchvision's")
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
+    parser.add_argument("--finish", type=int, metavar="EPOCHS", help="go on from a finished run, without CutMix")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--smoothness", type=float, default=0.5, help="weight of fine grain in 11x11 filters")
     parser.add_argument("--threads", type=int, help="default: all cores")
@@ -250,7 +290,7 @@ def main() -> None:
     if args.download:
         pictures.download(args.root)
     found = pictures.find(args.root, seed=args.seed)
-    run = Run(args, found)
+    run = (Finish if args.finish else Run)(args, found)
     images = pictures.load(found.train)
     index = {name: k for k, name in enumerate(run.categories)}
     labels = torch.tensor([index[name] for _, name in found.train])

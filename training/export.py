@@ -1,6 +1,6 @@
 """Turn trained checkpoints into the files that ship: folded, in half precision, measured, with a model card.
 
-    python -m training.export ROOT runs/mini_alexnet/last.pt runs/mini_vgg/last.pt
+    python -m training.export ROOT runs/mini_alexnet/last.pt runs/mini_vgg/finished.pt
 
 Everything a card says is measured here, on the very file that ships: held-out accuracy by data set, the answers on
 the bundled photographs (which were never trained on) and how smooth the first filters are.
@@ -21,7 +21,6 @@ from cs231n_viz.networks import ARCHITECTURES, fold_batch_norm
 from training import pictures
 from training.classifiers import MEAN, RECIPES, STD, Recipe, accuracy, held_out_sets
 
-INPUT_SIZE = 224
 SETS = {
     "caltech101": ("Caltech-101 (without Faces_easy and the background class), a random fifth", "CC BY 4.0"),
     "imagenette": ("Imagenette 160 px, validation pictures", "ImageNet terms of access (research)"),
@@ -38,10 +37,11 @@ def export(checkpoint: Path, folder: Path) -> str:
     trained = ARCHITECTURES[name](len(categories), batch_norm=True, dropout=recipe.dropout)
     trained.load_state_dict(state["network"])
     plain = fold_batch_norm(trained, ARCHITECTURES[name](len(categories)))
-    facts = {"categories": categories, "mean": MEAN, "std": STD, "input_size": INPUT_SIZE}
+    facts = {"categories": categories, "mean": MEAN, "std": STD, "input_size": recipe.input_size}
     weights = {key: value.half().contiguous() for key, value in plain.state_dict().items()}
     path = folder / f"{name}.safetensors"
     save_file(weights, path, metadata={"classifier": json.dumps(facts), "format": "pt"})
+    path.chmod(0o644)  # safetensors writes files for the owner alone
     sums = folder / "sha256.json"
     known = json.loads(sums.read_text()) if sums.exists() else {}
     known[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -66,16 +66,15 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
     model, recipe = load_model(name), RECIPES[name]
     parameters = sum(p.numel() for p in model.network.parameters())
     sha = json.loads((folder / "sha256.json").read_text())[f"{name}.safetensors"]
-    options = " ".join(f"--{key} {value}" for key, value in _options(state["command"]).items())
     lines = [
         f"# {name}",
         "",
         f"{parameters:,} parameters, half precision, batch norm folded into the convolutions; "
-        f"{len(model.categories)} categories; pictures of {INPUT_SIZE} px, RGB in [0, 1], normalised inside the model "
-        f"by mean {MEAN} and std {STD}.",
+        f"{len(model.categories)} categories; pictures of {model.input_size} px, RGB in [0, 1], normalised inside the "
+        f"model by mean {MEAN} and std {STD}.",
         "",
         f"- sha256: `{sha}`",
-        f"- made by: `python -m training.classifiers ROOT {options}`, then `python -m training.export`",
+        f"- made by: {_commands(state['command'])}, then `python -m training.export`",
         f"- seed {state['command']['seed']}, {len(state['history'])} epochs, {_sizes(recipe)}",
         f"- time: {state['seconds'] / 60:.0f} minutes of training on {_machine(state['command'])}",
         f"- teacher: an ImageNet SqueezeNet 1.1, fine-tuned on the same pictures for {RECIPES['squeezenet1_1'].epochs}"
@@ -97,11 +96,11 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _options(command: dict[str, str]) -> dict[str, str]:
-    shown = {key: command[key] for key in ("network", "teacher", "seed") if command.get(key, "None") != "None"}
-    if command.get("teacher", "None") != "None":
-        shown["teacher"] = Path(command["teacher"]).as_posix()
-    return shown
+def _commands(command: dict[str, str]) -> str:
+    given = {key: command.get(key, "None") for key in ("network", "teacher", "seed", "finish")}
+    options = " ".join(f"--{key} {value}" for key, value in given.items() if value != "None" and key != "finish")
+    first = f"`python -m training.classifiers ROOT {options}`"
+    return first if given["finish"] == "None" else f"{first}, again with `--finish {given['finish']}`"
 
 
 def _sizes(recipe: Recipe) -> str:
@@ -123,8 +122,8 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     names = [export(checkpoint, args.folder) for checkpoint in args.checkpoints]
     found = pictures.find(args.root)
-    sets = held_out_sets(found, INPUT_SIZE)
     for name, checkpoint in zip(names, args.checkpoints, strict=True):
+        sets = held_out_sets(found, RECIPES[name].input_size)
         measured = measure(name, sets, len(found.categories))
         text = card(name, checkpoint, measured, args.folder)
         (args.folder / f"{name}.md").write_text(text)

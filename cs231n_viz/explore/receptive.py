@@ -10,8 +10,9 @@ from cs231n_viz.explore.base import Drawing, Explorer
 from cs231n_viz.explore.canvas import GREY, ORANGE, SCALE, Canvas, coloured, to_pixels
 from cs231n_viz.explore.controls import GAP, dropdown, slider
 from cs231n_viz.explore.picture import ClickablePicture
+from cs231n_viz.fields import Axis
 from cs231n_viz.images import ImageSource
-from cs231n_viz.layers import Axis, Layer
+from cs231n_viz.layers import Layer
 from cs231n_viz.models import Classifier
 
 _SIDE, _TOP, _LEFT, _RIGHT = 404, 32, 8, 448  # the two squares, in CSS pixels

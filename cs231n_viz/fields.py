@@ -1,0 +1,228 @@
+"""What each unit of a network can see of the picture.
+
+The network is run once and every call into torch is watched, so the answer is exact for whatever the forward pass
+does: residual additions, concatenations, functional ReLUs and pools, modules that are used twice.
+
+Along one axis, unit ``i`` of a layer sees the pixels ``offset + i * stride`` up to, but not including,
+``offset + i * stride + size``. A convolution or pool with kernel k, stride s, padding p and dilation d changes that
+as follows; where branches meet, a unit sees the smallest interval that holds what it sees through each of them.
+
+    size   += (k - 1) * d * stride
+    offset -= p * stride
+    stride *= s
+
+Source: Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, eq. 1-8.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The receptive fields of a layer along one axis of the picture, in pixels, padding included."""
+
+    size: int
+    stride: int
+    offset: int
+
+    def window(self, kernel: int, stride: int, padding: int, dilation: int) -> "Axis":
+        """The fields behind a convolution or a pool."""
+        size = self.size + (kernel - 1) * dilation * self.stride
+        return Axis(size, self.stride * stride, self.offset - padding * self.stride)
+
+    def union(self, other: "Axis") -> "Axis | None":
+        """The fields where two branches meet; None where their strides differ, so that units do not line up."""
+        if self.stride != other.stride:
+            return None
+        start = min(self.offset, other.offset)
+        return Axis(max(self.offset + self.size, other.offset + other.size) - start, self.stride, start)
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """Which pixels the units of one layer see.
+
+    Attributes:
+        rows: The fields along the height of the picture.
+        columns: The fields along its width.
+        image_size: (height, width) of the picture, where boxes are clipped.
+        shape: (rows, columns) of the layer; (1, 1) behind a flattening.
+    """
+
+    rows: Axis
+    columns: Axis
+    image_size: tuple[int, int]
+    shape: tuple[int, int]
+
+    def _both(self, name: str) -> int | tuple[int, int]:
+        pair = getattr(self.rows, name), getattr(self.columns, name)
+        return pair[0] if pair[0] == pair[1] else pair
+
+    @property
+    def size(self) -> int | tuple[int, int]:
+        """Side of the field in pixels, padding included; (height, width) where they differ."""
+        return self._both("size")
+
+    @property
+    def stride(self) -> int | tuple[int, int]:
+        """Pixels between the fields of neighbouring units."""
+        return self._both("stride")
+
+    @property
+    def offset(self) -> int | tuple[int, int]:
+        """First pixel that unit 0 sees; negative where the field begins in the padding."""
+        return self._both("offset")
+
+    def box(self, row: int = 0, col: int = 0, *, clip: bool = True) -> tuple[int, int, int, int]:
+        """The pixels that unit (row, col) sees: ``image[:, top:bottom, left:right]``.
+
+        Args:
+            row: Row of the unit in its feature map.
+            col: Column of the unit.
+            clip: Cut the box at the border of the picture; without, it may reach into the padding.
+
+        Returns:
+            (top, left, bottom, right), half-open.
+
+        Raises:
+            IndexError: If the layer has no such unit.
+        """
+        if not (0 <= row < self.shape[0] and 0 <= col < self.shape[1]):
+            raise IndexError(f"no unit ({row}, {col}) in a map of {self.shape[0]}x{self.shape[1]}")
+        top = self.rows.offset + row * self.rows.stride
+        left = self.columns.offset + col * self.columns.stride
+        box = (top, left, top + self.rows.size, left + self.columns.size)
+        if not clip:
+            return box
+        height, width = self.image_size
+        limits = (height, width, height, width)
+        return tuple(min(max(edge, 0), limit) for edge, limit in zip(box, limits, strict=True))
+
+
+Axes = tuple[Axis, Axis]
+
+# Operations that mix nothing over space: a unit of the result sees what the same unit of the operands sees.
+_SHAPE_KEEPERS = {
+    Tensor.view,
+    Tensor.reshape,
+    torch.reshape,
+    Tensor.transpose,
+    torch.transpose,
+    Tensor.__getitem__,
+    Tensor.unsqueeze,
+    torch.unsqueeze,
+}
+
+
+def _pair(value: int | tuple[int, ...] | None, default: int) -> tuple[int, int]:
+    if value is None or value == () or value == []:
+        return default, default
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+
+
+def _conv_window(input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilation=1, groups=1) -> list:
+    kernel, dilation = tuple(weight.shape[-2:]), _pair(dilation, 1)
+    if isinstance(padding, str):
+        spare = [d * (k - 1) // 2 if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
+        padding = tuple(spare)
+    return list(zip(kernel, _pair(stride, 1), _pair(padding, 0), dilation, strict=True))
+
+
+def _max_window(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, *_, **__) -> list:
+    kernel = _pair(kernel_size, 1)
+    strides = kernel if stride in (None, (), []) else _pair(stride, 1)
+    return list(zip(kernel, strides, _pair(padding, 0), _pair(dilation, 1), strict=True))
+
+
+def _average_window(input: Tensor, kernel_size, stride=None, padding=0, *_, **__) -> list:
+    return _max_window(input, kernel_size, stride, padding)
+
+
+_WINDOWS: dict[Callable, Callable[..., list]] = {
+    torch.conv2d: _conv_window,
+    F.max_pool2d: _max_window,
+    torch.max_pool2d: _max_window,
+    torch.nn.functional.max_pool2d_with_indices: _max_window,
+    F.avg_pool2d: _average_window,
+}
+
+
+class FieldTracer(TorchFunctionMode):
+    """Follows the receptive fields from the picture through every torch function that is called."""
+
+    def __init__(self, image: Tensor) -> None:
+        super().__init__()
+        self.fields: dict[int, Axes] = {id(image): (Axis(1, 1, 0), Axis(1, 1, 0))}
+        self.image_size = tuple(image.shape[-2:])
+        self.alive: list[Tensor] = [image]  # ids are only unique among living tensors
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        inputs = [t for t in _tensors(chain(args, (kwargs or {}).values())) if id(t) in self.fields]
+        if inputs:
+            for output in _tensors([result]):
+                self.fields[id(output)] = self._field(function, args, kwargs or {}, inputs, output)
+                self.alive.append(output)
+        return result
+
+    def whole(self) -> Axes:
+        """What a unit sees that may see everything: every unit the same pixels, so the stride is 0."""
+        return tuple(Axis(side, 0, 0) for side in self.image_size)
+
+    def _field(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
+        source, axes = inputs[0], self.fields[id(inputs[0])]
+        if function in _WINDOWS:
+            windows = _WINDOWS[function](*args, **kwargs)
+            return tuple(axis.window(*window) for axis, window in zip(axes, windows, strict=True))
+        if output.ndim < 3 or source.ndim < 3:  # flattened: each unit sees what all units before it saw
+            return self._reduced(inputs)
+        if function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean, Tensor.mean):
+            return self._adaptive(source, axes, output)
+        return self._pointwise(function, inputs, output)
+
+    def _pointwise(self, function: Callable, inputs: list[Tensor], output: Tensor) -> Axes:
+        if any(t.shape[-2:] != output.shape[-2:] for t in inputs):  # broadcasting or resampling over space
+            return self.whole()
+        if output.ndim != inputs[0].ndim and function not in _SHAPE_KEEPERS:
+            return self.whole()
+        axes = self.fields[id(inputs[0])]
+        for other in inputs[1:]:
+            axes = tuple(a and a.union(b) for a, b in zip(axes, self.fields[id(other)], strict=True))
+        return axes if all(axes) else self.whole()
+
+    def _reduced(self, inputs: list[Tensor]) -> Axes:
+        """One window over the whole map: what a flattening, or a linear layer behind one, lets each unit see."""
+        fields = []
+        for tensor in inputs:
+            sides = tensor.shape[-2:] if tensor.ndim >= 4 else (1, 1)
+            axes = self.fields[id(tensor)]
+            fields.append([axis.window(n, n, 0, 1) for axis, n in zip(axes, sides, strict=True)])
+        axes = fields[0]
+        for other in fields[1:]:
+            axes = [a and a.union(b) for a, b in zip(axes, other, strict=True)]
+        return tuple(axes) if all(axes) else self.whole()
+
+    def _adaptive(self, source: Tensor, axes: Axes, output: Tensor) -> Axes:
+        windows = []
+        for axis, n, m in zip(axes, source.shape[-2:], output.shape[-2:], strict=True):
+            if n % m:  # windows of unequal size: no single stride describes them
+                return self.whole()
+            windows.append(axis.window(n // m, n // m, 0, 1))
+        return tuple(windows)
+
+
+def _tensors(values: object) -> list[Tensor]:
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += _tensors(value)
+    return found
