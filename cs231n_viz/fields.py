@@ -31,18 +31,22 @@ class Axis:
     size: int
     stride: int
     offset: int
+    seen: tuple[int, int]  # first pixel that any unit sees, and the first behind the last: strides may leave some out
 
-    def window(self, kernel: int, stride: int, padding: int, dilation: int) -> "Axis":
-        """The fields behind a convolution or a pool."""
+    def window(self, kernel: int, stride: int, padding: int, dilation: int, *, units: int) -> "Axis":
+        """The fields of the ``units`` behind a convolution or a pool."""
         size = self.size + (kernel - 1) * dilation * self.stride
-        return Axis(size, self.stride * stride, self.offset - padding * self.stride)
+        step, offset = self.stride * stride, self.offset - padding * self.stride
+        end = offset + (units - 1) * step + size
+        return Axis(size, step, offset, (max(self.seen[0], offset), min(self.seen[1], end)))
 
     def union(self, other: "Axis") -> "Axis | None":
         """The fields where two branches meet; None where their strides differ, so that units do not line up."""
         if self.stride != other.stride:
             return None
         start = min(self.offset, other.offset)
-        return Axis(max(self.offset + self.size, other.offset + other.size) - start, self.stride, start)
+        seen = min(self.seen[0], other.seen[0]), max(self.seen[1], other.seen[1])
+        return Axis(max(self.offset + self.size, other.offset + other.size) - start, self.stride, start, seen)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class ReceptiveField:
     Attributes:
         rows: The fields along the height of the picture.
         columns: The fields along its width.
-        image_size: (height, width) of the picture, where boxes are clipped.
+        image_size: (height, width) of the picture.
         shape: (rows, columns) of the layer; (1, 1) behind a flattening.
     """
 
@@ -86,7 +90,7 @@ class ReceptiveField:
         Args:
             row: Row of the unit in its feature map.
             col: Column of the unit.
-            clip: Cut the box at the border of the picture; without, it may reach into the padding.
+            clip: Cut the box at the last pixels that the layer sees; without, it may reach into the padding.
 
         Returns:
             (top, left, bottom, right), half-open.
@@ -101,9 +105,8 @@ class ReceptiveField:
         box = (top, left, top + self.rows.size, left + self.columns.size)
         if not clip:
             return box
-        height, width = self.image_size
-        limits = (height, width, height, width)
-        return tuple(min(max(edge, 0), limit) for edge, limit in zip(box, limits, strict=True))
+        limits = (self.rows.seen, self.columns.seen) * 2
+        return tuple(min(max(edge, first), last) for edge, (first, last) in zip(box, limits, strict=True))
 
 
 Axes = tuple[Axis, Axis]
@@ -159,8 +162,8 @@ class FieldTracer(TorchFunctionMode):
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
-        self.fields: dict[int, Axes] = {id(image): (Axis(1, 1, 0), Axis(1, 1, 0))}
         self.image_size = tuple(image.shape[-2:])
+        self.fields: dict[int, Axes] = {id(image): tuple(Axis(1, 1, 0, (0, side)) for side in self.image_size)}
         self.alive: list[Tensor] = [image]  # ids are only unique among living tensors
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -174,13 +177,14 @@ class FieldTracer(TorchFunctionMode):
 
     def whole(self) -> Axes:
         """What a unit sees that may see everything: every unit the same pixels, so the stride is 0."""
-        return tuple(Axis(side, 0, 0) for side in self.image_size)
+        return tuple(Axis(side, 0, 0, (0, side)) for side in self.image_size)
 
     def _field(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
         source, axes = inputs[0], self.fields[id(inputs[0])]
         if function in _WINDOWS:
             windows = _WINDOWS[function](*args, **kwargs)
-            return tuple(axis.window(*window) for axis, window in zip(axes, windows, strict=True))
+            sides = output.shape[-2:]
+            return tuple(axis.window(*w, units=n) for axis, w, n in zip(axes, windows, sides, strict=True))
         if output.ndim < 3 or source.ndim < 3:  # flattened: each unit sees what all units before it saw
             return self._reduced(inputs)
         if function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean, Tensor.mean):
@@ -203,7 +207,7 @@ class FieldTracer(TorchFunctionMode):
         for tensor in inputs:
             sides = tensor.shape[-2:] if tensor.ndim >= 4 else (1, 1)
             axes = self.fields[id(tensor)]
-            fields.append([axis.window(n, n, 0, 1) for axis, n in zip(axes, sides, strict=True)])
+            fields.append([axis.window(n, n, 0, 1, units=1) for axis, n in zip(axes, sides, strict=True)])
         axes = fields[0]
         for other in fields[1:]:
             axes = [a and a.union(b) for a, b in zip(axes, other, strict=True)]
@@ -214,7 +218,7 @@ class FieldTracer(TorchFunctionMode):
         for axis, n, m in zip(axes, source.shape[-2:], output.shape[-2:], strict=True):
             if n % m:  # windows of unequal size: no single stride describes them
                 return self.whole()
-            windows.append(axis.window(n // m, n // m, 0, 1))
+            windows.append(axis.window(n // m, n // m, 0, 1, units=m))
         return tuple(windows)
 
 

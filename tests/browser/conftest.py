@@ -1,6 +1,6 @@
-"""JupyterLab and Chromium, started once for all tests of this folder.
+"""JupyterLab and Chromium, started once for each module of this folder.
 
-Package scope, not session: a running playwright keeps an event loop in this thread, and nbval needs it free later.
+Module scope, not session: a running playwright keeps an event loop in this thread, which other tests need free.
 """
 
 import shutil
@@ -20,7 +20,7 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """A server on a copy of the notebooks; a test may add notebooks of its own to ``lab.folder``."""
     state = tmp_path_factory.mktemp("lab")
