@@ -270,7 +270,7 @@ def cases():
             yield pytest.param(name, photo, category, marks=[wrong] if photo in NOT_YET[name] else [])
 
 
-@pytest.mark.parametrize(("name", "photo", "category"), cases())
+@pytest.mark.parametrize(("name", "photo", "category"), list(cases()))
 def test_the_bundled_photographs_come_out_right(name, photo, category):
     ((*answers,),) = viz.load_model(name).predict(photo, k=3)
     wanted = answers if category == "pagoda" else answers[:1]  # china: among the first three
