@@ -22,7 +22,7 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format notebooks bench train lock clean
+.PHONY: help lab test lint format notebooks data bench train lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -61,16 +61,24 @@ format: $(STAMP) ## Format the code and mend what the linter can mend
 notebooks: $(STAMP) ## Execute every notebook in place and store its outputs (ARGS=notebooks/00_cnn_review.ipynb for one)
 	$(PY) tests/run_notebooks.py $(ARGS)
 
-bench: $(STAMP) ## Measure the budgets: import time and explorer updates
+data: $(STAMP) ## Build the small indexes of patches that notebook 03 would otherwise build itself
+	$(PY) -m training.indexes $(ARGS)
+
+bench: $(STAMP) ## Measure the budgets, each beside its peers (ARGS="explorers patches" for some parts)
 	$(PY) -m benchmarks $(ARGS)
+
+TEACHER = --teacher runs/squeezenet1_1/last.pt
 
 train: $(STAMP) ## Train and export the shipped networks again, from the pictures in DATA=folder (hours)
 	@[ -n "$(DATA)" ] || { echo "Say where the pictures are: make train DATA=folder (python -m training.classifiers --help)"; exit 2; }
 	$(PY) -m training.classifiers $(DATA) --network squeezenet1_1
-	$(PY) -m training.classifiers $(DATA) --network mini_alexnet --teacher runs/squeezenet1_1/last.pt
-	$(PY) -m training.classifiers $(DATA) --network mini_vgg --teacher runs/squeezenet1_1/last.pt
-	$(PY) -m training.classifiers $(DATA) --network mini_vgg --teacher runs/squeezenet1_1/last.pt --finish 5
-	$(PY) -m training.export $(DATA) runs/mini_alexnet/last.pt runs/mini_vgg/finished.pt
+	$(PY) -m training.classifiers $(DATA) --network mini_alexnet $(TEACHER)
+	$(PY) -m training.classifiers $(DATA) --network mini_vgg $(TEACHER)
+	$(PY) -m training.classifiers $(DATA) --network mini_alexnet $(TEACHER) --start runs/mini_alexnet/last.pt \
+		--epochs 32 --lr 2e-3 --out runs/second
+	$(PY) -m training.classifiers $(DATA) --network mini_vgg $(TEACHER) --start runs/mini_vgg/last.pt \
+		--epochs 10 --lr 1.5e-3 --out runs/second
+	$(PY) -m training.export $(DATA) runs/second/mini_alexnet/last.pt runs/second/mini_vgg/last.pt
 
 lock: ## Renew requirements.lock from pyproject.toml, keeping the versions that still fit (ARGS=--upgrade for the newest)
 	$(PYTHON) -m venv build/lock

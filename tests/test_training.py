@@ -47,20 +47,20 @@ def test_a_fifth_is_held_out_and_never_trained_on(root):
     assert not any("Faces_easy" in str(path) for path, _ in found.train)
 
 
-def run_for(root, out, epochs, monkeypatch, *, finish=()):
-    """Train a small mini_vgg on tiny pictures up to ``epochs`` of 2, or 3 with ``finish``; returns its checkpoint."""
+def run_for(root, out, epochs, monkeypatch, *, more=()):
+    """Train a small mini_vgg on tiny pictures up to ``epochs`` of 2; returns its checkpoint."""
     recipe = dataclasses.replace(classifiers.RECIPES["mini_vgg"], sizes=((1.0, 32),), epochs=2)
     monkeypatch.setitem(classifiers.RECIPES, "mini_vgg", recipe)
-    arguments = [str(root), "--network", "mini_vgg", "--batch", "8", "--out", str(out), *finish]
+    arguments = [str(root), "--network", "mini_vgg", "--batch", "8", "--out", str(out), *more]
     args = classifiers.parser().parse_args(arguments)
     found = pictures.find(root)
-    run = (classifiers.Finish if finish else classifiers.Run)(args, found)
+    run = classifiers.Run(args, found)
     images = pictures.load(found.train)
     labels = torch.tensor([run.categories.index(name) for _, name in found.train])
     for epoch in range(len(run.history), epochs):
         run.epoch(epoch, images, labels)
         run.save()
-    return torch.load(out / "mini_vgg" / run.file, weights_only=True)
+    return torch.load(out / "mini_vgg/last.pt", weights_only=True)
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(root, tmp_path, monkeypatch):
@@ -72,17 +72,30 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(root, tmp_path, monkeyp
         assert torch.equal(value, resumed["network"][key]), key
 
 
-def test_finishing_goes_on_from_the_run_and_keeps_it(root, tmp_path, monkeypatch):
-    with pytest.raises(SystemExit, match="train without --finish first"):
-        run_for(root, tmp_path, 3, monkeypatch, finish=["--finish", "1"])
-    before = run_for(root, tmp_path, 2, monkeypatch)
-    finished = run_for(root, tmp_path, 3, monkeypatch, finish=["--finish", "1"])
-    assert [row["epoch"] for row in finished["history"]] == [1, 2, 3]
-    assert not torch.equal(finished["network"]["fc.weight"], before["network"]["fc.weight"])
-    kept = torch.load(tmp_path / "mini_vgg/last.pt", weights_only=True)
-    assert torch.equal(kept["network"]["fc.weight"], before["network"]["fc.weight"])
-    rates = [group["lr"] for group in finished["optimizer"]["param_groups"]]
-    assert max(rates) < 0.3 * classifiers.RECIPES["mini_vgg"].lr / 2  # the cosine has come down
+def test_a_second_round_begins_with_the_weights_of_the_first(root, tmp_path, monkeypatch):
+    first = run_for(root, tmp_path / "first", 2, monkeypatch)
+    start = ["--start", str(tmp_path / "first/mini_vgg/last.pt"), "--lr", "1e-9"]
+    second = run_for(root, tmp_path / "second", 1, monkeypatch, more=start)
+    # at this step size nothing moves but batch norm's running statistics
+    torch.testing.assert_close(second["network"]["fc.weight"], first["network"]["fc.weight"], atol=1e-6, rtol=0)
+    assert [row["epoch"] for row in second["history"]] == [1]
+    assert [run["epochs"] for run in second["earlier"]] == [2]
+    assert second["seconds"] > first["seconds"]
+    resumed = run_for(root, tmp_path / "second", 2, monkeypatch, more=start)
+    assert len(resumed["history"]) == 2
+    assert resumed["earlier"] == second["earlier"]
+
+
+def test_cut_mix_ends_before_the_run_does(root, tmp_path, monkeypatch):
+    epochs = []
+    monkeypatch.setattr(classifiers.Run, "cut_mix_until", 0.5)
+    mixing = augment.cut_mix
+    monkeypatch.setattr(augment, "cut_mix", lambda *given: epochs.append(1) or mixing(*given))
+    run_for(root, tmp_path, 1, monkeypatch, more=["--cut-mix", "1"])
+    mixed = len(epochs)
+    run_for(root, tmp_path, 2, monkeypatch, more=["--cut-mix", "1"])
+    assert mixed > 0
+    assert len(epochs) == mixed
 
 
 def test_an_exported_network_is_the_trained_one_in_half_precision(root, tmp_path, monkeypatch):
@@ -113,6 +126,14 @@ def test_views_of_an_even_picture_are_even_and_in_range():
     assert coloured.shape == (2, 3, 24, 24)
 
 
+def test_views_reach_from_a_quarter_of_the_picture_to_more_than_all_of_it():
+    random = torch.Generator().manual_seed(0)
+    image = torch.zeros(3, 40, 60, dtype=torch.uint8)
+    areas = [abs(torch.linalg.det(augment._affine(image, random)[:, :2]).item()) for _ in range(400)]
+    assert 0.22 < min(areas) < 0.35
+    assert 1.5 < max(areas) < 1.95
+
+
 def test_cut_mix_says_the_share_that_it_left():
     random = torch.Generator().manual_seed(1)
     images = torch.zeros(2, 3, 20, 20)
@@ -121,6 +142,20 @@ def test_cut_mix_says_the_share_that_it_left():
     assert others.tolist() == [7, 4]
     assert 1 - mixed[0].mean().item() == pytest.approx(share)
     assert mixed[1].mean().item() == pytest.approx(share)
+
+
+def test_a_shrunken_picture_lies_whole_on_the_other():
+    random = torch.Generator().manual_seed(1)
+    images = torch.zeros(2, 3, 40, 40)
+    images[1] = 1
+    mixed, others, share = augment.shrink_onto(images, torch.tensor([4, 7]), random)
+    assert others.tolist() == [7, 4]
+    assert share == 0.7
+    dark = mixed[0, 0] == 0  # the first image, small on the second
+    rows, columns = dark.any(1).sum().item(), dark.any(0).sum().item()
+    assert rows == columns
+    assert dark.sum() == rows * columns
+    assert 0.35 * 40 - 1 <= rows <= 0.75 * 40
 
 
 def test_soft_labels_alone_have_no_loss_when_they_are_met():

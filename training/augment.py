@@ -8,14 +8,15 @@ from torch.nn import functional as F
 
 
 def _affine(image: Tensor, random: torch.Generator) -> Tensor:
-    """A (2, 3) map from output to input coordinates in [-1, 1]: crop, stretch, turn, shear and mirror."""
-    u = torch.rand(8, generator=random).tolist()
+    """A (2, 3) map from output to input coordinates in [-1, 1]: zoom, stretch, turn, shear and mirror.
+
+    From a quarter of the picture's area to 1.8 times it: photographs in use show objects smaller than data sets do.
+    """
+    u = torch.rand(7, generator=random).tolist()
     height, width = image.shape[-2:]
-    area = 0.25 + 0.75 * u[0]
-    aspect = math.exp((2 * u[1] - 1) * math.log(4 / 3))
-    crop_width = min(math.sqrt(area * width * height * aspect), width)
-    crop_height = min(math.sqrt(area * width * height / aspect), height)
-    sx, sy = crop_width / width, crop_height / height
+    side = math.sqrt(width * height * math.exp(math.log(0.25) + u[0] * math.log(1.8 / 0.25)))
+    aspect = math.exp((u[1] - 0.5) * math.log(4 / 3))
+    sx, sy = side * aspect / width, side / aspect / height
     shift_x, shift_y = (2 * u[2] - 1) * (1 - sx), (2 * u[3] - 1) * (1 - sy)
     angle, shear = (2 * u[4] - 1) * math.radians(12), (2 * u[5] - 1) * 0.15
     mirror = -1.0 if u[6] < 0.5 else 1.0
@@ -66,3 +67,19 @@ def cut_mix(images: Tensor, labels: Tensor, random: torch.Generator) -> tuple[Te
     mixed = images.clone()
     mixed[..., top : top + cut_h, left : left + cut_w] = images.flip(0)[..., top : top + cut_h, left : left + cut_w]
     return mixed, labels.flip(0), 1 - cut_h * cut_w / (height * width)
+
+
+def shrink_onto(images: Tensor, labels: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    """Paste the images, made small, onto those in reverse order: (images, labels of the ground, share of the pasted).
+
+    Photographs in use show objects in surroundings. The pasted object is what is asked for first, at whatever size.
+    """
+    u = torch.rand(3, generator=random).tolist()
+    side = images.shape[-1]
+    small = int(side * (0.35 + 0.4 * u[0]))
+    top, left = int(u[1] * (side - small + 1)), int(u[2] * (side - small + 1))
+    mixed = images.flip(0).clone()
+    mixed[..., top : top + small, left : left + small] = F.interpolate(
+        images, size=(small, small), mode="bilinear", antialias=True
+    )
+    return mixed, labels.flip(0), 0.7

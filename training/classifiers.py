@@ -1,14 +1,18 @@
-"""Train the two classifiers that ship with the course, on a CPU, resumably.
+r"""Train the two classifiers that ship with the course, on a CPU, resumably.
 
-The recipe: random affine and colour changes, CutMix on half of the batches, classes drawn by the square root of
-their size, AdamW under a one-cycle schedule, small pictures first and large ones last, and the soft labels of an
-ImageNet SqueezeNet that was fine-tuned with this same script. In full:
+The recipe: random affine and colour changes, CutMix on half of the batches until the last epochs, classes drawn by
+a power of their size, AdamW under a one-cycle schedule, small pictures first and large ones last, and the soft labels
+of an ImageNet SqueezeNet that was fine-tuned with this same script. What ships was trained in two rounds, the second
+from the weights of the first:
 
     python -m training.classifiers ROOT --network squeezenet1_1
     python -m training.classifiers ROOT --network mini_alexnet --teacher runs/squeezenet1_1/last.pt
     python -m training.classifiers ROOT --network mini_vgg --teacher runs/squeezenet1_1/last.pt
-    python -m training.classifiers ROOT --network mini_vgg --teacher runs/squeezenet1_1/last.pt --finish 5
-    python -m training.export ROOT runs/mini_alexnet/last.pt runs/mini_vgg/finished.pt
+    python -m training.classifiers ROOT --network mini_alexnet --teacher runs/squeezenet1_1/last.pt \
+        --start runs/mini_alexnet/last.pt --epochs 32 --lr 2e-3 --out runs/second
+    python -m training.classifiers ROOT --network mini_vgg --teacher runs/squeezenet1_1/last.pt \
+        --start runs/mini_vgg/last.pt --epochs 10 --lr 1.5e-3 --out runs/second
+    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/second/mini_vgg/last.pt
 """
 
 import argparse
@@ -47,8 +51,8 @@ class Recipe:
 
 RECIPES = {
     "squeezenet1_1": Recipe(((0.6, 128), (1.0, 144)), epochs=12, lr=5e-4),
-    "mini_alexnet": Recipe(((0.62, 160), (1.0, 224)), epochs=26, lr=3e-3, dropout=0.2),
-    "mini_vgg": Recipe(((0.4, 112), (0.8, 128), (1.0, 160)), epochs=18, lr=3e-3, dropout=0.1, input_size=192),
+    "mini_alexnet": Recipe(((0.5, 160), (1.0, 224)), epochs=26, lr=3e-3, dropout=0.1),
+    "mini_vgg": Recipe(((0.4, 128), (1.0, 160)), epochs=18, lr=3e-3, input_size=192),
 }
 
 
@@ -99,9 +103,7 @@ def loss_of(logits: Tensor, labels: Tensor, others: Tensor, share: float, soft: 
 class Run:
     """One resumable training run; everything that a checkpoint must hold lives here."""
 
-    file = "last.pt"
-    rarity = 0.5  # how much rare classes gain: drawn in proportion to size ** (1 - rarity)
-    cut_mix = 0.5  # share of the batches
+    cut_mix_until = 0.6  # of the epochs: the end sees whole pictures
 
     def __init__(self, args: argparse.Namespace, found: pictures.Pictures) -> None:
         self.args, self.recipe, self.found = args, RECIPES[args.network], found
@@ -111,15 +113,19 @@ class Run:
         self.network = self.network.to(memory_format=torch.channels_last)
         self.epochs = args.epochs or self.recipe.epochs
         self.batches = len(found.train) // args.batch
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=self.recipe.lr)
+        self.lr = args.lr or self.recipe.lr
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=self.lr)
         self.schedule = self._schedule(self.epochs * self.batches)
         self.teacher = self._teacher(args.teacher) if args.teacher else None
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
+        self.earlier: list[dict] = []  # commands of the runs that this one goes on from
         self.out = args.out / args.network
         self.out.mkdir(parents=True, exist_ok=True)
-        if (self.out / self.file).exists():
-            self._resume(torch.load(self.out / self.file, weights_only=True))
+        if (self.out / "last.pt").exists():
+            self._resume(torch.load(self.out / "last.pt", weights_only=True))
+        elif args.start:
+            self._start(torch.load(args.start, weights_only=True))
 
     def _groups(self) -> list[dict[str, object]]:
         weights = [p for p in self.network.parameters() if p.ndim > 1]
@@ -128,7 +134,7 @@ class Run:
 
     def _schedule(self, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
         one_cycle = torch.optim.lr_scheduler.OneCycleLR
-        return one_cycle(self.optimizer, self.recipe.lr, total_steps=steps + 1, pct_start=0.15)
+        return one_cycle(self.optimizer, self.lr, total_steps=steps + 1, pct_start=0.15)
 
     def _teacher(self, path: Path) -> nn.Module:
         state = torch.load(path, weights_only=True)
@@ -137,11 +143,16 @@ class Run:
         teacher.load_state_dict(state["network"])
         return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
+    def _start(self, state: dict) -> None:
+        self.network.load_state_dict(state["network"])
+        self.seconds = state["seconds"]
+        self.earlier = [*state.get("earlier", []), state["command"] | {"epochs": len(state["history"])}]
+
     def _resume(self, state: dict) -> None:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.history, self.seconds = state["history"], state["seconds"]
+        self.history, self.seconds, self.earlier = state["history"], state["seconds"], state["earlier"]
 
     def save(self) -> None:
         """Write the checkpoint beside the old one, then swap them, so that a kill never leaves half a file."""
@@ -151,30 +162,34 @@ class Run:
             "schedule": self.schedule.state_dict(),
             "history": self.history,
             "seconds": self.seconds,
+            "earlier": self.earlier,
             "categories": self.categories,
             "name": self.args.network,
             "command": {k: str(v) for k, v in vars(self.args).items() if k not in {"root", "out"}},
         }
         torch.save(state, self.out / "next.pt")
-        os.replace(self.out / "next.pt", self.out / self.file)
+        os.replace(self.out / "next.pt", self.out / "last.pt")
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1))
 
     def order(self, epoch: int) -> tuple[Tensor, torch.Generator]:
-        """Draw the pictures of an epoch, each class by the square root of its size."""
+        """Draw the pictures of an epoch, rare classes more often than they come."""
         random = torch.Generator().manual_seed(self.args.seed * 1000 + epoch)
         counts = Counter(name for _, name in self.found.train)
-        weights = torch.tensor([counts[name] ** -self.rarity for _, name in self.found.train])
+        weights = torch.tensor([counts[name] ** -self.args.rarity for _, name in self.found.train])
         return torch.multinomial(weights, self.batches * self.args.batch, True, generator=random), random
 
-    def batch(self, images: list[Tensor], labels: Tensor, size: int, random: torch.Generator) -> tuple:
+    def batch(self, images: list[Tensor], labels: Tensor, epoch: int, random: torch.Generator) -> tuple:
         """One augmented batch: normalised images, labels, the other labels, their share, the soft labels."""
-        views = augment.random_colours(augment.random_views(images, size, random), random)
-        mix = self.args.network in ARCHITECTURES and torch.rand((), generator=random) < self.cut_mix
-        views, others, share = augment.cut_mix(views, labels, random) if mix else (views, labels, 1.0)
+        views = augment.random_colours(augment.random_views(images, self.size(epoch), random), random)
+        others, share, draw = labels, 1.0, torch.rand((), generator=random)
+        if self.args.network in ARCHITECTURES and epoch < self.cut_mix_until * self.epochs and draw < self.args.cut_mix:
+            views, others, share = augment.cut_mix(views, labels, random)
+        elif draw > 1 - self.args.shrink:
+            views, others, share = augment.shrink_onto(views, labels, random)
         views = normalise(views)
         soft = None
         if self.teacher:
-            small = F.interpolate(views, size=128, mode="bilinear", antialias=True) if size > 128 else views
+            small = F.interpolate(views, size=144, mode="bilinear", antialias=True) if views.shape[-1] > 144 else views
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                 soft = (self.teacher(small).float() / 2).softmax(1)
         return views, labels, others, share, soft
@@ -192,7 +207,7 @@ class Run:
         first = self.network.conv1.weight if self.args.network == "mini_alexnet" else None
         total, start = 0.0, time.perf_counter()
         for rows in tqdm(order.split(self.args.batch), desc=f"epoch {index + 1}/{self.epochs}, {size} px"):
-            views, *goal = self.batch([images[row] for row in rows], labels[rows], size, random)
+            views, *goal = self.batch([images[row] for row in rows], labels[rows], index, random)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = self.network(views).float()
             loss = loss_of(logits, *goal)
@@ -209,35 +224,6 @@ class Run:
         if first is not None:
             row["fine_share"] = (1 - smooth_share(first)).mean().item()
         self.history.append(row)
-
-
-class Finish(Run):
-    """A few more epochs of a finished run, with whole pictures, closer to the true sizes of the classes.
-
-    CutMix and even classes make features general; ending without them fits the pictures that are met in use.
-    """
-
-    file, rarity, cut_mix = "finished.pt", 0.3, 0.0
-
-    def __init__(self, args: argparse.Namespace, found: pictures.Pictures) -> None:
-        source = args.out / args.network / Run.file
-        if not source.exists():
-            raise SystemExit(f"--finish goes on from {source}, which is not there: train without --finish first")
-        super().__init__(args, found)
-        if not self.history:
-            state = torch.load(source, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.history, self.seconds = state["history"], state["seconds"]
-        self.epochs = self.recipe.epochs + args.finish
-
-    def size(self, epoch: int) -> int:
-        """The last size of the run before."""
-        return self.recipe.sizes[-1][1]
-
-    def _schedule(self, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr / 2
-        return torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.args.finish * self.batches + 1)
 
 
 @torch.no_grad()
@@ -273,8 +259,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=Path, help="checkpoint of a fine-tuned squeezenet1_1 run")
     parser.add_argument("--weights", type=Path, help="ImageNet SqueezeNet (safetensors) in place of torchvision's")
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
-    parser.add_argument("--finish", type=int, metavar="EPOCHS", help="go on from a finished run, without CutMix")
+    parser.add_argument("--lr", type=float, help="highest step size; default: the recipe's")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights a new run begins with")
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rarity", type=float, default=0.35, help="classes are drawn by size ** (1 - rarity)")
+    parser.add_argument("--cut-mix", type=float, default=0.5, help="share of the batches, until the last epochs")
+    parser.add_argument("--shrink", type=float, default=0.0, help="share of the batches pasted small onto others")
     parser.add_argument("--smoothness", type=float, default=0.5, help="weight of fine grain in 11x11 filters")
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--seed", type=int, default=0)
@@ -290,7 +280,7 @@ def main() -> None:
     if args.download:
         pictures.download(args.root)
     found = pictures.find(args.root, seed=args.seed)
-    run = (Finish if args.finish else Run)(args, found)
+    run = Run(args, found)
     images = pictures.load(found.train)
     index = {name: k for k, name in enumerate(run.categories)}
     labels = torch.tensor([index[name] for _, name in found.train])

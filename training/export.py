@@ -1,6 +1,6 @@
 """Turn trained checkpoints into the files that ship: folded, in half precision, measured, with a model card.
 
-    python -m training.export ROOT runs/mini_alexnet/last.pt runs/mini_vgg/finished.pt
+    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/second/mini_vgg/last.pt
 
 Everything a card says is measured here, on the very file that ships: held-out accuracy by data set, the answers on
 the bundled photographs (which were never trained on) and how smooth the first filters are.
@@ -74,11 +74,12 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
         f"model by mean {MEAN} and std {STD}.",
         "",
         f"- sha256: `{sha}`",
-        f"- made by: {_commands(state['command'])}, then `python -m training.export`",
+        f"- made by: {_command(state['command'])}, then `python -m training.export`",
+        *_earlier(state),
         f"- seed {state['command']['seed']}, {len(state['history'])} epochs, {_sizes(recipe)}",
         f"- time: {state['seconds'] / 60:.0f} minutes of training on {_machine(state['command'])}",
-        f"- teacher: an ImageNet SqueezeNet 1.1, fine-tuned on the same pictures for {RECIPES['squeezenet1_1'].epochs}"
-        " epochs by the same script; 70 % of the loss are its soft labels",
+        "- teacher: an ImageNet SqueezeNet 1.1, fine-tuned on the same pictures by the same script; 70 % of the loss "
+        "are its soft labels",
         "",
         "| held out, never trained on | pictures | top-1 | mean per class | licence of the data |",
         "|---|---|---|---|---|",
@@ -96,11 +97,20 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _commands(command: dict[str, str]) -> str:
-    given = {key: command.get(key, "None") for key in ("network", "teacher", "seed", "finish")}
-    options = " ".join(f"--{key} {value}" for key, value in given.items() if value != "None" and key != "finish")
-    first = f"`python -m training.classifiers ROOT {options}`"
-    return first if given["finish"] == "None" else f"{first}, again with `--finish {given['finish']}`"
+def _command(command: dict[str, str]) -> str:
+    options = " ".join(
+        f"--{key} {command[key]}"
+        for key in ("network", "teacher", "start", "epochs", "lr", "finish", "seed")
+        if command.get(key, "None") != "None"
+    )
+    return f"`python -m training.classifiers ROOT {options}`"
+
+
+def _earlier(state: dict) -> list[str]:
+    runs = state.get("earlier", [])
+    before = sum(run["epochs"] for run in runs)
+    commands = ", then ".join(_command(run | {"epochs": "None"}) for run in runs)
+    return [f"- began with the weights of {before} earlier epochs: {commands}"] if runs else []
 
 
 def _sizes(recipe: Recipe) -> str:
