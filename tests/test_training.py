@@ -88,12 +88,13 @@ def test_a_second_round_begins_with_the_weights_of_the_first(root, tmp_path, mon
 
 def test_cut_mix_ends_before_the_run_does(root, tmp_path, monkeypatch):
     epochs = []
+    monkeypatch.setattr(classifiers.Run, "cut_mix", 1.0)
     monkeypatch.setattr(classifiers.Run, "cut_mix_until", 0.5)
     mixing = augment.cut_mix
     monkeypatch.setattr(augment, "cut_mix", lambda *given: epochs.append(1) or mixing(*given))
-    run_for(root, tmp_path, 1, monkeypatch, more=["--cut-mix", "1"])
+    run_for(root, tmp_path, 1, monkeypatch)
     mixed = len(epochs)
-    run_for(root, tmp_path, 2, monkeypatch, more=["--cut-mix", "1"])
+    run_for(root, tmp_path, 2, monkeypatch)
     assert mixed > 0
     assert len(epochs) == mixed
 
@@ -142,20 +143,6 @@ def test_cut_mix_says_the_share_that_it_left():
     assert others.tolist() == [7, 4]
     assert 1 - mixed[0].mean().item() == pytest.approx(share)
     assert mixed[1].mean().item() == pytest.approx(share)
-
-
-def test_a_shrunken_picture_lies_whole_on_the_other():
-    random = torch.Generator().manual_seed(1)
-    images = torch.zeros(2, 3, 40, 40)
-    images[1] = 1
-    mixed, others, share = augment.shrink_onto(images, torch.tensor([4, 7]), random)
-    assert others.tolist() == [7, 4]
-    assert share == 0.7
-    dark = mixed[0, 0] == 0  # the first image, small on the second
-    rows, columns = dark.any(1).sum().item(), dark.any(0).sum().item()
-    assert rows == columns
-    assert dark.sum() == rows * columns
-    assert 0.35 * 40 - 1 <= rows <= 0.75 * 40
 
 
 def test_soft_labels_alone_have_no_loss_when_they_are_met():

@@ -67,19 +67,3 @@ def cut_mix(images: Tensor, labels: Tensor, random: torch.Generator) -> tuple[Te
     mixed = images.clone()
     mixed[..., top : top + cut_h, left : left + cut_w] = images.flip(0)[..., top : top + cut_h, left : left + cut_w]
     return mixed, labels.flip(0), 1 - cut_h * cut_w / (height * width)
-
-
-def shrink_onto(images: Tensor, labels: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, float]:
-    """Paste the images, made small, onto those in reverse order: (images, labels of the ground, share of the pasted).
-
-    Photographs in use show objects in surroundings. The pasted object is what is asked for first, at whatever size.
-    """
-    u = torch.rand(3, generator=random).tolist()
-    side = images.shape[-1]
-    small = int(side * (0.35 + 0.4 * u[0]))
-    top, left = int(u[1] * (side - small + 1)), int(u[2] * (side - small + 1))
-    mixed = images.flip(0).clone()
-    mixed[..., top : top + small, left : left + small] = F.interpolate(
-        images, size=(small, small), mode="bilinear", antialias=True
-    )
-    return mixed, labels.flip(0), 0.7

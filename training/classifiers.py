@@ -103,6 +103,8 @@ def loss_of(logits: Tensor, labels: Tensor, others: Tensor, share: float, soft: 
 class Run:
     """One resumable training run; everything that a checkpoint must hold lives here."""
 
+    rarity = 0.35  # how much rare classes gain: drawn in proportion to size ** (1 - rarity)
+    cut_mix = 0.5  # share of the batches
     cut_mix_until = 0.6  # of the epochs: the end sees whole pictures
 
     def __init__(self, args: argparse.Namespace, found: pictures.Pictures) -> None:
@@ -175,17 +177,16 @@ class Run:
         """Draw the pictures of an epoch, rare classes more often than they come."""
         random = torch.Generator().manual_seed(self.args.seed * 1000 + epoch)
         counts = Counter(name for _, name in self.found.train)
-        weights = torch.tensor([counts[name] ** -self.args.rarity for _, name in self.found.train])
+        weights = torch.tensor([counts[name] ** -self.rarity for _, name in self.found.train])
         return torch.multinomial(weights, self.batches * self.args.batch, True, generator=random), random
 
     def batch(self, images: list[Tensor], labels: Tensor, epoch: int, random: torch.Generator) -> tuple:
         """One augmented batch: normalised images, labels, the other labels, their share, the soft labels."""
         views = augment.random_colours(augment.random_views(images, self.size(epoch), random), random)
-        others, share, draw = labels, 1.0, torch.rand((), generator=random)
-        if self.args.network in ARCHITECTURES and epoch < self.cut_mix_until * self.epochs and draw < self.args.cut_mix:
+        others, share = labels, 1.0
+        often = self.cut_mix if epoch < self.cut_mix_until * self.epochs else 0.0
+        if self.args.network in ARCHITECTURES and torch.rand((), generator=random) < often:
             views, others, share = augment.cut_mix(views, labels, random)
-        elif draw > 1 - self.args.shrink:
-            views, others, share = augment.shrink_onto(views, labels, random)
         views = normalise(views)
         soft = None
         if self.teacher:
@@ -262,9 +263,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--lr", type=float, help="highest step size; default: the recipe's")
     parser.add_argument("--start", type=Path, help="checkpoint whose weights a new run begins with")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rarity", type=float, default=0.35, help="classes are drawn by size ** (1 - rarity)")
-    parser.add_argument("--cut-mix", type=float, default=0.5, help="share of the batches, until the last epochs")
-    parser.add_argument("--shrink", type=float, default=0.0, help="share of the batches pasted small onto others")
     parser.add_argument("--smoothness", type=float, default=0.5, help="weight of fine grain in 11x11 filters")
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--seed", type=int, default=0)

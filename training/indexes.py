@@ -1,0 +1,34 @@
+"""Build the small indexes of patches that notebook 03 reads: ``python -m training.indexes``.
+
+The notebook makes them itself where they are missing; built beforehand, it starts sooner. An index that was made with
+other weights or pictures is made again.
+"""
+
+import argparse
+
+import cs231n_viz as viz
+from cs231n_viz.data_files import data_root
+from cs231n_viz.kept import kept
+
+PICTURES, SEED = 160, 0
+LAYERS = {"mini_alexnet": "relu5", "mini_vgg": "relu5_2"}
+
+
+def main() -> None:
+    """One file per network, trained and untrained, in ``data/indexes``."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    gallery = kept(viz.Gallery.scenes(PICTURES, seed=SEED))
+    for name, layer in LAYERS.items():
+        for weights, state in (("DEFAULT", "trained"), (None, "untrained")):
+            model = viz.load_model(name, weights=weights, seed=SEED)
+            path = data_root() / "indexes" / f"{name}-{state}.safetensors"
+            try:
+                viz.top_patches(model, gallery, layer, k=len(gallery), index=path)
+            except viz.StaleIndexError:
+                path.unlink()
+                viz.top_patches(model, gallery, layer, k=len(gallery), index=path)
+            print(f"{path.relative_to(data_root().parent)}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
