@@ -22,7 +22,7 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format notebooks data bench train lock clean
+.PHONY: help lab test lint format notebooks data bench exactness train lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -69,6 +69,9 @@ bench: $(STAMP) ## Measure the budgets, each beside its peers (ARGS="explorers p
 
 TEACHER = --teacher runs/squeezenet1_1/last.pt
 
+exactness: $(STAMP) ## Compare the attributions with what is right, and peers where installed; writes benchmarks/README.md
+	$(PY) -m benchmarks.exactness $(ARGS)
+
 train: $(STAMP) ## Train and export the shipped networks again, from the pictures in DATA=folder (hours)
 	@[ -n "$(DATA)" ] || { echo "Say where the pictures are: make train DATA=folder (python -m training.classifiers --help)"; exit 2; }
 	$(PY) -m training.classifiers $(DATA) --network squeezenet1_1
@@ -83,7 +86,7 @@ train: $(STAMP) ## Train and export the shipped networks again, from the picture
 lock: ## Renew requirements.lock from pyproject.toml, keeping the versions that still fit (ARGS=--upgrade for the newest)
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
-	build/lock/bin/uv pip compile pyproject.toml --extra test --universal --python-version 3.10 --no-annotate --quiet \
+	build/lock/bin/uv pip compile pyproject.toml --extra test --extra cluster --universal --python-version 3.10 --no-annotate --quiet \
 		--custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
 
 clean: ## Remove caches and build products; the environment stays (delete .venv to start afresh)

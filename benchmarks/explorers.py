@@ -6,7 +6,9 @@ import ipywidgets as widgets
 import numpy as np
 
 import cs231n_viz as viz
+from benchmarks.row import Row
 from cs231n_viz import explore
+from cs231n_viz.kept import kept
 
 
 def explorers() -> dict[str, Callable[[], explore.Explorer]]:
@@ -20,7 +22,18 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "filters": explore.filters,
         "responses": lambda: explore.responses(alexnet),
         "second_layer": lambda: explore.second_layer(alexnet),
+        "neighbours": lambda: explore.neighbours(kept(viz.Gallery.crops(57)), {"mini_alexnet": alexnet}),
+        "embedding": lambda: explore.embedding(kept(viz.Gallery.crops(57)), perplexities=(5, 20)),
+        "activation_maps": lambda: explore.activation_maps(alexnet, layer="relu5"),
+        "top_patches": lambda: _top_patches(alexnet),
+        "occlusion": lambda: explore.occlusion(viz.load_model("mini_vgg")),
+        "saliency": lambda: explore.saliency({"mini_vgg": viz.load_model("mini_vgg"), "mini_alexnet": alexnet}),
     }
+
+
+def _top_patches(model: viz.Classifier) -> explore.Explorer:
+    gallery = kept(viz.Gallery.crops(57))
+    return explore.top_patches({model.name: viz.top_patches(model, gallery, "relu5", progress=False)}, gallery)
 
 
 def settings(control: widgets.Widget) -> Iterator[object]:
@@ -52,3 +65,12 @@ def update_seconds(explorer: explore.Explorer) -> list[float]:
         if before is not None and not isinstance(control, widgets.Select):
             control.value = before
     return list(explorer.seconds)
+
+
+def rows() -> Iterator[Row]:
+    for name, build in explorers().items():
+        seconds = update_seconds(build())
+        p50, p95 = np.percentile(seconds, [50, 95]) * 1e3
+        yield Row(
+            f"explorer {name}: 95th percentile of {len(seconds)} updates, median {p50:.0f} ms", p95, "≤", 100, " ms"
+        )

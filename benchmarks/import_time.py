@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+
+from benchmarks.row import Row
 
 
 def import_seconds(modules: str) -> float:
@@ -15,3 +18,8 @@ def import_ratio(modules: str, peer: str, *, repeats: int = 3) -> float:
     pairs = [(import_seconds(modules), import_seconds(peer)) for _ in range(repeats + 1)][1:]
     ours, theirs = zip(*pairs, strict=True)
     return min(ours) / min(theirs)
+
+
+def rows() -> Iterator[Row]:
+    ratio = import_ratio("cs231n_viz", "torch, torchvision")
+    yield Row("import cs231n_viz / import torch, torchvision", ratio, "≤", 1.3)

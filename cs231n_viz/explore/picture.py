@@ -152,7 +152,7 @@ function render({ model, el }) {
     box.setPointerCapture(event.pointerId);
     point(event);
   });
-  box.addEventListener("pointermove", (event) => { if (event.buttons & 1) point(event); });
+  box.addEventListener("pointermove", (event) => { if (event.buttons & 1 || model.get("hover")) point(event); });
   box.addEventListener("keydown", (event) => {
     const move = moves[event.key];
     if (!move) return;
@@ -180,6 +180,7 @@ class ClickablePicture(ImageView):
     Attributes:
         position: (row, column) in pixels of the array that is shown.
         step: (rows, columns) that an arrow key moves.
+        hover: Report where the mouse is, pressed or not.
         size: (height, width) of the array that is shown.
     """
 
@@ -188,6 +189,7 @@ class ClickablePicture(ImageView):
     size = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(1, 1)).tag(sync=True)
     step = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(1, 1)).tag(sync=True)
     position = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)
+    hover = traitlets.Bool(False).tag(sync=True)
 
     def show(self, picture: np.ndarray) -> None:
         """Show (H, W, 3), uint8."""

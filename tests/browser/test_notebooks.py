@@ -1,5 +1,6 @@
 """Every explorer of the course, in real JupyterLab: run the notebook, move a control, see the picture change."""
 
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 
@@ -94,4 +95,125 @@ def test_notebook_01_answers_to_its_controls(open_notebook):
     cell = explorer(notebook, "second_layer")
     with notebook.changes(shown(cell)):
         press(slider(cell, "unit"), "ArrowRight")
+    assert notebook.errors() == []
+
+
+def test_notebook_02_answers_to_its_controls(open_notebook, tmp_path):
+    notebook = open_notebook("02_fc_features.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "neighbours")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("network").select_option("mini_vgg")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("metric").select_option("cosine")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "picture"), "ArrowRight")
+    own, broken = tmp_path / "own.png", tmp_path / "broken.jpg"
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(own)
+    broken.write_bytes(b"no picture")
+    with notebook.changes(shown(cell)):
+        cell.locator("input[type=file]").set_input_files(own)
+    with notebook.changes(shown(cell)):
+        cell.locator("input[type=file]").set_input_files(broken)
+    expect(cell.get_by_text("broken.jpg")).to_be_visible()
+
+    cell = explorer(notebook, "embedding")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("map of").select_option("pixels")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "perplexity"), "ArrowRight")
+    box = shown(cell).bounding_box()
+    with notebook.changes(shown(cell)):
+        notebook.page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.15 * box["height"])
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("show").select_option("grid of thumbnails")
+    with notebook.changes(shown(cell)):
+        notebook.page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.4 * box["height"])
+    with notebook.changes(shown(cell)):
+        notebook.page.keyboard.press("ArrowDown")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "picture"), "ArrowRight")
+    assert notebook.errors() == []
+
+
+def test_notebook_03_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("03_activations.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "activation_maps")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("photograph").select_option("coffee")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("layer").select_option("relu2")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("order").select_option("by mean")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "quantile, %"), "ArrowLeft")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "row"), "ArrowUp")
+    box = shown(cell).bounding_box()
+    with notebook.changes(shown(cell)):  # a tile of the grid
+        notebook.page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.4 * box["height"])
+    with notebook.changes(shown(cell)):  # a cell of the large map
+        notebook.page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.2 * box["height"])
+    with notebook.changes(shown(cell)):
+        notebook.page.keyboard.press("ArrowRight")
+
+    cell = explorer(notebook, "top_patches")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("network").select_option("mini_vgg")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("order").select_option("by channel")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "channel"), "ArrowRight")
+    box = shown(cell).bounding_box()
+    with notebook.changes(shown(cell)):
+        notebook.page.mouse.click(box["x"] + 0.24 * box["width"], box["y"] + 0.5 * box["height"])
+    with notebook.changes(shown(cell)):
+        notebook.page.keyboard.press("ArrowRight")
+    assert notebook.errors() == []
+
+
+def test_notebook_04_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("04_saliency.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "occlusion")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("photograph").select_option("cat")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("class").select_option("dog")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "window, px"), "ArrowRight")
+    box = shown(cell).bounding_box()
+    with notebook.changes(shown(cell)):  # drag the window
+        notebook.page.mouse.click(box["x"] + 0.1 * box["width"], box["y"] + 0.3 * box["height"])
+    with notebook.changes(shown(cell)):
+        notebook.page.keyboard.press("ArrowRight")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="fill in the map").click()
+    cell.get_by_role("button", name="cancel").click()
+    expect(cell.get_by_role("button", name="cancel")).to_be_disabled()
+
+    cell = explorer(notebook, "saliency")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("method").select_option("SmoothGrad")
+    expect(cell.get_by_text("Mean of 25 gradients")).to_be_visible(timeout=60_000)
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("method").select_option("guided backprop")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("explain").select_option("relu4_2")
+    box = shown(cell).bounding_box()
+    with notebook.changes(shown(cell)):  # a cell of the layer's map
+        notebook.page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.35 * box["height"])
+    with notebook.changes(shown(cell)):
+        notebook.page.keyboard.press("ArrowDown")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "unit"), "ArrowLeft")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("network").select_option("mini_alexnet")
     assert notebook.errors() == []

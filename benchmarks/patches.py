@@ -1,0 +1,124 @@
+"""Patches and features of a gallery, against the loops that people write for them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
+
+import cs231n_viz as viz
+from benchmarks.row import Row
+
+LAYER, K = "conv5", 9
+
+
+class Pictures:
+    """Random pictures, made when they are asked for."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.tiles = torch.rand(8, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.tiles[index % 8].roll(index, dims=2), 0
+
+
+def recorder(model: viz.Classifier, kept: list[Tensor]) -> RemovableHandle:
+    return model.network.get_submodule(LAYER).register_forward_hook(lambda module, args, out: kept.append(out.clone()))
+
+
+@torch.no_grad()
+def hook_and_batch_of_one(model: viz.Classifier, pictures: Pictures) -> Tensor:
+    """The plain loop: one picture at a time through the whole network, a hook that records the layer."""
+    kept = []
+    handle = model.network.get_submodule(LAYER).register_forward_hook(
+        lambda module, args, out: kept.append(out.clone())
+    )
+    best = torch.empty(0)
+    for image, _ in (pictures[index] for index in range(len(pictures))):
+        model(model.prepare([image]))
+        found = kept.pop().flatten(2).amax(2)
+        best = torch.cat([best, found]).topk(min(K, len(best) + 1), dim=0).values if len(best) else found
+    handle.remove()
+    return best
+
+
+@torch.no_grad()
+def batches_all_kept(model: viz.Classifier, pictures: Pictures, batch: int = 64) -> Tensor:
+    """The batched loop: every activation of the layer is kept until the end."""
+    kept = []
+    handle = model.network.get_submodule(LAYER).register_forward_hook(
+        lambda module, args, out: kept.append(out.clone())
+    )
+    for start in range(0, len(pictures), batch):
+        model(model.prepare([pictures[row][0] for row in range(start, min(start + batch, len(pictures)))]))
+    handle.remove()
+    return torch.cat(kept).flatten(2).amax(2).topk(K, dim=0).values
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """The fastest of a few runs."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def peak_memory(work: Callable[[], object]) -> float:
+    """Largest resident memory while ``work`` runs, above that before, in MB."""
+
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    before = peak = resident()
+    done = threading.Event()
+
+    def look() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            peak = max(peak, resident())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        work()
+    finally:
+        done.set()
+        watcher.join()
+    return peak - before
+
+
+def rows() -> Iterator[Row]:
+    model = viz.load_model("mini_alexnet")
+    pictures = Pictures(256)
+
+    def ours() -> Tensor:
+        return viz.top_patches(model, pictures, LAYER, k=K, progress=False).values
+
+    torch.testing.assert_close(ours().T, batches_all_kept(model, pictures), atol=1e-4, rtol=1e-4)
+    own = seconds(ours)
+    plain = seconds(lambda: hook_and_batch_of_one(model, pictures))
+    kept = seconds(lambda: batches_all_kept(model, pictures))
+    yield Row(f"top_patches, {LAYER}: × faster than a hook and batches of one", plain / own, "≥", 3)
+    yield Row(f"top_patches, {LAYER}: × faster than batches with all activations kept", kept / own, "≥", 1.2)
+    scenes = viz.Gallery.scenes(2000)
+    taken = seconds(lambda: viz.top_patches(model, scenes, LAYER, k=K, progress=False), repeats=1)
+    yield Row(f"top_patches, {LAYER}: 2 000 scenes", taken, "≤", 60, " s")
+    if Path("/proc/self/statm").exists():
+        few, many = (
+            peak_memory(lambda n=n: viz.top_patches(model, Pictures(n), LAYER, k=K, progress=False))
+            for n in (500, 5000)
+        )
+        yield Row("top_patches: memory for 5 000 pictures above that for 500", many - few, "≤", 20, " MB")
+    whole = seconds(lambda: viz.features(model, pictures, "fc8", progress=False))
+    for layer in ("conv1", "conv3", "fc6"):
+        part = seconds(lambda layer=layer: viz.features(model, pictures, layer, pool="mean", progress=False))
+        yield Row(f"features, {layer}: share of the time of a full forward pass", part / whole, "≤", 1)

@@ -1,0 +1,175 @@
+"""Explorer of notebook 02: a map of pictures, by PCA or t-SNE; point at a place and see who lies there."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+
+import ipywidgets as widgets
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from cs231n_viz import neighbours as package
+from cs231n_viz.explore.atlas import Atlas
+from cs231n_viz.explore.base import Drawing, Explorer
+from cs231n_viz.explore.canvas import GREY, SCALE, Canvas
+from cs231n_viz.explore.controls import GAP, dropdown, slider
+from cs231n_viz.explore.picture import ClickablePicture
+from cs231n_viz.features import features, pixels
+from cs231n_viz.gallery import Gallery
+from cs231n_viz.models import load_model
+from cs231n_viz.thumbnails import thumbnail, thumbnails
+
+_SIDE, _TOP, _LEFT, _RIGHT = 540, 8, 8, 572  # of the map and the column beside it, in CSS pixels
+_SMALL, _LARGE = 64, 180
+_POINTS, _GRID = "points", "grid of thumbnails"
+_K = 4
+_STEP = 24  # pixels of the picture that an arrow key moves
+
+Key = tuple[str, str | float]  # a space, and "pca" or a perplexity
+
+
+def embedding(
+    gallery: Gallery | None = None,
+    spaces: Mapping[str, Tensor] | None = None,
+    *,
+    maps: Mapping[Key, Tensor] | None = None,
+    perplexities: Sequence[float] = (5, 30, 80),
+    seed: int = 0,
+    pca: Callable[[Tensor, int], Tensor] | None = None,
+) -> Explorer:
+    """Hover over a map of pictures, made by PCA or t-SNE from pixels or from features.
+
+    Args:
+        gallery: The pictures; 200 scenes if omitted.
+        spaces: Title -> (N, D), what the maps are made of; pixels and ``fc7`` of mini_alexnet if omitted.
+        maps: (title, ``"pca"`` or a perplexity) -> (N, 2), where they are known already. The others are computed
+            now, once, with a progress bar.
+        perplexities: To choose from.
+        seed: Of t-SNE.
+        pca: (N, D), k -> (N, k); the package's if omitted.
+
+    Returns:
+        The explorer; ``controls`` are ``space``, ``method``, ``perplexity``, ``show`` and ``query``. The mouse
+        chooses the picture under it, the arrow keys move on, and so does the slider.
+
+    Raises:
+        ValueError: If a space or a map has not one row per picture, or a perplexity is not below N.
+    """
+    gallery = Gallery.scenes(200) if gallery is None else gallery
+    if spaces is None:
+        seen = features(load_model("mini_alexnet"), gallery, "fc7")
+        spaces = {"pixels": pixels(gallery), "fc7 of mini_alexnet": seen}
+    for title, rows in {**spaces, **(maps or {})}.items():
+        if len(rows) != len(gallery):
+            raise ValueError(f"wanted {len(gallery)} rows for {title!r}, one per picture, got {len(rows)}")
+    made = _all_maps(spaces, dict(maps or {}), perplexities, seed=seed, pca=pca)
+    return _Embedding(gallery, dict(spaces), made, list(perplexities)).explorer
+
+
+def _all_maps(
+    spaces: Mapping[str, Tensor],
+    maps: dict[Key, Tensor],
+    perplexities: Sequence[float],
+    *,
+    seed: int,
+    pca: Callable[[Tensor, int], Tensor] | None,
+) -> dict[Key, Tensor]:
+    missing = [(s, how) for s in spaces for how in ("pca", *perplexities) if (s, how) not in maps]
+    for space, how in tqdm(missing, desc="maps", leave=False, disable=not missing):
+        rows = spaces[space]
+        if how == "pca":
+            maps[space, how] = package.embed(rows, "pca") if pca is None else pca(rows, 2)
+        else:
+            maps[space, how] = package.embed(rows, "tsne", seed=seed, perplexity=how)
+    return maps
+
+
+class _Embedding:
+    def __init__(
+        self, gallery: Gallery, spaces: dict[str, Tensor], maps: dict[Key, Tensor], perplexities: list[float]
+    ) -> None:
+        self.gallery, self.spaces, self.maps = gallery, spaces, maps
+        self.shares: dict[Key, float] = {}  # of the five nearest on a map, those of the same class
+        self.small = thumbnails(gallery, round(_SMALL * SCALE))
+        self.atlas = Atlas(gallery.labels, gallery.categories, self.small, side=round(_SIDE * SCALE))
+        style, layout = {"description_width": "92px"}, widgets.Layout(width="380px")
+        titles = list(spaces)
+        self.controls = {
+            "space": dropdown("map of", titles, value=titles[-1]),
+            "method": dropdown("method", ["t-SNE", "PCA"]),
+            "perplexity": widgets.SelectionSlider(
+                options=perplexities,
+                value=perplexities[len(perplexities) // 2],
+                description="perplexity",
+                style=style,
+                layout=layout,
+            ),
+            "show": dropdown("show", [_POINTS, _GRID]),
+            "query": slider("picture", 0, len(gallery) - 1),
+        }
+        self.view = ClickablePicture(alt="A map of pictures; the chosen one large, with its neighbours.")
+        self.view.hover, self.view.step = True, (_STEP, _STEP)
+        pairs = [("space", "show"), ("method", "perplexity")]
+        panel = [widgets.HBox([self.controls[one], self.controls[two]], layout=GAP) for one, two in pairs]
+        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=[*panel, self.controls["query"]])
+        self.view.observe(self._point_at, names="position")
+
+    def _map(self) -> tuple[Key, Tensor]:
+        values = {name: control.value for name, control in self.controls.items()}
+        key = (values["space"], "pca" if values["method"] == "PCA" else values["perplexity"])
+        return key, self.maps[key]
+
+    def _point_at(self, change: dict) -> None:
+        row, column = change["new"]
+        inside = (row - _TOP * SCALE, column - _LEFT * SCALE)
+        if max(inside) < _SIDE * SCALE:
+            found = self.atlas.at(*self._map(), inside, grid=self.controls["show"].value == _GRID)
+            if found is not None:
+                self.controls["query"].value = found
+
+    def draw(self, space: str, method: str, perplexity: float, show: str, query: int) -> Drawing:
+        self.controls["perplexity"].disabled = method == "PCA"
+        key, points = self._map()
+        canvas = Canvas(_TOP + _SIDE + 8)
+        page, place, size = self.atlas.page(key, points, query, grid=show == _GRID)
+        canvas.put(page, (_LEFT, _TOP))
+        self._beside(canvas, points, query, space)
+        if place is not None:
+            self.atlas.mark(canvas, (_LEFT + place[0] / SCALE, _TOP + place[1] / SCALE), size / SCALE)
+        return Drawing(canvas.array, self._sentence(key, points), "" if place is not None else _NOT_SHOWN)
+
+    def _beside(self, canvas: Canvas, points: Tensor, query: int, space: str) -> None:
+        """The chosen picture, and its neighbours on the map and in the space that the map was made of."""
+        canvas.put(thumbnail(self.gallery[query][0], round(_LARGE * SCALE)), (_RIGHT, _TOP))
+        name = self.gallery.categories[self.gallery.labels[query]]
+        canvas.text((_RIGHT + _LARGE + 10, _TOP), name, size=14, bold=True)
+        canvas.text((_RIGHT + _LARGE + 10, _TOP + 22), f"picture {query}", size=12, colour=GREY)
+        titles = (("nearest on the map", points), (f"nearest in {space}", self.spaces[space]))
+        lists = [self._nearest(rows, query) for _, rows in titles]
+        for position, ((title, _), found) in enumerate(zip(titles, lists, strict=True)):
+            top = _TOP + _LARGE + 12 + position * (_SMALL + 30)
+            canvas.text((_RIGHT, top), title, size=12, colour=GREY)
+            for place, index in enumerate(found):
+                canvas.put(self.small[index], (_RIGHT + place * (_SMALL + 6), top + 18))
+        both = len(set(lists[0]) & set(lists[1]))
+        top = _TOP + _LARGE + 12 + 2 * (_SMALL + 30)
+        canvas.text((_RIGHT, top), f"{both} of {len(lists[0])} are the same pictures", size=12, colour=GREY)
+        self.atlas.legend(canvas, (_RIGHT, top + 26), room=_SIDE + _TOP - top - 26)
+
+    def _nearest(self, rows: Tensor, query: int) -> list[int]:
+        gaps = (rows - rows[query]).square().sum(1)
+        gaps[query] = torch.inf
+        return gaps.topk(min(_K, len(rows) - 1), largest=False).indices.tolist()
+
+    def _sentence(self, key: Key, points: Tensor) -> str:
+        if key not in self.shares:
+            near = package.nearest(points, points, min(5, len(points) - 1), exclude_self=True).indices
+            self.shares[key] = float(package.purity(near, self.gallery.labels, self.gallery.labels).mean())
+        space, how = key
+        made = "PCA" if how == "pca" else f"t-SNE with perplexity {how}"
+        share = f"<b>{self.shares[key]:.0%}</b> share the class"
+        text = f"{made} of {html.escape(space)}: of the five nearest on the map, {share}."
+        return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+
+
+_NOT_SHOWN = "The grid has fewer cells than there are pictures: this one is not on it."
