@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 import numpy as np
+import torch
 
 import cs231n_viz as viz
 from benchmarks.row import Row
@@ -28,12 +29,29 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "top_patches": lambda: _top_patches(alexnet),
         "occlusion": lambda: explore.occlusion(viz.load_model("mini_vgg")),
         "saliency": lambda: explore.saliency({"mini_vgg": viz.load_model("mini_vgg"), "mini_alexnet": alexnet}),
+        "class_activation": lambda: explore.class_activation({"mini_vgg": viz.load_model("mini_vgg")}),
+        "two_objects": lambda: explore.two_objects({"mini_vgg": viz.load_model("mini_vgg")}),
+        "relevance": lambda: explore.relevance({"mini_alexnet": alexnet, "mini_vgg": _small_vgg()}),
+        "judge": _judge,
     }
 
 
 def _top_patches(model: viz.Classifier) -> explore.Explorer:
     gallery = kept(viz.Gallery.crops(57))
     return explore.top_patches({model.name: viz.top_patches(model, gallery, "relu5", progress=False)}, gallery)
+
+
+def _small_vgg() -> viz.Classifier:
+    model = viz.load_model("mini_vgg")
+    return viz.wrap(model.network, model.categories, input_size=128)
+
+
+def _judge() -> explore.Explorer:
+    model, scenes = _small_vgg(), viz.Gallery.scenes(8, size=128)
+    images, masks = torch.stack([image for image, _ in scenes]), torch.stack(list(scenes.masks))
+    maps = {"saliency": viz.saliency(model, images, 0), "grad_cam": viz.grad_cam(model, images, 0, "relu5_2")}
+    curves = {name: viz.scoring.deletion_insertion(model, images, 0, found, steps=8) for name, found in maps.items()}
+    return explore.judge(images, masks, maps, curves)
 
 
 def settings(control: widgets.Widget) -> Iterator[object]:

@@ -92,21 +92,26 @@ class _Rectify(torch.autograd.Function):
     """A rectifier whose backward pass follows another rule."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, low: float, high: float, masked: bool) -> Tensor:
-        ctx.passed = (x > low) & (x < high) if masked else None
+    def forward(ctx, x: Tensor, bounds: tuple[float, float], masked: bool, over: bool) -> Tensor:
+        low, high = bounds
+        ctx.stopped = x <= low if masked else None
+        if masked and high < torch.inf:
+            ctx.stopped |= x >= high
+        if over:
+            ctx.mark_dirty(x)
+            return x.clamp_(low, high)
         return x.clamp(low, high)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple:
         positive = gradient.clamp_min(0)
-        return (positive if ctx.passed is None else positive * ctx.passed), None, None, None
+        return (positive if ctx.stopped is None else positive.masked_fill_(ctx.stopped, 0)), None, None, None
 
 
 def _rectifying(method: str, *, masked: bool) -> Interception:
     def rectify(name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         x = args[0] if args else kwargs["input"]
-        result = _Rectify.apply(x, *rectifier_bounds(name, args, kwargs), masked)
-        return x.copy_(result) if in_place(function, kwargs) else result
+        return _Rectify.apply(x, rectifier_bounds(name, args, kwargs), masked, in_place(function, kwargs))
 
     known = LINEAR | AVERAGES | MAXIMA | SUMS | SCALES | SHAPES
     return Interception(method, dict.fromkeys(RECTIFIERS, rectify), known)

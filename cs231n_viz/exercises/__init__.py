@@ -18,13 +18,22 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from cs231n_viz.exercises import cnn_review, first_layer
+from cs231n_viz.exercises import (
+    activations,
+    class_activation,
+    cnn_review,
+    decomposition,
+    fc_features,
+    first_layer,
+    saliency,
+)
 from cs231n_viz.exercises.core import Check, Entry, Raises, examine
 from cs231n_viz.exercises.reveal import Fold, fold
 
 __all__ = ["Check", "Entry", "Fold", "Raises", "exercise", "find", "names", "reveal"]
 
-_ENTRIES = {entry.name: entry for module in (cnn_review, first_layer) for entry in module.ENTRIES}
+_NOTEBOOKS = (cnn_review, first_layer, fc_features, activations, saliency, class_activation, decomposition)
+_ENTRIES = {entry.name: entry for notebook in _NOTEBOOKS for entry in notebook.ENTRIES}
 
 
 def exercise(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -134,6 +134,8 @@ class _Embedding:
         page, place, size = self.atlas.page(key, points, query, grid=show == _GRID)
         canvas.put(page, (_LEFT, _TOP))
         self._beside(canvas, points, query, space)
+        step = round(size) if place is not None and show == _GRID else _STEP
+        self.view.step = (step, step)  # in the grid an arrow key goes on by one thumbnail
         if place is not None:
             self.atlas.mark(canvas, (_LEFT + place[0] / SCALE, _TOP + place[1] / SCALE), size / SCALE)
         return Drawing(canvas.array, self._sentence(key, points), "" if place is not None else _NOT_SHOWN)

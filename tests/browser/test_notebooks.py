@@ -1,5 +1,7 @@
 """Every explorer of the course, in real JupyterLab: run the notebook, move a control, see the picture change."""
 
+import re
+
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
@@ -26,6 +28,13 @@ def slider(cell: Locator, label: str) -> Locator:
     return cell.locator(".widget-slider").filter(has=cell.page.get_by_text(label, exact=True))
 
 
+def upload(cell: Locator, file) -> None:
+    """Choose a file as a person does; the widget's file input never enters the page."""
+    with cell.page.expect_file_chooser() as chooser:
+        cell.get_by_role("button", name=re.compile("choose a file")).click()
+    chooser.value.set_files(file)
+
+
 def test_notebook_00_answers_to_its_controls(open_notebook):
     notebook = open_notebook("00_cnn_review.ipynb")
     notebook.run_all()
@@ -33,7 +42,7 @@ def test_notebook_00_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "convolution")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("preset").select_option("blur")
+        cell.get_by_label("preset", exact=True).select_option("blur")
     with notebook.changes(shown(cell)):
         press(slider(cell, "output cell"), "ArrowRight")
     with notebook.changes(shown(cell)):
@@ -47,7 +56,7 @@ def test_notebook_00_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "stack_calculator")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("start from").select_option(index=1)
+        cell.get_by_label("start from", exact=True).select_option(index=1)
     stride = cell.get_by_label("stride")
     with notebook.changes(shown(cell)):
         stride.fill("5")
@@ -55,7 +64,7 @@ def test_notebook_00_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "pooling")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("keep").select_option("average")
+        cell.get_by_label("keep", exact=True).select_option("average")
 
     cells = notebook.panel.locator(".jp-Cell").count()
     cell.get_by_label("keep").press("b")  # in JupyterLab's command mode this key inserts a cell
@@ -63,7 +72,7 @@ def test_notebook_00_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "receptive_fields")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("layer").select_option("conv5")
+        cell.get_by_label("layer", exact=True).select_option("conv5")
     box = shown(cell).bounding_box()
     with notebook.changes(shown(cell)):
         notebook.page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
@@ -79,7 +88,7 @@ def test_notebook_01_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "filters")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("network").select_option("mini_vgg")
+        cell.get_by_label("network", exact=True).select_option("mini_vgg")
     with notebook.changes(shown(cell)):
         cell.locator("input[type=checkbox]").first.click()
     box = shown(cell).bounding_box()
@@ -88,7 +97,7 @@ def test_notebook_01_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "responses")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("photograph").select_option("coffee")
+        cell.get_by_label("photograph", exact=True).select_option("coffee")
     with notebook.changes(shown(cell)):
         press(slider(cell, "filter"), "ArrowRight")
 
@@ -105,30 +114,30 @@ def test_notebook_02_answers_to_its_controls(open_notebook, tmp_path):
 
     cell = explorer(notebook, "neighbours")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("network").select_option("mini_vgg")
+        cell.get_by_label("network", exact=True).select_option("mini_vgg")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("metric").select_option("cosine")
+        cell.get_by_label("metric", exact=True).select_option("cosine")
     with notebook.changes(shown(cell)):
         press(slider(cell, "picture"), "ArrowRight")
     own, broken = tmp_path / "own.png", tmp_path / "broken.jpg"
     Image.new("RGB", (64, 48), (200, 30, 30)).save(own)
     broken.write_bytes(b"no picture")
     with notebook.changes(shown(cell)):
-        cell.locator("input[type=file]").set_input_files(own)
+        upload(cell, own)
     with notebook.changes(shown(cell)):
-        cell.locator("input[type=file]").set_input_files(broken)
+        upload(cell, broken)
     expect(cell.get_by_text("broken.jpg")).to_be_visible()
 
     cell = explorer(notebook, "embedding")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("map of").select_option("pixels")
+        cell.get_by_label("map of", exact=True).select_option("pixels")
     with notebook.changes(shown(cell)):
         press(slider(cell, "perplexity"), "ArrowRight")
     box = shown(cell).bounding_box()
     with notebook.changes(shown(cell)):
         notebook.page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.15 * box["height"])
     with notebook.changes(shown(cell)):
-        cell.get_by_label("show").select_option("grid of thumbnails")
+        cell.get_by_label("show", exact=True).select_option("grid of thumbnails")
     with notebook.changes(shown(cell)):
         notebook.page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.4 * box["height"])
     with notebook.changes(shown(cell)):
@@ -145,11 +154,11 @@ def test_notebook_03_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "activation_maps")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("photograph").select_option("coffee")
+        cell.get_by_label("photograph", exact=True).select_option("coffee")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("layer").select_option("relu2")
+        cell.get_by_label("layer", exact=True).select_option("relu2")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("order").select_option("by mean")
+        cell.get_by_label("order", exact=True).select_option("by mean")
     with notebook.changes(shown(cell)):
         press(slider(cell, "quantile, %"), "ArrowLeft")
     with notebook.changes(shown(cell)):
@@ -164,9 +173,9 @@ def test_notebook_03_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "top_patches")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("network").select_option("mini_vgg")
+        cell.get_by_label("network", exact=True).select_option("mini_vgg")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("order").select_option("by channel")
+        cell.get_by_label("order", exact=True).select_option("by channel")
     with notebook.changes(shown(cell)):
         press(slider(cell, "channel"), "ArrowRight")
     box = shown(cell).bounding_box()
@@ -184,9 +193,9 @@ def test_notebook_04_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "occlusion")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("photograph").select_option("cat")
+        cell.get_by_label("photograph", exact=True).select_option("cat")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("class").select_option("dog")
+        cell.get_by_label("class", exact=True).select_option("dog")
     with notebook.changes(shown(cell)):
         press(slider(cell, "window, px"), "ArrowRight")
     box = shown(cell).bounding_box()
@@ -201,12 +210,12 @@ def test_notebook_04_answers_to_its_controls(open_notebook):
 
     cell = explorer(notebook, "saliency")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("method").select_option("SmoothGrad")
+        cell.get_by_label("method", exact=True).select_option("SmoothGrad")
     expect(cell.get_by_text("Mean of 25 gradients")).to_be_visible(timeout=60_000)
     with notebook.changes(shown(cell)):
-        cell.get_by_label("method").select_option("guided backprop")
+        cell.get_by_label("method", exact=True).select_option("guided backprop")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("explain").select_option("relu4_2")
+        cell.get_by_label("explain", exact=True).select_option("relu4_2")
     box = shown(cell).bounding_box()
     with notebook.changes(shown(cell)):  # a cell of the layer's map
         notebook.page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.35 * box["height"])
@@ -215,5 +224,69 @@ def test_notebook_04_answers_to_its_controls(open_notebook):
     with notebook.changes(shown(cell)):
         press(slider(cell, "unit"), "ArrowLeft")
     with notebook.changes(shown(cell)):
-        cell.get_by_label("network").select_option("mini_alexnet")
+        cell.get_by_label("network", exact=True).select_option("mini_alexnet")
+    assert notebook.errors() == []
+
+
+def test_notebook_05_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("05_class_activation.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "class_activation")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("picture", exact=True).select_option("scene 2")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("class", exact=True).select_option("cat")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("network", exact=True).select_option("mini_alexnet")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("layer", exact=True).select_option("relu3")
+    with notebook.changes(shown(cell)):
+        cell.locator("input[type=checkbox]").first.click()
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("method", exact=True).select_option("Guided Grad-CAM")
+
+    cell = explorer(notebook, "two_objects")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("left", exact=True).select_option("flower")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "size, %"), "ArrowLeft")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("network", exact=True).select_option("mini_alexnet")
+    with notebook.changes(shown(cell)):
+        cell.locator("input[type=checkbox]").first.click()
+    assert notebook.errors() == []
+
+
+def test_notebook_06_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("06_decomposition.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "relevance")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("photograph", exact=True).select_option("coffee")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("network", exact=True).select_option("mini_vgg")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("class", exact=True).select_option(index=1)
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("method", exact=True).select_option("LRP: gamma")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "γ, hundredths"), "ArrowRight")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("method", exact=True).select_option("DeepLIFT: rescale")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("baseline", exact=True).select_option("blurred")
+
+    cell = explorer(notebook, "judge")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "picture"), "ArrowRight")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "share, %"), "ArrowRight")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("method", exact=True).select_option("Grad-CAM")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("against", exact=True).select_option("edges (control)")
     assert notebook.errors() == []

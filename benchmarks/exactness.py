@@ -1,0 +1,130 @@
+"""Are the methods exact? Ours and the peers' on twelve networks, in float64: ``python -m benchmarks.exactness``.
+
+Random weights, one random picture, one class. Gradients, guided backprop, deconvnet and Grad-CAM are compared with the
+explicit backward pass; DeepLIFT with the difference of the logits that it has to add up to; LRP with the logit.
+Writes the table into README.md beside this file.
+"""
+
+import argparse
+import copy
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import cs231n_viz as viz
+from benchmarks.explicit import NETWORKS, Explicit, build, pictures, randomise, relative_error
+from benchmarks.peers import PEERS, Peer
+from cs231n_viz.models import Classifier
+
+CLASSES = 10
+BEGIN, END = "<!-- exactness begins -->", "<!-- exactness ends -->"
+PACKAGES = ("captum", "grad-cam", "torchcam", "zennit")
+METHODS = ("gradient", "guided backprop", "deconvnet", "Grad-CAM", "DeepLIFT", "LRP")
+OURS: dict[str, Peer] = {
+    "gradient": lambda model, images, layer, target: viz.gradient(model, images, target),
+    "guided backprop": lambda model, images, layer, target: viz.guided_backprop(model, images, target),
+    "deconvnet": lambda model, images, layer, target: viz.deconvnet(model, images, target),
+    "Grad-CAM": lambda model, images, layer, target: viz.grad_cam(model, images, target, layer),
+    "DeepLIFT": lambda model, images, layer, target: viz.deep_lift(model, images, target),
+    "LRP": lambda model, images, layer, target: viz.lrp(model, images, target, "gamma"),
+}
+
+
+def prepared(name: str, side: int) -> tuple[Classifier, Tensor]:
+    network = randomise(build(name, wide=False)).requires_grad_(False)
+    model = Classifier(network, [str(row) for row in range(10)], name=name).double().eval()
+    return model, pictures(1, side)
+
+
+def errors(name: str) -> dict[str, dict[str, str]]:
+    """Method -> package -> error, for one network."""
+    side, layer = NETWORKS[name]
+    model, images = prepared(name, side)
+    explicit = Explicit(model, images)
+    target = next(row for row in range(CLASSES) if grad_cam(explicit, layer, row).max() > 0)
+    judge = judges(model, images, layer, target)
+    found: dict[str, dict[str, str]] = {}
+    for method in METHODS:
+        found[method] = {"ours": f"{judge[method](OURS[method](model, images, layer, target)):.0e}"}
+        for peer in PACKAGES:
+            run = PEERS.get((method, peer))
+            # A peer may leave its traces in a network: each gets one of its own.
+            where = copy.deepcopy(model), images.clone(), layer, target
+            found[method][peer] = "n/a" if run is None else attempt(run, where, judge[method])
+    return found
+
+
+def attempt(run: Peer, where: tuple, judge: Callable[[Tensor], float]) -> str:
+    """The error of a peer, or the name of what it raised."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return f"{judge(torch.as_tensor(run(*where)).detach()):.0e}"
+    except Exception as error:
+        return type(error).__name__
+
+
+def grad_cam(explicit: Explicit, layer: str, target: int) -> Tensor:
+    gradients = explicit.gradient("plain", torch.tensor([target]))[explicit.layer(layer)]
+    return (gradients.mean((2, 3), keepdim=True) * explicit.value(layer)).sum(1).clamp_min(0)
+
+
+def judges(model: Classifier, images: Tensor, layer: str, target: int) -> dict[str, Callable[[Tensor], float]]:
+    """Method -> relative error of an answer."""
+    explicit = Explicit(model, images)
+    logit = explicit.logits[0, target]
+    rise = logit - Explicit(model, torch.zeros_like(images)).logits[0, target]
+    right = {
+        method: explicit.gradient(rule, torch.tensor([target]))["pixels"]
+        for method, rule in (("gradient", "plain"), ("guided backprop", "guided"), ("deconvnet", "deconv"))
+    }
+    right["Grad-CAM"] = grad_cam(explicit, layer, target)
+    found = {method: lambda answer, method=method: compared(answer, right[method]) for method in right}
+    found["DeepLIFT"] = lambda answer: ((answer.sum() - rise) / rise).abs().item()
+    found["LRP"] = lambda answer: ((answer.sum() - logit) / logit).abs().item()
+    return found
+
+
+def compared(answer: Tensor, right: Tensor) -> float:
+    """Relative error; some peers return one picture without its batch."""
+    return relative_error(answer.view(right.shape), right)
+
+
+def installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def table(names: list[str]) -> str:
+    """The table in Markdown: a row per network and method, a column per package."""
+    titles = " | ".join(f"{package} {installed(package)}" for package in PACKAGES)
+    lines = [f"PyTorch {torch.__version__.split('+')[0]}, float64, random weights.", ""]
+    lines += [f"| network | method | ours | {titles} |", "|---|---|" + "---:|" * (1 + len(PACKAGES))]
+    for name in names:
+        for method, found in errors(name).items():
+            lines.append(f"| {name} | {method} | {' | '.join(found[column] for column in ('ours', *PACKAGES))} |")
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "networks", nargs="*", default=list(NETWORKS), help="some networks; all, and README, if omitted"
+    )
+    names = parser.parse_args().networks
+    written = table(names)
+    if names == list(NETWORKS):
+        readme = Path(__file__).with_name("README.md")
+        before, after = readme.read_text().split(BEGIN)[0], readme.read_text().split(END)[1]
+        readme.write_text(f"{before}{BEGIN}\n{written}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Occlusion, incremental, against one full pass for each window: captum's and our own."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+
+import torch
+from captum.attr import Occlusion
+from torch import Tensor
+
+import cs231n_viz as viz
+from benchmarks.row import Row
+
+SIDE, WINDOW, STRIDE, TARGET = 224, 32, 8, 3
+POSITIONS = ((SIDE - WINDOW) // STRIDE + 1) ** 2
+GOALS = {"vgg16": (8, 4), "alexnet": (5, 1.7), "resnet18": (5, 1.5)}  # × captum's default, × its best
+OTHERS = ("squeezenet1_1", "googlenet", "densenet121", "mobilenet_v2", "mini_alexnet", "mini_vgg")
+BATCHES = (4, 8, 16, 32, 64)
+SAMPLED = 64  # windows of a sampled run; full passes take the same time for each
+SINGLE = 16  # the same, one window at a time
+
+
+@torch.no_grad()
+def full_passes(model: viz.Classifier, image: Tensor, *, places: Sequence[int], batch: int) -> Tensor:
+    """Plain batching, channels last: logits with the window at some of the places, counted row by row."""
+    side, logits = (SIDE - WINDOW) // STRIDE + 1, []
+    for first in range(0, len(places), batch):
+        chosen = places[first : first + batch]
+        pictures = image.repeat(len(chosen), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        for picture, place in zip(pictures, chosen, strict=True):
+            i, j = place // side * STRIDE, place % side * STRIDE
+            picture[:, i : i + WINDOW, j : j + WINDOW] = model.mean
+        logits.append(model(pictures)[:, TARGET])
+    return torch.cat(logits)
+
+
+class EnoughError(Exception):
+    """Ends a run of captum whose time per window is known."""
+
+
+def captum_per_window(model: viz.Classifier, image: Tensor, *, batch: int, count: int) -> float:
+    """Seconds per window of captum's occlusion, measured on the first ``count`` windows."""
+    ends: list[float] = []
+
+    def score(pictures: Tensor) -> Tensor:
+        logits = model(pictures)
+        ends.append(time.perf_counter())
+        if (len(ends) - 1) * batch >= count:  # the first call is for the picture itself
+            raise EnoughError
+        return logits
+
+    shape, strides = (3, WINDOW, WINDOW), (3, STRIDE, STRIDE)
+    options = {"target": TARGET, "baselines": model.mean[None], "perturbations_per_eval": batch}
+    with suppress(EnoughError):
+        Occlusion(score).attribute(image, shape, strides=strides, **options)
+    return (ends[-1] - ends[0]) / ((len(ends) - 1) * batch)
+
+
+def per_window(work: Callable[[], object], count: int) -> float:
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) / count
+
+
+def times(model: viz.Classifier, image: Tensor, *, peers: bool, repeats: int = 2) -> dict[str, float]:
+    """Seconds per window of everybody: the fastest of a few runs, taken by turns so that all meet the same machine."""
+    places = range(SAMPLED)
+    work = {"ours": lambda: per_window(lambda: ours(model, image), POSITIONS)}
+    if peers:
+        work["captum 1"] = partial(captum_per_window, model, image, batch=1, count=SINGLE)
+    for size in BATCHES if peers else ():
+        work[f"captum {size}"] = partial(captum_per_window, model, image, batch=size, count=SAMPLED)
+    for size in (8, 16, 32):
+        passes = partial(full_passes, model, image, places=places, batch=size)
+        work[f"full {size}"] = partial(per_window, passes, SAMPLED)
+    rounds = [{name: measure() for name, measure in work.items()} for _ in range(repeats)]
+    return {name: min(each[name] for each in rounds) for name in work}
+
+
+def ours(model: viz.Classifier, image: Tensor) -> Tensor:
+    return viz.occlusion(model, image, TARGET, window=WINDOW, stride=STRIDE, progress=False)
+
+
+def rows() -> Iterator[Row]:
+    for name in (*GOALS, *OTHERS):
+        model = viz.load_model(name, weights="DEFAULT" if name.startswith("mini") else None)
+        image = model.prepare("cat")
+        places = range(0, POSITIONS, 11)
+        with torch.no_grad():
+            logits = model(image)[0]
+            expected = logits[TARGET] - full_passes(model, image, places=places, batch=8)
+        error = (ours(model, image).flatten()[places.start :: places.step] - expected).abs().max() / logits.abs().max()
+        yield Row(f"occlusion, {name}: difference from full passes / logit, × 1e-5", error.item() * 1e5, "≤", 1)
+        yield from ratios(name, times(model, image, peers=name in GOALS))
+
+
+def ratios(name: str, found: dict[str, float]) -> Iterator[Row]:
+    def best(of: str) -> float:
+        return min(time for which, time in found.items() if which.startswith(of))
+
+    if name in GOALS:
+        default, tuned = GOALS[name]
+        single, batched = (f"occlusion, {name}: × captum, {which}" for which in ("one window", "its best batch"))
+        yield Row(
+            f"{single} at a time ({SINGLE} of {POSITIONS} timed)", found["captum 1"] / found["ours"], "≥", default
+        )
+        yield Row(f"{batched} ({SAMPLED} of {POSITIONS} timed)", best("captum") / found["ours"], "≥", tuned)
+    yield Row(f"occlusion, {name}: × full passes, best batch", best("full") / found["ours"], "≥", 1)

@@ -1,0 +1,124 @@
+"""The same methods as the popular libraries do them, each called as its documentation says."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cs231n_viz.models import Classifier
+
+Peer = Callable[[Classifier, Tensor, str, int], Tensor]
+
+
+def asking(images: Tensor) -> Tensor:
+    return images.clone().requires_grad_()
+
+
+def captum(kind: str, **settings: object) -> Peer:
+    def run(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+        from captum import attr
+
+        return getattr(attr, kind)(model, **settings).attribute(asking(images), target=target)
+
+    return run
+
+
+def captum_grad_cam(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    from captum.attr import LayerGradCam
+
+    module = model.network.get_submodule(layer)
+    return LayerGradCam(model, module).attribute(asking(images), target, relu_attributions=True)[:, 0]
+
+
+def captum_saliency(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    from captum.attr import Saliency
+
+    return Saliency(model).attribute(asking(images), target=target, abs=False)
+
+
+def captum_lrp(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    """With its rules as they are: ε everywhere, and biases take a share."""
+    from captum.attr import LRP
+
+    return LRP(model.network).attribute(asking((images - model.mean) / model.std), target=target)
+
+
+def grad_cam_map(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    module = model.requires_grad_(True).network.get_submodule(layer)
+    with GradCAM(model=model, target_layers=[module]) as method:  # in steps: before maps are enlarged and scaled
+        found = method.activations_and_grads(images)
+        score = sum(ClassifierOutputTarget(target)(row) for row in found)
+        model.zero_grad()
+        score.backward(retain_graph=True)
+        maps = method.activations_and_grads.activations[0].cpu().numpy()
+        slopes = method.activations_and_grads.gradients[0].cpu().numpy()
+        answer = method.get_cam_image(images, module, [ClassifierOutputTarget(target)], maps, slopes, False)
+    return torch.as_tensor(answer).clamp_min(0)
+
+
+def grad_cam_guided(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    from pytorch_grad_cam import GuidedBackpropReLUModel
+
+    found = GuidedBackpropReLUModel(model=model.requires_grad_(True), device=torch.device("cpu"))(
+        images.clone(), target_category=target
+    )
+    return torch.as_tensor(found).permute(2, 0, 1)[None]
+
+
+def torchcam_map(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    from torchcam.methods import GradCAM
+
+    with GradCAM(model.network, layer, input_shape=images.shape[1:]) as method:
+        logits = model.network(((images - model.mean) / model.std).requires_grad_())
+        return method(target, logits, normalized=False)[0]
+
+
+def zennit(kind: str) -> Peer:
+    def run(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+        from zennit import composites
+        from zennit.attribution import Gradient
+
+        with Gradient(model, getattr(composites, kind)()) as attributor:
+            return attributor(asking(images), lambda out: F.one_hot(torch.tensor([target]), out.shape[1]).to(out))[1]
+
+    return run
+
+
+def zennit_lrp(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    """γ everywhere, biases kept out of the shares, batch norms merged by its canonizers."""
+    from zennit.attribution import Gradient
+    from zennit.canonizers import SequentialMergeBatchNorm
+    from zennit.composites import LayerMapComposite
+    from zennit.layer import Sum
+    from zennit.rules import Gamma, Norm, Pass
+    from zennit.torchvision import ResNetCanonizer, VGGCanonizer
+    from zennit.types import Activation, AvgPool, BatchNorm, Convolution
+
+    name = type(model.network).__name__
+    canonizer = {"ResNet": ResNetCanonizer, "VGG": VGGCanonizer}.get(name, SequentialMergeBatchNorm)()
+    rule = Gamma(0.25, zero_params="bias")
+    kinds = [(Activation, Pass()), (BatchNorm, Pass()), (Convolution, rule), (nn.Linear, rule), (AvgPool, Norm())]
+    kinds.append((Sum, Norm()))
+    seen = ((images - model.mean) / model.std).requires_grad_()
+    with Gradient(model.network, LayerMapComposite(kinds, canonizers=[canonizer])) as attributor:
+        return attributor(seen, lambda out: out * F.one_hot(torch.tensor([target]), out.shape[1]))[1]
+
+
+PEERS: dict[tuple[str, str], Peer] = {
+    ("gradient", "captum"): captum_saliency,
+    ("guided backprop", "captum"): captum("GuidedBackprop"),
+    ("guided backprop", "grad-cam"): grad_cam_guided,
+    ("guided backprop", "zennit"): zennit("GuidedBackprop"),
+    ("deconvnet", "captum"): captum("Deconvolution"),
+    ("deconvnet", "zennit"): zennit("DeconvNet"),
+    ("Grad-CAM", "captum"): captum_grad_cam,
+    ("Grad-CAM", "grad-cam"): grad_cam_map,
+    ("Grad-CAM", "torchcam"): torchcam_map,
+    ("DeepLIFT", "captum"): captum("DeepLift"),
+    ("LRP", "captum"): captum_lrp,
+    ("LRP", "zennit"): zennit_lrp,
+}

@@ -1,0 +1,262 @@
+"""The explorers of notebook 04: the occluder and its map, and attributions that sharpen while one looks on."""
+
+import asyncio
+import sys
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from test_explorers import median_seconds, move_every_control
+from torch import nn
+
+from cs231n_viz import explore, guided_backprop, occlusion, saliency, wrap
+from cs231n_viz.exercises import saliency as exercises
+from cs231n_viz.explore import attributing
+from cs231n_viz.explore.attributing import ABS, GUIDED, METHODS, PATH, SAMPLES, SMOOTH, as_picture
+from cs231n_viz.explore.canvas import SCALE, number
+from cs231n_viz.explore.saliency import LOGIT
+
+occluding = sys.modules["cs231n_viz.explore.occlusion"]  # the function has the name of its module
+PHOTO, MAP, THIRD = (8, 32), (294, 32), (580, 32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """48 px, maps of 24×24 and 12×12."""
+    layers = OrderedDict(
+        conv1=nn.Conv2d(3, 6, 7, stride=2, padding=3),
+        relu1=nn.ReLU(inplace=True),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(6, 10, 3, padding=1),
+        relu2=nn.ReLU(),
+        gap=nn.AdaptiveAvgPool2d(1),
+        flatten=nn.Flatten(),
+        fc=nn.Linear(10, 3),
+    )
+    torch.manual_seed(0)
+    layers["fc"].weight.data *= 100  # logits that differ by more than the two digits that are shown
+    return wrap(nn.Sequential(layers).eval(), ["a", "b", "c"], input_size=48)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Methods that sharpen step by step take few steps, where many would only cost time."""
+    monkeypatch.setattr(attributing, "SAMPLES", 3)
+    monkeypatch.setattr(attributing, "SEGMENTS", 3)
+
+
+def at(corner, share_down, share_right):
+    return int((corner[1] + share_down * 270) * SCALE), int((corner[0] + share_right * 270) * SCALE)
+
+
+def values_of(explorer, *names):
+    return tuple(explorer.controls[name].value for name in names)
+
+
+def test_occlusion_follows_every_control(model):
+    move_every_control(explore.occlusion(model))
+
+
+def test_the_occluder_says_what_the_covered_window_costs(model):
+    explorer = explore.occlusion(model, "coffee", "b")
+    for name, value in {"window": 10, "row": 7, "col": 30, "fill": "white"}.items():
+        explorer.controls[name].value = value
+    images = model.prepare("coffee")
+    covered = images.clone()
+    covered[:, :, 7:17, 30:40] = 1.0
+    drop = (model(images) - model(covered))[0, 1].item()
+    assert "rows 7 to 16 and columns 30 to 39" in explorer.text.value
+    assert f"{'falls' if drop >= 0 else 'rises'} by {abs(drop):.2f}" in explorer.text.value
+
+
+@pytest.mark.parametrize("corner", [PHOTO, MAP])
+def test_a_click_centres_the_occluder_and_keeps_it_in_the_picture(model, corner):
+    explorer = explore.occlusion(model)
+    explorer.controls["window"].value = 10
+    explorer.view.position = at(corner, 0.5, 0.75)
+    assert values_of(explorer, "row", "col") == (19, 31)
+    explorer.view.position = at(corner, 0.0, 0.99)
+    assert values_of(explorer, "row", "col") == (0, 38)
+    explorer.view.position = at((586, 32), 0.5, 0.5)  # the bars
+    assert values_of(explorer, "row", "col") == (0, 38)
+
+
+def test_in_plain_python_the_map_fills_at_once_and_is_that_of_the_package(model):
+    explorer = explore.occlusion(model, "cat", "c")
+    before = explorer.picture
+    explorer.controls["window"].value = 12
+    explorer.controls["stride"].value = "4"
+    explorer.controls["start"].click()
+    assert (explorer.picture != before).any()
+    expected = occlusion(model, model.prepare("cat"), 2, window=12, stride=4, fill=0.5, progress=False)[0]
+    assert expected.max() - expected.min() > 0.1
+    assert f"from {number(expected.min())} to {number(expected.max())}" in explorer.text.value
+    assert explorer.controls["cancel"].disabled
+    explorer.controls["stride"].value = "8"  # a map for other controls is not kept
+    assert "On the map" not in explorer.text.value
+
+
+def test_in_an_event_loop_the_map_fills_step_by_step_and_can_be_cancelled(model, monkeypatch):
+    monkeypatch.setattr(occluding, "_SLICE", 0.0)  # one batch of windows for every drawing
+
+    async def fill():
+        explorer = explore.occlusion(model)
+        explorer.controls["window"].value = 8
+        explorer.controls["stride"].value = "4"
+        explorer.controls["start"].click()
+        pictures = []
+        for _ in range(200):
+            await asyncio.sleep(0.01)
+            pictures.append(explorer.picture)
+            if len({picture.tobytes() for picture in pictures}) >= 3:
+                break
+        assert not explorer.controls["cancel"].disabled
+        explorer.controls["cancel"].click()
+        stopped = explorer.picture
+        await asyncio.sleep(0.1)
+        assert (explorer.picture == stopped).all()
+        assert explorer.controls["cancel"].disabled
+        return len({picture.tobytes() for picture in pictures})
+
+    assert asyncio.run(fill()) >= 3
+
+
+def test_a_learners_occlusion_step_is_used_and_a_wrong_shape_is_named(model):
+    explorer = explore.occlusion(model, occlusion_step=exercises.occlusion_step)
+    assert explorer.text.value == explore.occlusion(model).text.value
+    always = explore.occlusion(model, occlusion_step=lambda *args, **kwargs: torch.tensor([7.25]))
+    assert "falls by 7.25" in always.text.value
+    broken = explore.occlusion(model, occlusion_step=lambda *args, **kwargs: torch.zeros(2))
+    assert "must return one value" in str(broken.error)
+
+
+def test_saliency_follows_every_control(model, few):
+    torch.manual_seed(1)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 5, stride=2), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    models = {"one": model, "two": wrap(network.eval(), ["a", "b", "d"], input_size=48)}
+    move_every_control(explore.saliency(models), skip={"unit", "row", "col"})
+    explorer = explore.saliency(models, method=GUIDED)
+    explorer.controls["layer"].value = "relu2"
+    explorer.controls["unit"].value = 0
+    move_every_control(explorer, skip={"category", "network"})
+
+
+def test_only_the_controls_of_what_is_explained_are_shown(model):
+    explorer = explore.saliency(model)
+    hidden = {name for name, control in explorer.controls.items() if control.layout.display == "none"}
+    assert hidden == {"unit", "row", "col"}
+    explorer.controls["layer"].value = "conv2"
+    hidden = {name for name, control in explorer.controls.items() if control.layout.display == "none"}
+    assert hidden == {"category"}
+
+
+def test_a_layer_begins_with_its_strongest_neuron_and_a_click_chooses_another(model):
+    explorer = explore.saliency(model, "coffee", method=GUIDED)
+    explorer.controls["layer"].value = "relu2"
+    with torch.no_grad():
+        maps = model.network[:5]((model.prepare("coffee") - model.mean) / model.std)[0]
+    unit, row, col = np.unravel_index(int(maps.argmax()), maps.shape)
+    assert values_of(explorer, "unit", "row", "col") == (unit, row, col)
+    assert f"answers {maps.max():.2f}" in explorer.text.value
+    explorer.view.position = at(THIRD, 2.5 / 12, 10.5 / 12)
+    assert values_of(explorer, "row", "col") == (2, 10)
+    explorer.view.position = at(PHOTO, 0.5, 0.5)
+    assert values_of(explorer, "row", "col") == (2, 10)
+
+
+def test_the_middle_panel_shows_the_method_of_the_package(model):
+    explorer = explore.saliency(model, "cat", "b", method=GUIDED)
+    expected = as_picture(guided_backprop(model, model.prepare("cat"), 1)[0], GUIDED)
+    row, col = 30, 20
+    y, x = (int((corner + (place + 0.5) * 270 / 48) * SCALE) for corner, place in ((32, row), (294, col)))
+    np.testing.assert_allclose(explorer.picture[y, x].astype(int), expected[row, col].astype(int), atol=1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_explains_a_class_and_a_neuron(model, few, method):
+    explorer = explore.saliency(model, method=method)
+    assert explorer.error is None
+    explorer.controls["layer"].value = "conv2"
+    assert explorer.error is None
+    assert "Neuron" in explorer.text.value
+
+
+def test_integrated_gradients_end_with_credits_that_sum_up_to_the_rise(model):
+    explorer = explore.saliency(model, "cat", "a", method=PATH)
+    images = model.prepare("cat")
+    rise = (model(images) - model(torch.zeros_like(images)))[0, 0].item()
+    assert f"rises by {rise:.3f}".replace("-", "−") in explorer.text.value
+    credit = float(explorer.text.value.split("sum up to ")[1].split(".</div>")[0].replace("−", "-"))
+    assert credit == pytest.approx(rise, rel=0.05, abs=0.01)
+
+
+def test_smooth_grad_sharpens_over_several_drawings_and_can_be_left_at_any(model):
+    async def look():
+        explorer = explore.saliency(model, method=SMOOTH)
+        first = explorer.picture
+        await asyncio.sleep(0.1)
+        explorer.controls["method"].value = ABS
+        left = explorer.picture
+        await asyncio.sleep(0.05)
+        assert (explorer.picture == left).all()
+        explorer.controls["method"].value = SMOOTH
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            if f"Mean of {SAMPLES} gradients" in explorer.text.value:
+                break
+        return first, explorer
+
+    first, explorer = asyncio.run(look())
+    assert f"Mean of {SAMPLES} gradients" in explorer.text.value
+    assert (explorer.picture != first).any()
+    assert len(explorer.seconds) > SAMPLES / 2
+
+
+def test_a_learners_saliency_map_is_used_and_a_wrong_shape_is_named(model):
+    ours, theirs = explore.saliency(model), explore.saliency(model, saliency_map=exercises.saliency_map)
+    np.testing.assert_array_equal(ours.picture, theirs.picture)
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(kwargs["magnitude"])
+        return saliency(*args, **kwargs)
+
+    explorer = explore.saliency(model, saliency_map=counted)
+    explorer.controls["method"].value = METHODS[1]
+    explorer.controls["method"].value = ABS
+    assert calls == ["abs", "square"]  # a finished map is not made again
+    broken = explore.saliency(model, saliency_map=lambda model, images, targets, magnitude: images)
+    assert "must return (1, 48, 48)" in str(broken.error)
+    broken.controls["method"].value = GUIDED
+    assert broken.error is None
+
+
+def test_another_network_keeps_the_class_if_it_has_it(model):
+    torch.manual_seed(1)
+    network = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    explorer = explore.saliency({"one": model, "two": wrap(network.eval(), ["x", "b"], input_size=48)}, category="b")
+    explorer.controls["layer"].value = "relu2"
+    explorer.controls["network"].value = "two"
+    assert values_of(explorer, "category", "layer") == ("b", LOGIT)
+    assert explorer.error is None
+    explorer.controls["category"].value = "x"
+    explorer.controls["network"].value = "one"
+    assert values_of(explorer, "category") == ("a",)
+
+
+def test_what_cannot_be_shown_is_refused(model):
+    with pytest.raises(ValueError, match="a method of saliency"):
+        explore.saliency(model, method="magic")
+    with pytest.raises(ValueError, match="at least one model"):
+        explore.saliency({})
+    with pytest.raises(KeyError, match="no category 'dragon'"):
+        explore.occlusion(model, category="dragon")
+
+
+def test_updates_are_fast(model):
+    """The promise is 100 ms for 95 % of the updates."""
+    assert median_seconds(explore.occlusion(model), "row", range(10)) < 0.1
+    assert median_seconds(explore.saliency(model), "category", "abc") < 0.1
