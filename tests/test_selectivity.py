@@ -33,5 +33,5 @@ def test_unfit_responses_are_refused():
         viz.selectivity(torch.tensor([[-1.0], [1]]), [0, 1])
     with pytest.raises(ValueError, match="only one"):
         viz.selectivity(torch.ones(2, 3), [1, 1])
-    with pytest.raises(ValueError, match=r"\(2, 3\) and \(3,\)"):
+    with pytest.raises(ValueError, match=r"got \(2, 3\), \(3,\)"):
         viz.selectivity(torch.ones(2, 3), [0, 1, 2])
