@@ -12,7 +12,7 @@ from torch import nn
 
 from cs231n_viz import explore, guided_backprop, occlusion, saliency, wrap
 from cs231n_viz.exercises import saliency as exercises
-from cs231n_viz.explore import attributing
+from cs231n_viz.explore import attributing, gradually
 from cs231n_viz.explore.attributing import ABS, GUIDED, METHODS, PATH, SAMPLES, SMOOTH, as_picture
 from cs231n_viz.explore.canvas import SCALE, number
 from cs231n_viz.explore.saliency import LOGIT
@@ -99,6 +99,7 @@ def test_in_plain_python_the_map_fills_at_once_and_is_that_of_the_package(model)
 
 def test_in_an_event_loop_the_map_fills_step_by_step_and_can_be_cancelled(model, monkeypatch):
     monkeypatch.setattr(occluding, "_SLICE", 0.0)  # one batch of windows for every drawing
+    monkeypatch.setattr(gradually, "PAUSE", 0.1)  # between two drawings: on a quiet machine all would be over too soon
 
     async def fill():
         explorer = explore.occlusion(model)
@@ -114,7 +115,7 @@ def test_in_an_event_loop_the_map_fills_step_by_step_and_can_be_cancelled(model,
         assert not explorer.controls["cancel"].disabled
         explorer.controls["cancel"].click()
         stopped = explorer.picture
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         assert (explorer.picture == stopped).all()
         assert explorer.controls["cancel"].disabled
         return len({picture.tobytes() for picture in pictures})
