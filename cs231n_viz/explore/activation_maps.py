@@ -1,7 +1,7 @@
 """Explorer of notebook 03: where in a photograph does a unit answer, and which pixels does it see?"""
 
-from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 import ipywidgets as widgets
 import numpy as np
@@ -74,7 +74,7 @@ class _Maps:
         if chosen not in self.layers:
             raise KeyError(f"{model.name} has no maps in layer {layer!r}; those with maps: {', '.join(self.layers)}")
         self.images: dict[str, Tensor] = {}
-        self.maps: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
+        self.look = lru_cache(maxsize=_KEPT)(self._look)
         self.sheet = Sheet(side=_ROOM)
         self.sequence = np.arange(1)
         self.tiles: tuple[tuple, np.ndarray] = ((), np.empty(0))  # the grid drawn last, and what it shows
@@ -99,18 +99,12 @@ class _Maps:
         self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
         self.view.observe(self._follow_click, names="position")
 
-    def look(self, photograph: str, layer: str) -> np.ndarray:
-        """The maps (C, h, w) of a layer; the latest ones are remembered."""
-        key = (photograph, layer)
+    def _look(self, photograph: str, layer: str) -> np.ndarray:
+        """The maps (C, h, w) of a layer."""
         if photograph not in self.images:
             self.images[photograph] = self.model.prepare(photograph)
-        if key not in self.maps:
-            found = activations(self.model, self.images[photograph], [layer])[layer]
-            self.maps[key] = found[0].float().cpu().numpy()
-            if len(self.maps) > _KEPT:
-                self.maps.popitem(last=False)
-        self.maps.move_to_end(key)
-        return self.maps[key]
+        found = activations(self.model, self.images[photograph], [layer])[layer]
+        return found[0].float().cpu().numpy()
 
     def _follow_layer(self, change: dict) -> None:
         """Another layer has other units: begin with the one that answers most strongly."""

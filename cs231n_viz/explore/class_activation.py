@@ -1,7 +1,7 @@
 """Explorer of notebook 05: where in a picture is the evidence for a class, and where against it?"""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import ipywidgets as widgets
 import numpy as np
@@ -62,7 +62,8 @@ class _Evidence:
         self.models, self.grad_cam = models, grad_cam
         self.scenes = Gallery.scenes(_SCENES, seed=0)
         self.images: dict[tuple, Tensor] = {}
-        self.found: OrderedDict[tuple, np.ndarray | str] = OrderedDict()
+        remember = lru_cache(maxsize=_KEPT)
+        self.logits, self.map_of, self.guided = remember(self._logits), remember(self._map_of), remember(self._guided)
         name, model = next(iter(models.items()))
         layers = layers_with_maps(model)
         chosen = layers[-1] if layer is None else layer
@@ -94,23 +95,10 @@ class _Evidence:
             self.images[key] = model.prepare(self.scenes[int(place) - 1][0] if kind == "scene" else picture)
         return self.images[key]
 
-    def remembered(self, key: tuple, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """What ``make`` gives, computed once while it is among the latest."""
-        if key not in self.found:
-            self.found[key] = make()
-            if len(self.found) > _KEPT:
-                self.found.popitem(last=False)
-        self.found.move_to_end(key)
-        return self.found[key]
-
-    def logits(self, network: str, picture: str) -> Tensor:
+    def _logits(self, network: str, picture: str) -> Tensor:
         model = self.models[network]
-
-        def run() -> np.ndarray:
-            with torch.no_grad(), evaluating(model):
-                return model(self.image(network, picture))[0].cpu().numpy()
-
-        return torch.from_numpy(self.remembered((network, picture), run))
+        with torch.no_grad(), evaluating(model):
+            return model(self.image(network, picture))[0].cpu()
 
     def _follow_network(self, change: dict) -> None:
         """Keep the class and the layer if the other network has them too."""
@@ -123,23 +111,18 @@ class _Evidence:
                 controls[name].options = options
                 controls[name].value = kept if kept in options else fallback
 
-    def map_of(self, network: str, picture: str, category: int, layer: str | None) -> np.ndarray:
+    def _map_of(self, network: str, picture: str, category: int, layer: str | None) -> np.ndarray:
         """(h, w), signed; the class activation map itself if ``layer`` is None."""
         model, image = self.models[network], self.image(network, picture)
+        if layer is None:
+            return cam(model, image, category)[0].cpu().numpy()
+        targets = torch.tensor([category], device=image.device)
+        return _checked(self.grad_cam(model, image, targets, layer, signed=True))
 
-        def compute() -> np.ndarray:
-            if layer is None:
-                return cam(model, image, category)[0].cpu().numpy()
-            targets = torch.tensor([category], device=image.device)
-            return _checked(self.grad_cam(model, image, targets, layer, signed=True))
-
-        return self.remembered((network, picture, category, layer), compute)
-
-    def guided(self, network: str, picture: str, category: int) -> np.ndarray:
+    def _guided(self, network: str, picture: str, category: int) -> np.ndarray:
         """Guided backprop, (3, H, W)."""
         model, image = self.models[network], self.image(network, picture)
-        key = (network, picture, category, GUIDED)
-        return self.remembered(key, lambda: attribution.guided_backprop(model, image, category)[0].cpu().numpy())
+        return attribution.guided_backprop(model, image, category)[0].cpu().numpy()
 
     def draw(
         self, network: str, picture: str, category: str, layer: str, method: str, signed: bool, opacity: int

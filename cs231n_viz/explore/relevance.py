@@ -1,7 +1,7 @@
 """Explorer of notebook 06: a logit handed back to the pixels, by the rules of LRP or by DeepLIFT."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import ipywidgets as widgets
@@ -75,7 +75,7 @@ class _Relevance:
     def __init__(self, models: dict[str, Classifier], photograph: str, method: str, category: str | None) -> None:
         self.models = models
         self.images: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}  # of a photograph and a network, with logits
-        self.found: OrderedDict[tuple, Shared] = OrderedDict()
+        self.share = lru_cache(maxsize=_KEPT)(self._share)
         first = next(iter(models))
         options = self._categories(photograph, first)
         known = [name for name, _ in options]
@@ -120,24 +120,18 @@ class _Relevance:
             self.controls["category"].value = options[0][1]
 
     def _share(self, key: tuple) -> Shared:
-        """The map for (photograph, network, class, method, γ, baseline); the latest ones are remembered."""
-        if key not in self.found:
-            photograph, network, target, method, gamma, baseline = key
-            model, image = self.models[network], self._look(photograph, network)[0]
-            if METHODS[method] in ("rescale", "reveal_cancel"):
-                self.found[key] = _lifted(model, image, target, METHODS[method], baseline)
-            else:
-                self.found[key] = _propagated(model, image, target, METHODS[method], gamma)
-            if len(self.found) > _KEPT:
-                self.found.popitem(last=False)
-        self.found.move_to_end(key)
-        return self.found[key]
+        """The map for (photograph, network, class, method, γ, baseline)."""
+        photograph, network, target, method, gamma, baseline = key
+        model, image = self.models[network], self._look(photograph, network)[0]
+        if METHODS[method] in ("rescale", "reveal_cancel"):
+            return _lifted(model, image, target, METHODS[method], baseline)
+        return _propagated(model, image, target, METHODS[method], gamma)
 
     def draw(self, photograph: str, network: str, category: int, method: str, gamma: int, baseline: str) -> Drawing:
         lifted = METHODS[method] in ("rescale", "reveal_cancel")
         uses_gamma = METHODS[method] in ("gamma", "composite")
         key = (photograph, network, category, method, gamma if uses_gamma else None, baseline if lifted else None)
-        shared = self._share(key)
+        shared = self.share(key)
         image, logits = self._look(photograph, network)
         names = self.models[network].categories
         canvas = Canvas(500)

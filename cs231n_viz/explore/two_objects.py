@@ -1,7 +1,7 @@
 """Explorer of notebook 05: two objects in one picture, and a map for each of their classes."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import ipywidgets as widgets
 import numpy as np
@@ -59,7 +59,8 @@ class _TwoObjects:
             for name, model in models.items()
             for photo, category in OBJECTS.items()
         }
-        self.found: OrderedDict[tuple, tuple] = OrderedDict()
+        remember = lru_cache(maxsize=_KEPT)
+        self.scene, self.maps = remember(self._scene), remember(self._maps)
         name, model = next(iter(models.items()))
         pair(*objects)  # unknown objects are named before anything is shown
         layers = layers_with_maps(model)
@@ -86,36 +87,19 @@ class _TwoObjects:
             self.controls["layer"].options = layers
             self.controls["layer"].value = kept if kept in layers else layers[-1]
 
-    def remembered(self, key: tuple, make: Callable[[], object]) -> object:
-        """What ``make`` gives, computed once while it is among the latest."""
-        if key not in self.found:
-            self.found[key] = make()
-            if len(self.found) > _KEPT:
-                self.found.popitem(last=False)
-        self.found.move_to_end(key)
-        return self.found[key]
-
-    def scene(self, network: str, objects: tuple[str, str], share: int) -> tuple[Pair, Tensor]:
+    def _scene(self, network: str, objects: tuple[str, str], share: int) -> tuple[Pair, Tensor]:
         """The picture, and its logits (K,)."""
         model = self.models[network]
+        picture = pair(*objects, size=model.input_size, share=share / 100)
+        with torch.no_grad(), evaluating(model):
+            return picture, model(picture.image[None].to(model.mean))[0].cpu()
 
-        def make() -> tuple[Pair, Tensor]:
-            picture = pair(*objects, size=model.input_size, share=share / 100)
-            with torch.no_grad(), evaluating(model):
-                return picture, model(picture.image[None].to(model.mean))[0].cpu()
-
-        return self.remembered((network, objects, share), make)
-
-    def maps(self, network: str, layer: str, objects: tuple[str, str], share: int) -> Tensor:
+    def _maps(self, network: str, layer: str, objects: tuple[str, str], share: int) -> Tensor:
         """The maps (2, h, w) of both classes, signed."""
         model, picture = self.models[network], self.scene(network, objects, share)[0]
-
-        def make() -> Tensor:
-            images = picture.image[None].to(model.mean).expand(2, -1, -1, -1)
-            targets = torch.tensor([self.targets[network, name] for name in objects], device=images.device)
-            return _checked(self.grad_cam(model, images, targets, layer, signed=True))
-
-        return self.remembered((network, objects, share, layer), make)
+        images = picture.image[None].to(model.mean).expand(2, -1, -1, -1)
+        targets = torch.tensor([self.targets[network, name] for name in objects], device=images.device)
+        return _checked(self.grad_cam(model, images, targets, layer, signed=True))
 
     def draw(
         self,
