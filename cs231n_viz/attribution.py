@@ -11,13 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.operations import (
-    AVERAGES,
-    LINEAR,
+    DERIVATIVE,
     MAXIMA,
     RECTIFIERS,
-    SCALES,
-    SHAPES,
-    SUMS,
     Interception,
     in_place,
     rectifier_bounds,
@@ -113,7 +109,7 @@ def _rectifying(method: str, *, masked: bool) -> Interception:
         x = args[0] if args else kwargs["input"]
         return _Rectify.apply(x, rectifier_bounds(name, args, kwargs), masked, in_place(function, kwargs))
 
-    known = LINEAR | AVERAGES | MAXIMA | SUMS | SCALES | SHAPES
+    known = DERIVATIVE | MAXIMA
     return Interception(method, dict.fromkeys(RECTIFIERS, rectify), known)
 
 

@@ -14,14 +14,10 @@ from torch.nn import functional as F
 
 from cs231n_viz.capture import evaluating
 from cs231n_viz.operations import (
-    AVERAGES,
+    DERIVATIVE,
     ELEMENTWISE,
-    LINEAR,
     MAXIMA,
     RECTIFIERS,
-    SCALES,
-    SHAPES,
-    SUMS,
     Interception,
     check_graph,
     in_place,
@@ -79,7 +75,7 @@ class _Multipliers(Interception):
         handlers = dict.fromkeys(RECTIFIERS | ELEMENTWISE, self._elementwise) | dict.fromkeys(MAXIMA, self._maximum)
         if rule == "reveal_cancel":
             handlers["linear"] = self._linear
-        super().__init__("deep_lift", handlers, LINEAR | AVERAGES | SUMS | SCALES | SHAPES)
+        super().__init__("deep_lift", handlers, DERIVATIVE)
         self.layers: dict[int, tuple[Tensor, tuple]] = {}  # id of an output -> the output, what it was made of
 
     def _linear(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:

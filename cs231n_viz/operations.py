@@ -21,20 +21,11 @@ SHAPES = frozenset(
         *("cat", "concat", "stack", "chunk", "split", "flatten", "view", "reshape", "permute", "transpose", "t"),
         *("unflatten", "unbind", "movedim", "flip", "roll"),
         *("squeeze", "unsqueeze", "getitem", "contiguous", "clone", "expand", "expand_as", "narrow", "pad"),
-        *(
-            "gather",
-            "select",
-            "dropout",
-            "feature_dropout",
-            "alpha_dropout",
-            "to",
-            "type_as",
-            "double",
-            "float",
-            "requires_grad",
-        ),
+        *("gather", "select", "dropout", "feature_dropout", "alpha_dropout"),
+        *("to", "type_as", "double", "float", "requires_grad"),
     }
 )
+DERIVATIVE = LINEAR | AVERAGES | SUMS | SCALES | SHAPES  # what every rule treats as the chain rule does
 RECTIFIERS = frozenset({"relu", "relu6", "hardtanh", "clamp", "clip", "clamp_min", "threshold"})
 ELEMENTWISE = frozenset(
     {"sigmoid", "tanh", "gelu", "silu", "elu", "celu", "selu", "leaky_relu", "hardswish", "hardsigmoid", "softplus"}
