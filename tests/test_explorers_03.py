@@ -1,14 +1,12 @@
 """The explorers of notebook 03: every control moves the picture, clicks choose, a learner's function is used."""
 
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 import torch
+from small_networks import small_classifier
 from test_explorers import median_seconds, move_every_control
-from torch import nn
 
-from cs231n_viz import Gallery, explore, features, selectivity, top_patches, wrap
+from cs231n_viz import Gallery, explore, features, selectivity, top_patches
 from cs231n_viz.exercises import activations as exercises
 from cs231n_viz.explore.canvas import SCALE
 
@@ -16,18 +14,7 @@ from cs231n_viz.explore.canvas import SCALE
 @pytest.fixture(scope="module")
 def model():
     """Maps of 24×24 and 12×12 for 48 px, fields that the border clips, and a layer without maps."""
-    layers = OrderedDict(
-        conv1=nn.Conv2d(3, 6, 7, stride=2, padding=3),
-        relu1=nn.ReLU(inplace=True),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(6, 10, 3, padding=1),
-        relu2=nn.ReLU(),
-        gap=nn.AdaptiveAvgPool2d(1),
-        flatten=nn.Flatten(),
-        fc=nn.Linear(10, 3),
-    )
-    torch.manual_seed(0)
-    return wrap(nn.Sequential(layers).eval(), ["a", "b", "c"], input_size=48)
+    return small_classifier()
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 import asyncio
 import sys
-from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
+from small_networks import small_classifier
 from test_explorers import median_seconds, move_every_control
 from torch import nn
 
@@ -24,19 +24,9 @@ PHOTO, MAP, THIRD = (8, 32), (294, 32), (580, 32)
 @pytest.fixture(scope="module")
 def model():
     """48 px, maps of 24×24 and 12×12."""
-    layers = OrderedDict(
-        conv1=nn.Conv2d(3, 6, 7, stride=2, padding=3),
-        relu1=nn.ReLU(inplace=True),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(6, 10, 3, padding=1),
-        relu2=nn.ReLU(),
-        gap=nn.AdaptiveAvgPool2d(1),
-        flatten=nn.Flatten(),
-        fc=nn.Linear(10, 3),
-    )
-    torch.manual_seed(0)
-    layers["fc"].weight.data *= 100  # logits that differ by more than the two digits that are shown
-    return wrap(nn.Sequential(layers).eval(), ["a", "b", "c"], input_size=48)
+    model = small_classifier()
+    model.network.fc.weight.data *= 100  # logits that differ by more than the two digits that are shown
+    return model
 
 
 @pytest.fixture

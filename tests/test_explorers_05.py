@@ -1,15 +1,14 @@
 """The explorers of notebook 05: maps are those of the package, follow every control, and say when they are empty."""
 
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 import torch
+from small_networks import small_classifier
 from test_explorers import median_seconds, move_every_control
 from torch import nn
 
 import cs231n_viz as viz
-from cs231n_viz import explore, wrap
+from cs231n_viz import explore
 from cs231n_viz.explore.canvas import SCALE
 from cs231n_viz.explore.heat import laid_over, outlines, stretched
 from cs231n_viz.pairs import pair
@@ -27,19 +26,8 @@ def one_thread():
 
 def network(*, averaging):
     """Maps of 24×24 and 12×12 for 48 px, and a head behind averages, or behind all places."""
-    torch.manual_seed(0)
-    ending = {"gap": nn.AdaptiveAvgPool2d(1)} if averaging else {}
-    layers = OrderedDict(
-        conv1=nn.Conv2d(3, 6, 7, stride=2, padding=3),
-        relu1=nn.ReLU(inplace=True),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(6, 10, 3, padding=1),
-        relu2=nn.ReLU(),
-        **ending,
-        flatten=nn.Flatten(),
-        fc=nn.Linear(10 if averaging else 1440, len(CLASSES)),
-    )
-    return wrap(nn.Sequential(layers).eval(), list(CLASSES), input_size=48)
+    head = {} if averaging else {"flatten": nn.Flatten(), "fc": nn.Linear(10 * 12 * 12, len(CLASSES))}
+    return small_classifier(CLASSES, **head)
 
 
 @pytest.fixture(scope="module")

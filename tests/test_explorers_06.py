@@ -1,33 +1,22 @@
 """The explorers of notebook 06: what is shared out adds up, what is taken away is what the curves took away."""
 
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 import torch
+from small_networks import small_classifier
 from test_explorers import median_seconds, move_every_control
 from torch import nn
 
-from cs231n_viz import deep_lift, explore, gradient_times_input, lrp, scoring, wrap
+from cs231n_viz import deep_lift, explore, gradient_times_input, lrp, scoring
 from cs231n_viz.explore.canvas import SCALE
 from cs231n_viz.explore.relevance import BASELINES, METHODS, baseline_picture
 
 
 def network(classes):
-    layers = OrderedDict(
-        conv1=nn.Conv2d(3, 6, 7, stride=2, padding=3),
-        relu1=nn.ReLU(inplace=True),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(6, 10, 3, padding=1),
-        relu2=nn.ReLU(),
-        gap=nn.AdaptiveAvgPool2d(1),
-        flatten=nn.Flatten(),
-        fc1=nn.Linear(10, 12),
-        relu3=nn.ReLU(),
-        fc2=nn.Linear(12, classes),
-    )
-    layers["fc2"].weight.data *= 40  # logits of the size that trained networks have
-    return wrap(nn.Sequential(layers).eval(), [f"class {i}" for i in range(classes)], input_size=48)
+    head = {"gap": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+    head |= {"fc1": nn.Linear(10, 12), "relu3": nn.ReLU(), "fc2": nn.Linear(12, classes)}
+    head["fc2"].weight.data *= 40  # logits of the size that trained networks have
+    return small_classifier([f"class {i}" for i in range(classes)], **head)
 
 
 @pytest.fixture(scope="module")
