@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 import ipywidgets as widgets
 import numpy as np
@@ -77,7 +78,7 @@ class _Saliency:
         name, model = next(iter(models.items()))
         self.images: dict[tuple, Tensor] = {}
         self.found: OrderedDict[tuple, tuple[Iterator[Tensor], Tensor | None, int]] = OrderedDict()
-        self.maps: OrderedDict[tuple, np.ndarray] = OrderedDict()
+        self.map_of = lru_cache(maxsize=_KEPT)(self._map_of)
         with torch.no_grad():
             likely = int(model(self.image(photograph, name)).argmax()) if category is None else model.index(category)
         self.controls = {
@@ -108,15 +109,10 @@ class _Saliency:
             self.images[key] = model.prepare(photograph).contiguous(memory_format=torch.channels_last)
         return self.images[key]
 
-    def map_of(self, photograph: str, network: str, layer: str) -> np.ndarray:
-        """The activations (C, h, w) of a layer, computed once."""
-        key = (photograph, network, layer)
-        if key not in self.maps:
-            images = self.image(photograph, network)
-            self.maps[key] = activations(self.models[network], images, [layer])[layer][0].float().cpu().numpy()
-            if len(self.maps) > _KEPT:
-                self.maps.popitem(last=False)
-        return self.maps[key]
+    def _map_of(self, photograph: str, network: str, layer: str) -> np.ndarray:
+        """The activations (C, h, w) of a layer."""
+        images = self.image(photograph, network)
+        return activations(self.models[network], images, [layer])[layer][0].float().cpu().numpy()
 
     def _show_controls(self) -> None:
         neuron = self.controls["layer"].value != LOGIT
