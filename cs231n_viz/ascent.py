@@ -1,0 +1,217 @@
+"""One loop climbs every hill of synthesis: ``ascend``.
+
+Class visualisation, fooling images, DeepDream, feature inversion, texture and style differ in three things only: the
+*objective* (a function from images to a number), the *parameterisation* (what is changed, and how a picture is made
+of it) and the *start*. The loop is the same, and it yields, so that whoever runs it may look on, pause, or stop.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+Objective = Callable[[Tensor], Tensor]
+After = Callable[[nn.Module, list[Tensor], int], None]
+Rule = Literal["adam", "plain", "unit", "mean", "sign", "lbfgs"]
+
+
+class Step(NamedTuple):
+    """One iterate: how many steps were made, the objective's value, and the picture (N, 3, H, W), detached."""
+
+    index: int
+    score: float
+    image: Tensor
+
+
+class AscentError(RuntimeError):
+    """The climb cannot go on: the objective is dead or not a number. The message says what to try."""
+
+
+def ascend(
+    image_of: nn.Module,
+    objective: Objective,
+    *,
+    steps: int = 256,
+    lr: float = 0.05,
+    rule: Rule = "adam",
+    after: After | None = None,
+) -> Iterator[Step]:
+    """Change a picture so that an objective rises.
+
+    Args:
+        image_of: A parameterisation: a module without inputs that makes the picture out of its parameters. If it has
+            a method ``project``, that is called after each step and brings the parameters back to where they may be.
+        objective: Image (N, 3, H, W) -> scalar. Regularisers and random transformations belong in here.
+        steps: How many steps to make; ``steps + 1`` pictures are yielded, the first one is the start.
+        lr: Length of a step, in units of the rule.
+        rule: What a step adds to the parameters, g being the gradient: ``"plain"`` lr·g; ``"unit"`` lr·g/‖g‖ for
+            each picture, so that lr is an L2 length; ``"mean"`` lr·g/mean|g|; ``"sign"`` lr·sign(g); ``"adam"`` and
+            ``"lbfgs"`` torch's optimizers.
+        after: Called as ``after(image_of, gradients, index)`` after each step, for regularisers that are no terms of
+            the objective.
+
+    Yields:
+        Steps, the last with ``index == steps``.
+
+    Raises:
+        ValueError: If the rule, ``steps`` or ``lr`` makes no sense, or nothing depends on the parameters.
+        AscentError: If the score is not a number, or no parameter changes it at the start.
+
+    Example:
+        >>> *_, last = ascend(Pixels(photo), lambda image: model(image)[:, 7].sum(), steps=20, lr=0.5, rule="unit")
+    """
+    parameters = [parameter for parameter in image_of.parameters() if parameter.requires_grad]
+    optimizer = _optimizer(rule, parameters, (steps, lr))
+    for index in range(steps + 1):
+        with torch.enable_grad():
+            image = image_of()
+            score = objective(image)
+        _check_score(score, index)
+        gradients = _gradients(score, parameters, index) if index < steps else []
+        yield Step(index, score.item(), image.detach().clone())  # a parameterisation may hand out its parameter
+        if index < steps:
+            _move(optimizer, parameters, gradients, score)
+            with torch.no_grad():
+                if after is not None:
+                    after(image_of, gradients, index)
+                getattr(image_of, "project", _nothing)()
+
+
+def _nothing() -> None:
+    pass
+
+
+class _Along(torch.optim.Optimizer):
+    """Steps along the gradient, its length changed by a rule."""
+
+    def __init__(self, parameters: list[Tensor], lr: float, rule: str) -> None:
+        super().__init__(parameters, {"lr": lr})
+        self.direction = _DIRECTIONS[rule]
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor]) -> None:
+        closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter -= group["lr"] * self.direction(parameter.grad)
+
+
+def _each(gradient: Tensor, size: Callable[[Tensor], Tensor]) -> Tensor:
+    """Divide each picture's gradient by its own size; a gradient of 0 stays 0."""
+    sizes = size(gradient.flatten(1)).clamp_min(torch.finfo(gradient.dtype).tiny)
+    return gradient / sizes.view(-1, *[1] * (gradient.ndim - 1))
+
+
+_DIRECTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "plain": lambda gradient: gradient,
+    "unit": lambda gradient: _each(gradient, lambda rows: rows.norm(dim=1)),
+    "mean": lambda gradient: _each(gradient, lambda rows: rows.abs().mean(dim=1)),
+    "sign": torch.sign,
+}
+
+
+def _optimizer(rule: str, parameters: list[Tensor], numbers: tuple[int, float]) -> torch.optim.Optimizer:
+    steps, lr = numbers
+    if steps < 0 or not lr > 0:
+        raise ValueError(f"wanted steps >= 0 and lr > 0, got steps={steps} and lr={lr}")
+    if not parameters:
+        raise ValueError("the parameterisation has no parameter to change; Pixels(image) makes one of a picture")
+    if rule == "adam":
+        return torch.optim.Adam(parameters, lr=lr)
+    if rule == "lbfgs":  # one evaluation a step, so that every one of them is seen
+        return torch.optim.LBFGS(
+            parameters, lr=lr, max_iter=1, history_size=20, tolerance_grad=0.0, tolerance_change=0.0
+        )
+    if rule not in _DIRECTIONS:
+        raise ValueError(f"rule must be one of adam, lbfgs, {', '.join(_DIRECTIONS)}; got {rule!r}")
+    return _Along(parameters, lr, rule)
+
+
+def _check_score(score: Tensor, index: int) -> None:
+    if score.numel() != 1:
+        raise ValueError(f"an objective must give one number, got {tuple(score.shape)}; sum it over the images")
+    if not torch.isfinite(score):
+        raise AscentError(f"the score is {score.item()} after {index} steps; try a smaller lr, or Pixels in [0, 1]")
+
+
+def _gradients(score: Tensor, parameters: list[Tensor], index: int) -> list[Tensor]:
+    if not score.requires_grad:
+        raise ValueError("the objective does not depend on the picture; was it computed under torch.no_grad()?")
+    gradients = list(torch.autograd.grad(score, parameters))
+    if not all(torch.isfinite(gradient).all() for gradient in gradients):
+        raise AscentError(f"the gradient is not finite after {index} steps; try a smaller lr")
+    if index == 0 and not any(gradient.any() for gradient in gradients):
+        raise AscentError(
+            "the objective is dead: no pixel changes it at the start, as behind a ReLU that puts out 0; try "
+            "redirected(objective), another start or seed, or the layer before the ReLU"
+        )
+    return gradients
+
+
+def _move(optimizer: torch.optim.Optimizer, parameters: list[Tensor], gradients: list[Tensor], score: Tensor) -> None:
+    """One step up: torch's optimizers go down, so they get everything with the other sign."""
+
+    def closure() -> Tensor:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            # In the parameter's own memory order: L-BFGS views gradients as one flat row.
+            parameter.grad = torch.empty_like(parameter).copy_(gradient).neg_()
+        return -score.detach()
+
+    optimizer.step(closure)
+    for parameter in parameters:
+        parameter.grad = None
+
+
+class Ascent(Iterator[Step]):
+    """What the recipes return: the steps one by one, or the end result.
+
+    Iterate over it to look on; ``.image`` and ``.score`` make the steps that are left and give the last ones. It can
+    be left at any time: ``.latest`` is what was reached.
+
+    Args:
+        steps: The steps, as ``ascend`` yields them.
+        total: How many there will be.
+        settings: What the picture was made with, to be kept beside it.
+        progress: Show a bar while ``.image`` or ``.score`` make steps.
+    """
+
+    def __init__(
+        self, steps: Iterator[Step], total: int, *, settings: dict[str, object] | None = None, progress: bool = True
+    ) -> None:
+        self._steps, self.total = steps, total
+        self.settings = settings or {}
+        self.progress = progress
+        self.latest: Step | None = None
+        self.scores: list[float] = []
+
+    def __next__(self) -> Step:
+        self.latest = next(self._steps)
+        self.scores.append(self.latest.score)
+        return self.latest
+
+    def __len__(self) -> int:
+        """How many steps are left."""
+        return max(0, self.total - len(self.scores))
+
+    def finish(self) -> Step:
+        """Make the steps that are left, and give the last one.
+
+        An interrupt ends the climb at once; ``.latest`` then holds what was reached.
+        """
+        with tqdm(initial=len(self.scores), total=self.total, unit="step", disable=not self.progress) as bar:
+            for step in self:
+                bar.update()
+                bar.set_postfix_str(f"score {step.score:.4g}", refresh=False)
+        return self.latest
+
+    @property
+    def image(self) -> Tensor:
+        """The final picture, (N, 3, H, W) in [0, 1]."""
+        return self.finish().image
+
+    @property
+    def score(self) -> float:
+        """The objective's value for the final picture."""
+        return self.finish().score

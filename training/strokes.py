@@ -1,0 +1,155 @@
+"""Tools of the painters in ``training/brushwork.py`` and ``training/shapes.py``: noise, palettes, brushes, light.
+
+Everything is painted on a sheet of twice the wanted side and made smaller at the end, which smooths every edge.
+Coordinates are pixels of the sheet, (x, y), unless a function says otherwise; colours are RGB, 0 to 255.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+Colour = Sequence[float]
+_SHIFT = 4  # cv2 takes coordinates in sixteenths of a pixel
+
+
+def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where is every pixel? x and y, each (side, side) float32 from 0 to 1."""
+    line = (np.arange(side, dtype=np.float32) + 0.5) / side
+    x, y = np.meshgrid(line, line)
+    return x, y
+
+
+def noise(side: int, random: np.random.Generator, *, cell: float = 0.25, octaves: int = 4) -> np.ndarray:
+    """Smooth chance with detail of several sizes.
+
+    Args:
+        side: Of the sheet.
+        random: Drawn from.
+        cell: Size of the largest blobs, as a share of the side.
+        octaves: Each has half the size and half the strength of the one before.
+
+    Returns:
+        (side, side) float32 in [0, 1], both ends reached.
+    """
+    total = np.zeros((side, side), np.float32)
+    for octave in range(octaves):
+        cells = max(2, round(2**octave / cell)) + 2
+        coarse = random.standard_normal((cells, cells)).astype(np.float32)
+        total += cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC) / 2**octave
+    low, high = np.percentile(total, [1, 99])
+    return np.clip((total - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def palette(tone: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
+    """Colours for tones in [0, 1]: evenly spaced along the list, mixed in between; adds an axis of three."""
+    stops = np.linspace(0, 1, len(colours))
+    return np.stack([np.interp(tone, stops, channel) for channel in np.transpose(colours)], -1).astype(np.float32)
+
+
+def mix(first: np.ndarray | Colour, second: np.ndarray | Colour, share: np.ndarray) -> np.ndarray:
+    """``first`` where ``share`` (H, W) is 0, ``second`` where it is 1."""
+    share = np.clip(share, 0, 1)[..., None]
+    return np.asarray(first, np.float32) * (1 - share) + np.asarray(second, np.float32) * share
+
+
+def step(low: float, high: float, values: np.ndarray) -> np.ndarray:
+    """A soft step: 0 below ``low``, 1 above ``high``."""
+    share = np.clip((values - low) / (high - low), 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def follow(starts: np.ndarray, angle: np.ndarray, *, steps: int, stride: float) -> np.ndarray:
+    """Which way does a brush go that follows a field of directions?
+
+    Args:
+        starts: (N, 2) in pixels.
+        angle: (side, side), radians.
+        steps: Points of a path.
+        stride: Pixels from one to the next.
+
+    Returns:
+        (N, steps, 2).
+    """
+    path, most = [starts.astype(np.float32)], len(angle) - 1
+    for _ in range(steps - 1):
+        column, row = np.clip(path[-1].T.astype(int), 0, most)
+        turn = angle[row, column]
+        path.append(path[-1] + stride * np.stack([np.cos(turn), np.sin(turn)], -1))
+    return np.stack(path, 1)
+
+
+def line(sheet: np.ndarray, points: np.ndarray, colour: Colour | float, *, width: float, closed: bool = False) -> None:
+    """Draw a smooth line through points (K, 2)."""
+    fixed = np.round(np.asarray(points) * 2**_SHIFT).astype(np.int32)
+    colour = tuple(np.clip(np.atleast_1d(colour), 0, 255).tolist())
+    cv2.polylines(sheet, [fixed], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+
+
+def area(sheet: np.ndarray, points: np.ndarray, colour: Colour | float) -> None:
+    """Fill a polygon (K, 2)."""
+    fixed = np.round(np.asarray(points) * 2**_SHIFT).astype(np.int32)
+    cv2.fillPoly(sheet, [fixed], tuple(np.clip(np.atleast_1d(colour), 0, 255).tolist()), cv2.LINE_AA, _SHIFT)
+
+
+def dot(sheet: np.ndarray, centre: np.ndarray, colour: Colour | float, *, radius: float) -> None:
+    """Fill a disc."""
+    x, y = np.round(np.asarray(centre) * 2**_SHIFT).astype(int).tolist()
+    colour = tuple(np.clip(np.atleast_1d(colour), 0, 255).tolist())
+    cv2.circle(sheet, (x, y), round(radius * 2**_SHIFT), colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+class Oil:
+    """A canvas and the thickness of the paint on it.
+
+    Attributes:
+        paint: (side, side, 3) uint8.
+        relief: (side, side) uint8, how thick the paint lies.
+    """
+
+    def __init__(self, ground: np.ndarray) -> None:
+        self.paint = np.clip(ground, 0, 255).astype(np.uint8)
+        self.relief = np.full(ground.shape[:2], 90, np.uint8)
+
+    def stroke(
+        self, path: np.ndarray, colour: Colour, random: np.random.Generator, *, width: float, vary: float = 14
+    ) -> None:
+        """One stroke of a brush whose bristles each carry a little more or less light, and start where they like.
+
+        Args:
+            path: (K, 2), the way of the middle of the brush.
+            colour: Of the paint.
+            random: Drawn from.
+            width: Of the brush.
+            vary: How much the bristles differ, in levels of 255.
+        """
+        way = np.gradient(path, axis=0)
+        across = np.stack([-way[:, 1], way[:, 0]], -1) / (np.linalg.norm(way, axis=1, keepdims=True) + 1e-6)
+        count = max(2, round(width / 3))
+        light = random.normal(0, vary, count)
+        tint = random.normal(0, vary / 3, (count, 3))
+        first = random.integers(0, max(1, len(path) // 5) + 1, count)
+        last = len(path) - random.integers(0, max(1, len(path) // 5) + 1, count)
+        for bristle, offset in enumerate(np.linspace(-0.5, 0.5, count)):
+            points = (path + across * offset * width)[first[bristle] : last[bristle]]
+            shade = np.asarray(colour) + light[bristle] + tint[bristle]
+            line(self.paint, points, shade, width=width / count + 1.5)
+            thick = 190 - 260 * offset**2 + 2.2 * light[bristle]
+            line(self.relief, points, thick, width=width / count + 1.5)
+
+    def lit(self, strength: float = 0.6) -> np.ndarray:
+        """The canvas with light from the upper left on its ridges, (side, side, 3) float32."""
+        thick = cv2.GaussianBlur(self.relief.astype(np.float32), (0, 0), 1.2)
+        return self.paint + (slope(thick) * strength)[..., None]
+
+
+def slope(thick: np.ndarray) -> np.ndarray:
+    """How much a surface (H, W) rises towards the lower right: positive where light from the upper left falls."""
+    down, right = np.gradient(thick)
+    return (down + right).astype(np.float32)
+
+
+def finish(sheet: np.ndarray, size: int) -> np.ndarray:
+    """The painting at its size: (size, size, 3) uint8."""
+    small = cv2.resize(sheet.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    return np.clip(np.round(small), 0, 255).astype(np.uint8)
