@@ -20,9 +20,9 @@ def save_animation(
 
     Args:
         frames: (3, H, W) each, RGB in [0, 1], all of one size; an iterator is run to its end.
-        path: ``.webp`` keeps the colours best, ``.gif`` opens everywhere with 256 colours a frame, ``.png`` is lossless.
+        path: ``.webp`` keeps the colours, ``.gif`` opens everywhere with 256 colours a frame, ``.png`` is lossless.
         fps: Frames per second.
-        settings: What the pictures were made with; stored inside the file as JSON, see :func:`settings_of`.
+        settings: What the pictures were made with; stored inside the file as JSON, see :func:`animation_settings`.
 
     Returns:
         The path.
@@ -43,7 +43,7 @@ def save_animation(
     return path
 
 
-def settings_of(path: str | Path) -> dict[str, object]:
+def animation_settings(path: str | Path) -> dict[str, object]:
     """The settings that :func:`save_animation` stored in a file; empty if there are none."""
     with Image.open(path) as picture:
         told = picture.info.get("comment", b"{}") if picture.format == "GIF" else picture.getexif().get(_DESCRIPTION)

@@ -200,7 +200,9 @@ class Ascent(Iterator[Step]):
 
         An interrupt ends the climb at once; ``.latest`` then holds what was reached.
         """
-        with tqdm(initial=len(self.scores), total=self.total, unit="step", disable=not self.progress) as bar:
+        with tqdm(
+            initial=len(self.scores), total=self.total, unit="step", disable=not (self.progress and len(self))
+        ) as bar:
             for step in self:
                 bar.update()
                 bar.set_postfix_str(f"score {step.score:.4g}", refresh=False)

@@ -18,6 +18,7 @@ from cs231n_viz.objectives import channel, logit
 from cs231n_viz.parameterisation import Codes
 from cs231n_viz.scores import Targets, check_each, check_images
 
+VIEWS = Regularisers(shift=16.0, scale=0.2, turn=10.0)
 
 def visualize_code(
     model: nn.Module,
@@ -28,11 +29,11 @@ def visualize_code(
     count: int = 1,
     size: int | None = None,
     steps: int = 128,
-    lr: float = 0.05,
+    lr: float = 0.1,
     rule: Rule = "mean",
     shrink: float = 0.01,
     limit: float = 3.0,
-    regularisers: Regularisers | None = None,
+    regularisers: Regularisers = VIEWS,
     seed: int = 0,
     progress: bool = True,
 ) -> Ascent:
@@ -50,7 +51,7 @@ def visualize_code(
         rule: See :func:`~cs231n_viz.ascent.ascend`.
         shrink: Share by which the code shrinks after each step.
         limit: Codes stay between 0 and this many standard deviations above the mean.
-        regularisers: Random views and terms, as for pixels; none if omitted.
+        regularisers: Random views and terms; changes of pixels have no place here.
         seed: Of the noise and of the views.
         progress: Show a bar while ``.image`` or ``.score`` make steps.
 
@@ -58,13 +59,15 @@ def visualize_code(
         The ascent.
 
     Raises:
-        ValueError: If the start has another shape or name.
+        ValueError: If the start has another shape or name, or a change of pixels is asked for.
 
     Source: Nguyen et al., arXiv:1605.09304, section 3 and its published settings (code times 0.99, steps of
         lr g / mean|g|, codes within three standard deviations).
     """
+    if regularisers.changes():
+        raise ValueError("decay, blur and clipping change pixels after each step; codes have shrink and limit")
     image_of = Codes(generator, _start(generator, start, count, seed), size=size or model.input_size, limit=limit)
-    climbed = (regularisers or Regularisers()).around(objective, seed=seed)
+    climbed = regularisers.around(objective, seed=seed)
 
     def after(image_of: nn.Module, gradients: list[Tensor], index: int) -> None:
         image_of.codes.mul_(1 - shrink)

@@ -1,6 +1,7 @@
 """Texture pixel by pixel: what stood in the sample where the surroundings looked like these?"""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -90,16 +91,28 @@ def _grow(sample: Tensor, matcher: "_Matcher", random: np.random.Generator) -> I
     limit = _MOST_DIFFERENT
     while (matcher.origins < 0).any():
         places = _layer(matcher.origins[..., 0] >= 0, random)
-        draws = torch.from_numpy(random.random(len(places)))
+        draws = random.random(len(places))
         filled = 0
-        for batch in _independent(places, matcher.window):
-            found, distances = matcher.match(places[batch], draws[batch])
-            near = distances < limit
-            matcher.fill(places[batch][near], found[near])
-            filled += int(near.sum())
+        with _one_core():
+            for batch in _independent(places, matcher.window):
+                found, distances = matcher.match(places[batch], draws[batch.numpy()])
+                near = distances < limit
+                matcher.fill(places[batch][near], found[near])
+                filled += int(near.sum())
         if not filled:
             limit *= _LOOSEN
         yield Growth.of(sample, matcher.origins)
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """For products as small as these, cores wait for each other longer than they work, very long on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _patch(picture: Sequence[int], sample: Sequence[int], random: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -159,19 +172,19 @@ class _Matcher:
         self._picture[:-1, rows, cols] = self._sample[:, found[:, 0], found[:, 1]]
         self._picture[-1, rows, cols] = 1
 
-    def match(self, places: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+    def match(self, places: Tensor, draws: np.ndarray) -> tuple[Tensor, Tensor]:
         """For each place, (n, 2), a pixel of the sample, (n, 2), with like surroundings, and how far they differ, (n,).
 
         ``draws``, (n,) in [0, 1), choose among the candidates.
         """
         distances = self._distances(places)
-        candidates = distances <= distances.amin(1, keepdim=True) * (1 + self.tolerance) + _ROUNDING
+        candidates = distances <= distances.min(1, keepdims=True) * (1 + self.tolerance) + _ROUNDING
         ranks = candidates.cumsum(1)
-        chosen = torch.searchsorted(ranks.double(), (draws * ranks[:, -1])[:, None], right=True)
-        found = torch.cat([chosen // self._columns, chosen % self._columns], dim=1) + self.window // 2
-        return found, distances.gather(1, chosen)[:, 0]
+        chosen = (ranks > (draws * ranks[:, -1])[:, None]).argmax(1)
+        found = np.stack(np.divmod(chosen, self._columns), axis=1) + self.window // 2
+        return torch.from_numpy(found), torch.from_numpy(distances[np.arange(len(places)), chosen])
 
-    def _distances(self, places: Tensor) -> Tensor:
+    def _distances(self, places: Tensor) -> np.ndarray:
         """(n, P): mean squared difference to every window over known pixels, weighted by nearness to the middle."""
         views = self._picture.unfold(1, self.window, 1).unfold(2, self.window, 1)
         *colours, known = views[:, places[:, 0], places[:, 1]].flatten(2)  # each (n, window²)
@@ -181,4 +194,4 @@ class _Matcher:
         # sum w (s - t)² = sum w s² - 2 sum (w t) s + sum w t²: the first two are one matrix product for all windows
         products = torch.cat([weights, *(-2 * colour for colour in weighted)], dim=1) @ self._bank
         squares = sum((colour * values).sum(1) for colour, values in zip(colours, weighted, strict=True))
-        return (products + squares[:, None]).clamp_min(0)
+        return np.maximum(products.numpy() + squares.numpy()[:, None], 0)

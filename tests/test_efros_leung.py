@@ -141,6 +141,15 @@ def test_the_same_seed_gives_the_same_picture_and_nothing_else_changes():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_the_number_of_threads_is_the_callers_between_two_pictures():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert all(torch.get_num_threads() == 2 for _ in efros_leung_steps(noise(9), 9, 5))
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_all_that_fit_equally_are_drawn():
     """Of the two halves of a sample that are the same noise, either may be copied; the best alone would be one."""
     half = noise(12)

@@ -21,10 +21,12 @@ from typing import Any
 from cs231n_viz.exercises import (
     activations,
     class_activation,
+    class_visualization,
     cnn_review,
     decomposition,
     fc_features,
     first_layer,
+    fooling,
     saliency,
 )
 from cs231n_viz.exercises.core import Check, Entry, Raises, examine
@@ -32,7 +34,7 @@ from cs231n_viz.exercises.reveal import Fold, fold
 
 __all__ = ["Check", "Entry", "Fold", "Raises", "exercise", "find", "names", "reveal"]
 
-_NOTEBOOKS = (cnn_review, first_layer, fc_features, activations, saliency, class_activation, decomposition)
+_NOTEBOOKS = (cnn_review, first_layer, fc_features, activations, saliency, class_activation, decomposition, class_visualization, fooling)
 _ENTRIES = {entry.name: entry for notebook in _NOTEBOOKS for entry in notebook.ENTRIES}
 
 
