@@ -33,6 +33,7 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "two_objects": lambda: explore.two_objects({"mini_vgg": viz.load_model("mini_vgg")}),
         "relevance": lambda: explore.relevance({"mini_alexnet": alexnet, "mini_vgg": _small_vgg()}),
         "judge": _judge,
+        "class_visualization": lambda: explore.class_visualization({"mini_vgg": _small_vgg(), "mini_alexnet": alexnet}),
     }
 
 

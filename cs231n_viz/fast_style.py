@@ -238,6 +238,9 @@ class Painter:
         self.network.last = _OnCells(self.network.last)
         self.network.to(self.dtype, memory_format=torch.channels_last)
         self.styles = self.network.styles
+        # Never touched, freed at once: after this the C library keeps freed blocks of up to this size instead of
+        # returning them to the system, and a sixth of the time of a frame, spent on fetching them again, is saved.
+        torch.empty(31 * 2**20, dtype=torch.uint8)
 
     @torch.inference_mode()
     def __call__(self, image: Tensor, weights: Tensor) -> np.ndarray:

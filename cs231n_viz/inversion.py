@@ -38,11 +38,12 @@ class Inversion(Ascent):
 
     @property
     def feature_error(self) -> Tensor:
-        """How far the latest pictures' features are from those asked for: ‖Φ − Φ₀‖ / ‖Φ₀‖, (restarts,).
+        """How far the final pictures' features are from those asked for: ‖Φ − Φ₀‖ / ‖Φ₀‖, (restarts,)."""
+        return self.error_of(self.image)
 
-        Like ``.image``, this makes the steps that are left.
-        """
-        found = activations(self._model, self.image, [self._layer])[self._layer]
+    def error_of(self, images: Tensor) -> Tensor:
+        """The same for any pictures, for example those of a step on the way, (N,)."""
+        found = activations(self._model, images, [self._layer])[self._layer]
         return feature_loss(found, self.features).sqrt()
 
 

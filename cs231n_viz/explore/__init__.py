@@ -3,6 +3,7 @@
 from cs231n_viz.explore.activation_maps import activation_maps
 from cs231n_viz.explore.base import Drawing, Explorer
 from cs231n_viz.explore.class_activation import class_activation
+from cs231n_viz.explore.class_visualization import class_visualization
 from cs231n_viz.explore.convolve import convolution
 from cs231n_viz.explore.embedding import embedding
 from cs231n_viz.explore.first_layer import filters, responses
@@ -26,6 +27,7 @@ __all__ = [
     "ImageView",
     "activation_maps",
     "class_activation",
+    "class_visualization",
     "convolution",
     "embedding",
     "filters",
