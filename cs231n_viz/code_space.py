@@ -20,6 +20,7 @@ from cs231n_viz.scores import Targets, check_each, check_images
 
 VIEWS = Regularisers(shift=16.0, scale=0.2, turn=10.0)
 
+
 def visualize_code(
     model: nn.Module,
     objective: Objective,

@@ -97,7 +97,7 @@ def _octaves(image: Tensor, objective: Objective, sizes: list[tuple[int, int]], 
     """One ascent after another; only the detail goes from each to the next."""
     detail = torch.zeros(len(image), 3, 1, 1).to(image)
     for number, size in enumerate(sizes):
-        base = resized(image, size)
+        base = resized(image, size).clamp(0, 1)  # white, averaged, may come out a rounding error above 1
         start = (base + resized(detail, size)).clamp(0, 1)
         pixels = Pixels(start.contiguous(memory_format=torch.channels_last))  # a third faster on a CPU
         for step in ascend(pixels, objective, rule="mean", **settings):

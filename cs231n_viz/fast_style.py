@@ -5,14 +5,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cs231n_viz.data_files import data_path
+from cs231n_viz.painter import Painter
 from cs231n_viz.weights import WeightsError, check_sum, fill, read_state
+
+__all__ = ["ConditionalInstanceNorm", "FastStyle", "Painter", "load_fast_style", "save_fast_style"]
 
 _WIDTHS = (16, 32, 64)
 _BLOCKS = 5
@@ -194,57 +197,16 @@ def load_fast_style(path: Path | str | None = None) -> FastStyle:
     return network.eval().requires_grad_(False)
 
 
-class _OnCells(nn.Module):
-    """A convolution (odd kernel, mirrored borders) of an even-sized picture, computed on cells of 2 × 2 pixels.
-
-    The same sum in another order: a cell is a pixel with four times the channels, in and out, so 9 × 9 pixels are
-    5 × 5 cells. With only three channels to put out, processors need a third of the time.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        out, channels, kernel, _ = conv.weight.shape
-        self.pad, cells = kernel // 2, kernel // 2 + 1
-        # What pixel (a, b) of a cell sees: the kernel, shifted by (a, b).
-        shifted = [F.pad(conv.weight.data, (b, 1 - b, a, 1 - a)) for a in (0, 1) for b in (0, 1)]
-        weight = torch.stack(shifted).view(4, out, channels, cells, 2, cells, 2)
-        weight = weight.permute(0, 1, 4, 6, 2, 3, 5).reshape(4 * out, 4 * channels, cells, cells)
-        self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
-        self.register_buffer("bias", conv.bias.data.repeat(4))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (self.pad,) * 4, mode="reflect").permute(0, 2, 3, 1)
-        count, height, width, channels = x.shape
-        x = x.reshape(count, height // 2, 2, width // 2, 2, channels).permute(0, 1, 3, 2, 4, 5)
-        made = F.conv2d(x.flatten(3).permute(0, 3, 1, 2), self.weight, self.bias)
-        made = made.unflatten(1, (2, 2, -1)).permute(0, 3, 4, 1, 5, 2)  # (N, out, rows, 2, columns, 2)
-        return made.flatten(4).flatten(2, 3)
-
-
-class Painter:
-    """The network made ready for real time: bfloat16 where the processor is fast at it, pictures to be shown at once.
-
-    bfloat16 is for looking, not for numbers that are compared: it is off by up to two levels of 255 or so.
+def save_fast_style(network: FastStyle, path: Path | str) -> Path:
+    """Keep a network, for example one with a style of your own, where ``load_fast_style(path)`` finds it.
 
     Args:
-        network: From ``load_fast_style()``; left as it is.
+        network: Any.
+        path: Of the file, about 1 MB: half precision, and the names of the styles.
+
+    Returns:
+        The path.
     """
-
-    def __init__(self, network: FastStyle) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.device = self.network.last.weight.device
-        fast = self.device.type != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
-        self.dtype = torch.bfloat16 if fast else torch.float32
-        self.network.last = _OnCells(self.network.last)
-        self.network.to(self.dtype, memory_format=torch.channels_last)
-        self.styles = self.network.styles
-        # Never touched, freed at once: after this the C library keeps freed blocks of up to this size instead of
-        # returning them to the system, and a sixth of the time of a frame, spent on fetching them again, is saved.
-        torch.empty(31 * 2**20, dtype=torch.uint8)
-
-    @torch.inference_mode()
-    def __call__(self, image: Tensor, weights: Tensor) -> np.ndarray:
-        """Repaint one picture (3, H, W) in [0, 1] in a mixture (S,) of the styles; (H, W, 3) uint8."""
-        x = image[None].to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
-        made = self.network(x, weights)[0].permute(1, 2, 0).float()
-        return made.mul_(255).round_().to(torch.uint8).cpu().numpy()
+    state = {key: value.detach().half().cpu().contiguous() for key, value in network.state_dict().items()}
+    save_file(state, path, metadata={"styles": json.dumps(network.styles), "format": "pt"})
+    return Path(path)

@@ -18,7 +18,9 @@ from cs231n_viz.scores import Targets, check_images, check_targets, differentiat
 
 Rule = Literal["nearest", "unit", "sign"]
 STEP = {"nearest": 1.0, "unit": 0.8, "sign": 1 / 510}  # the default lr of each rule, chosen on 100 pairs at 224 px
-_OUT, _IN, _TURN = 1.3, 0.85, 0.3  # the radius of "nearest" while not fooled and while fooled, and how far it turns
+# Of "nearest": how the radius changes while not fooled and while fooled, its most in units of lr, and how far each step
+# turns the direction.
+_OUT, _IN, _MOST, _TURN = 1.3, 0.85, 8.0, 0.3
 
 
 def log_odds(model: nn.Module, targets: Targets) -> Objective:
@@ -79,7 +81,7 @@ class _Shell(nn.Module):
         super().__init__()
         self.start, self.duel = start, duel
         self.direction = nn.Parameter(torch.zeros_like(start))  # of length 1 after the first step
-        self.radius = start.new_full((len(start),), radius / _OUT)
+        self.radius, self.most = start.new_full((len(start),), radius / _OUT), _MOST * radius
 
     def forward(self) -> Tensor:
         """The picture, (N, 3, H, W) in [0, 1]."""
@@ -89,7 +91,7 @@ class _Shell(nn.Module):
     def project(self) -> None:
         """Bring the direction back to length 1; come nearer if the network is fooled, and go further if not."""
         self.direction /= _column(_lengths(self.direction).clamp_min(1e-12))
-        self.radius *= torch.where(self.duel.arrived, _IN, _OUT)
+        self.radius = (self.radius * torch.where(self.duel.arrived, _IN, _OUT)).clamp_max(self.most)
 
 
 class Fooling(Ascent):
@@ -100,8 +102,7 @@ class Fooling(Ascent):
 
     Attributes:
         start: The pictures to begin with, (N, 3, H, W).
-        flips: (N,) the step at which the network first took each picture for its target, -1 where it has not yet; 0
-            says that it did so from the beginning.
+        flips_so_far: As ``flips``, after the steps that were made until now; -1 where there was none yet.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Fooling(Ascent):
     ) -> None:
         super().__init__(steps, total, **options)
         self.start, self._duel, self._nearest, self._stop = start, duel, nearest, stop
-        self.flips = torch.full((len(start),), -1)
+        self.flips_so_far = torch.full((len(start),), -1)
         self._length = start.new_full((len(start),), torch.inf)  # of the nearest that arrived
         self._kept, self._odds = start, torch.zeros(len(start))
 
@@ -117,9 +118,8 @@ class Fooling(Ascent):
         if not len(self):
             raise StopIteration
         step, duel = next(self._steps), self._duel  # the duel has just judged the picture of this step
-        self.flips[(duel.fooled.cpu()) & (self.flips < 0)] = step.index
-        length = _lengths(step.image - self.start)
-        nearer = duel.arrived & (length < self._length)
+        self.flips_so_far[duel.fooled.cpu() & (self.flips_so_far < 0)] = step.index
+        nearer = duel.arrived & ((length := _lengths(step.image - self.start)) < self._length)
         self._length = torch.where(nearer, length, self._length)
         take = nearer | self._length.isinf() if self._nearest else torch.ones_like(nearer)
         self._kept = torch.where(_column(take), step.image, self._kept)
@@ -131,8 +131,14 @@ class Fooling(Ascent):
         return self.latest
 
     @property
+    def flips(self) -> Tensor:
+        """The step at which each picture was first taken for its target, (N,); 0 at once, -1 never."""
+        self.finish()
+        return self.flips_so_far
+
+    @property
     def flipped_at(self) -> int | None:
-        """The step at which every picture had been taken for its target; None while one has not."""
+        """The step at which every picture had been taken for its target; None if one never was."""
         return None if (self.flips < 0).any() else int(self.flips.max())
 
     @property
@@ -178,7 +184,7 @@ def fooling_image(
         stop_when_fooled: End as soon as every picture is taken for its target. If omitted, ``"unit"`` and ``"sign"``
             do so, and ``"nearest"`` makes all its steps.
         confidence: Count a picture as fooled only if the probability of its target is at least this.
-        seed: Kept with the settings; nothing here is random.
+        seed: Only kept with the settings: nothing here is random.
         progress: Show a bar.
 
     Returns:
@@ -193,12 +199,10 @@ def fooling_image(
     """
     if rule not in STEP:
         raise ValueError(f"rule must be one of {', '.join(STEP)}; got {rule!r}")
-    if confidence is not None and not 0 < confidence < 1:
-        raise ValueError(f"confidence is a probability between 0 and 1, got {confidence}")
-    start, rows = _prepared(model, image, target)
     lr = STEP[rule] if lr is None else lr
-    if not lr > 0:
-        raise ValueError(f"lr must be above 0, got {lr}")
+    if not lr > 0 or not (confidence is None or 0 < confidence < 1):
+        raise ValueError(f"wanted lr above 0 and a confidence between 0 and 1, got {lr} and {confidence}")
+    start, rows = _prepared(model, image, target)
     nearest = rule == "nearest"
     stop = not nearest if stop_when_fooled is None else stop_when_fooled
     duel = _Duel(model, rows, confidence=confidence or 0.0, resting=stop and not nearest)

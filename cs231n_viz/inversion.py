@@ -22,7 +22,7 @@ from cs231n_viz.parameterisation import Fourier
 from cs231n_viz.regularisers import sixth_power, total_variation
 from cs231n_viz.scores import check_images
 
-_CONTRAST = 20.0  # times the faint noise that Fourier begins with: clouds, different in every restart
+_CONTRAST = 4.0  # times the faint noise that Fourier begins with: clouds, different in every restart
 
 
 class Inversion(Ascent):

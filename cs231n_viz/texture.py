@@ -1,19 +1,30 @@
 """What is a texture? Neural synthesis: a picture whose Gram matrices are those of a sample, layer by layer."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from cs231n_viz.ascent import Ascent, Rule, ascend
-from cs231n_viz.capture import activations
-from cs231n_viz.gram import gram_matrix
+from cs231n_viz.ascent import Ascent, Rule, Step, ascend
+from cs231n_viz.capture import activations, network_of
+from cs231n_viz.gram import covariance_matrix, gram_matrix
+from cs231n_viz.growth import Size, check_size
+from cs231n_viz.histogram import match_histogram
+from cs231n_viz.memory import PROBE, check_room
+from cs231n_viz.objectives import Objective
 from cs231n_viz.operations import MAXIMA, operation
 from cs231n_viz.parameterisation import Pixels
 from cs231n_viz.scores import check_images
+
+Statistic = Literal["gram", "covariance"]
+_STATISTICS = {"gram": gram_matrix, "covariance": covariance_matrix}
+_LARGEST_PROBE = 512  # a network that needs larger pictures than this is none of ours
+_MEMORY = 40  # pictures that L-BFGS keeps: 20 steps and 20 changes of the gradient
 
 STYLE_LAYERS = {  # by network: from the pixels' neighbourhood to a few dozen pixels
     "mini_vgg": ("relu1_1", "pool1", "relu2_1", "pool2", "relu3_1", "relu3_2", "relu4_1", "relu4_2"),
@@ -22,11 +33,14 @@ STYLE_LAYERS = {  # by network: from the pixels' neighbourhood to a few dozen pi
         "features.1", "features.3", "features.4", "features.6", "features.7", "features.9", "features.10",
     ),
     "vgg19": ("features.1", "features.4", "features.9", "features.18", "features.27"),
+    "random_filters": ("relu",),
 }  # fmt: skip
 
 
 class AveragePooling(TorchFunctionMode):
     """While open, max-pools average: their gradient reaches every pixel, and textures come out smoother.
+
+    Padding does not count: at the border, only what is there is averaged.
 
     Source: Gatys et al., arXiv:1505.07376, section 2.
     """
@@ -41,40 +55,78 @@ class AveragePooling(TorchFunctionMode):
         return F.avg_pool2d(args[0] if args else given["input"], **kept, count_include_pad=False)
 
 
-def style_layers(model: nn.Module) -> tuple[str, ...]:
-    """The layers whose Gram matrices describe a style in this network: published or tried ones, else all ReLUs."""
+def style_layers(model: nn.Module, depth: int | None = None) -> tuple[str, ...]:
+    """Which layers describe a style in this network?
+
+    Args:
+        model: A ``Classifier`` or :class:`~cs231n_viz.random_filters.RandomFilters`.
+        depth: How many of them, from the first; all if omitted. The more, the larger the structures that are kept.
+
+    Returns:
+        Published or tried ones where the network is known, else all its ReLUs that have positions.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
     name = getattr(model, "name", "")
     if name in STYLE_LAYERS:
-        return STYLE_LAYERS[name]
-    return tuple(layer.name for layer in model.layers() if layer.kind == "ReLU" and len(layer.shape) == 3)
+        found = STYLE_LAYERS[name]
+    else:
+        found = tuple(layer.name for layer in model.layers() if layer.kind == "ReLU" and len(layer.shape) == 3)
+    if depth is not None and not (isinstance(depth, int) and 1 <= depth <= len(found)):
+        raise ValueError(f"depth must be from 1 to {len(found)}, the layers {', '.join(found)}; got {depth!r}")
+    return found[:depth]
 
 
 def grams(
-    model: nn.Module, images: Tensor, layers: Sequence[str], *, average: bool = True, gradients: bool = False
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str],
+    *,
+    average: bool = True,
+    gradients: bool = False,
+    statistic: Statistic = "gram",
 ) -> dict[str, Tensor]:
     """The Gram matrix of each layer, (N, C, C): which channels are active together, wherever that is.
 
     Args:
-        model: Any network.
+        model: Any network; nothing behind the deepest layer is computed.
         images: (N, 3, H, W), RGB in [0, 1].
         layers: Names from ``model.layers()``.
         average: Let max-pools average.
         gradients: Keep the graph.
+        statistic: ``"covariance"`` removes each channel's mean first.
+
+    Raises:
+        KeyError: If a name is not a layer of ``model``.
+        ValueError: If a layer has no positions.
     """
+    if statistic not in _STATISTICS:
+        raise ValueError(f"statistic must be one of {', '.join(_STATISTICS)}; got {statistic!r}")
     with AveragePooling() if average else nullcontext():
         found = activations(model, images, list(layers), gradients=gradients)
-    return {layer: gram_matrix(maps) for layer, maps in found.items()}
+    for layer, maps in found.items():
+        if maps.ndim != 4:
+            raise ValueError(f"layer {layer!r} has no positions, its shape is {tuple(maps.shape[1:])}; take one before")
+    return {layer: _STATISTICS[statistic](maps) for layer, maps in found.items()}
 
 
 def gram_distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> Tensor:
-    """Mean over the layers of ‖G - G₀‖² / ‖G₀‖², summed over the images; ``second`` is what it is measured against.
+    """How different are two textures? Mean over the layers of ‖G - G₀‖² / ‖G₀‖², summed over the images.
+
+    Args:
+        first: Of :func:`grams`.
+        second: Of the same layers, (N, C, C) or (1, C, C): G₀, what the first is measured against.
+
+    Returns:
+        A scalar, 0 for the same texture; it can be differentiated.
 
     Source: Gatys et al., arXiv:1505.07376, eq. 3-5.
     Differs from the paper: each layer is divided by the norm of its target. Then the paper's rescaling of the weights
         to a mean activation of one changes nothing, since it multiplies numerator and denominator alike.
     """
     terms = [
-        ((first[layer] - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))).sum()
+        ((first[layer] - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2)).clamp_min(1e-30)).sum()
         for layer, target in second.items()
     ]
     return torch.stack(terms).mean()
@@ -84,52 +136,111 @@ def synthesize_texture(
     model: nn.Module,
     sample: Tensor,
     *,
-    layers: Sequence[str] | None = None,
-    size: int | tuple[int, int] = 256,
+    layers: Sequence[str] | int | None = None,
+    size: Size = 256,
     steps: int = 200,
     rule: Rule = "lbfgs",
     lr: float = 1.0,
     average: bool = True,
+    statistic: Statistic = "gram",
+    histogram: bool = False,
     seed: int = 0,
     progress: bool = True,
 ) -> Ascent:
     """Make a new picture, from noise, of the same texture.
 
     Args:
-        model: Whose features tell textures apart.
+        model: Whose features tell textures apart; left as it was.
         sample: (1, 3, h, w), RGB in [0, 1].
-        layers: Whose Gram matrices to match; more and deeper ones keep larger structures. By default those of
-            :func:`style_layers`.
-        size: Of the result in pixels.
+        layers: Whose Gram matrices to match, by name, or how many of :func:`style_layers`; all of these if omitted.
+            More and deeper ones keep larger structures.
+        size: Of the result in pixels, the side or (height, width).
         steps: Evaluations of the network.
         rule: As for ``ascend``.
-        lr: As for ``ascend``.
+        lr: As for ``ascend``; 0.05 suits ``"adam"``.
         average: Let max-pools average.
+        statistic: What to match: ``"gram"`` or ``"covariance"``.
+        histogram: Give the last picture the sample's distribution of each colour.
         seed: Of the noise.
         progress: Show a bar.
 
     Returns:
         The ascent; its score is minus a hundred times :func:`gram_distance`.
 
+    Raises:
+        KeyError: If a name is not a layer of ``model``.
+        ValueError: If the sample or the size is too small for the layers (the message says what works), or the size
+            too large for the memory.
+
     Source: Gatys et al., "Texture Synthesis Using Convolutional Neural Networks", NeurIPS 2015, arXiv:1505.07376.
-    Differs from the paper: relative Gram errors, see :func:`gram_distance`.
+    Differs from the paper: relative errors, see :func:`gram_distance`; a few hundred evaluations in place of 2000.
     """
-    layers = list(style_layers(model) if layers is None else layers)
-    targets = grams(model, check_images(sample), layers, average=average)
-    return _match(model, targets, (size, steps, rule, lr, average, seed, progress))
+    names = list(style_layers(model, layers) if layers is None or isinstance(layers, int) else layers)
+    sample = _one_picture(sample)
+    height, width = _check_sizes(model, names, sample, size)
+    objective = texture_objective(model, sample, names, average=average, statistic=statistic)
+    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    start = (0.5 + 0.1 * noise).clamp(0, 1).to(sample)
+    climb = ascend(Pixels(start), objective, steps=steps, rule=rule, lr=lr)
+    if histogram:
+        climb = _with_colours(climb, sample, objective, steps)
+    settings = {"method": "synthesize_texture", "model": getattr(model, "name", ""), "layers": names}
+    settings |= {"size": [height, width], "steps": steps, "rule": rule, "lr": lr, "average": average}
+    settings |= {"statistic": statistic, "histogram": histogram, "seed": seed}
+    return Ascent(climb, steps + 1, settings=settings, progress=progress)
 
 
-def _match(model: nn.Module, targets: dict[str, Tensor], how: tuple) -> Ascent:
-    size, steps, rule, lr, average, seed, progress = how
-    height, width = (size, size) if isinstance(size, int) else size
-    random = torch.Generator().manual_seed(seed)
-    noise = 0.5 + 0.1 * torch.randn(1, 3, height, width, generator=random)
+def texture_objective(
+    model: nn.Module, sample: Tensor, layers: Sequence[str], *, average: bool = True, statistic: Statistic = "gram"
+) -> Objective:
+    """Images (N, 3, H, W) -> minus a hundred times their :func:`gram_distance` from the sample (1, 3, h, w)."""
+    targets = grams(model, sample, layers, average=average, statistic=statistic)
 
-    def objective(image: Tensor) -> Tensor:
-        found = grams(model, image, list(targets), average=average, gradients=True)
+    def objective(images: Tensor) -> Tensor:
+        found = grams(model, images, layers, average=average, gradients=torch.is_grad_enabled(), statistic=statistic)
         return -100 * gram_distance(found, targets)
 
-    climb: Callable = ascend
-    image_of = Pixels(noise.clamp(0, 1))
-    settings = {"method": "synthesize_texture", "steps": steps, "rule": rule, "seed": seed, "layers": list(targets)}
-    return Ascent(climb(image_of, objective, steps=steps, rule=rule, lr=lr), steps + 1, settings=settings, progress=progress)
+    return objective
+
+
+def smallest_side(model: nn.Module, layers: Sequence[str]) -> int:
+    """Of what side must a picture be at least, so that something arrives at each of these layers?"""
+    parameter = next(network_of(model).parameters(), torch.empty(0))
+
+    def arrives(side: int) -> bool:
+        try:
+            grams(model, torch.zeros(1, 3, side, side).to(parameter), layers)
+        except RuntimeError:  # a kernel larger than its map
+            return False
+        return True
+
+    return 1 + bisect_left(range(1, _LARGEST_PROBE), True, key=arrives)
+
+
+def _check_sizes(model: nn.Module, layers: Sequence[str], sample: Tensor, size: Size) -> tuple[int, int]:
+    """Height and width of the result, if the layers, the sample and the memory allow it."""
+    least = smallest_side(model, layers)
+    why = f"or nothing arrives at {layers[-1]}"
+    sides = check_size(size, least, why=why)
+    if min(sample.shape[-2:]) < least:
+        got = "x".join(map(str, sample.shape[-2:]))
+        raise ValueError(f"the sample must be at least {least}x{least} pixels, {why}; got {got}")
+    check_room(model, layers, sides, side=max(least, PROBE), others=_MEMORY)
+    return sides
+
+
+def _one_picture(sample: Tensor) -> Tensor:
+    sample = check_images(sample)
+    if len(sample) != 1:
+        raise ValueError(f"wanted one sample (1, 3, h, w), got {len(sample)}; sample[:1] is the first")
+    return sample
+
+
+def _with_colours(climb: Iterator[Step], sample: Tensor, objective: Objective, last: int) -> Iterator[Step]:
+    """The steps, the last one with the sample's colours and the score that it has then."""
+    for step in climb:
+        if step.index == last:
+            image = match_histogram(step.image, sample)
+            with torch.no_grad():
+                step = Step(step.index, objective(image).item(), image)
+        yield step

@@ -1,6 +1,7 @@
 """The loop, on hills whose top is known."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -64,7 +65,7 @@ def test_lbfgs_solves_a_badly_scaled_quadratic_in_few_steps():
 def test_normalised_steps_have_the_length_that_was_asked_for_in_each_picture(rule, length):
     weights = torch.randn(2, 3, 4, 4) * torch.tensor([1.0, 50.0]).view(2, 1, 1, 1)
     steps = list(ascend(Free(start(count=2)), lambda x: (weights * x).sum(), rule=rule, lr=0.3, steps=3))
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         for moved, gradient in zip(after.image - before.image, weights, strict=True):
             assert length(moved).item() == pytest.approx(0.3, rel=1e-4)
             assert nn.functional.cosine_similarity(moved.flatten(), gradient.flatten(), dim=0) > 1 - 1e-5

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cs231n_viz.fast_style import ConditionalInstanceNorm, FastStyle, Painter, load_fast_style
+from cs231n_viz.fast_style import ConditionalInstanceNorm, FastStyle, load_fast_style, save_fast_style
 from cs231n_viz.images import load_image
+from cs231n_viz.painter import Painter, _Enlarging, _OnCells
 from cs231n_viz.weights import WeightsError
 
 
@@ -116,6 +117,31 @@ def test_the_painter_shows_what_the_network_computes(network):
     assert shown.dtype.name == "uint8"
     assert (torch.from_numpy(shown).float() - wanted).abs().mean() < 3
     assert next(network.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [(64, 96), (33, 50)])
+def test_the_painters_shortcuts_are_the_same_sums(network, size):
+    painter = Painter(network)
+    quick = painter.network.float()
+    wanted = network(picture(size), torch.tensor([1.0, 2.0, 0.5]))
+    # The kernels have been rounded to bfloat16 on the way, where the processor has it; that is all.
+    torch.testing.assert_close(quick(picture(size), torch.tensor([1.0, 2.0, 0.5])), wanted, atol=0.01, rtol=0)
+    for part, layer in ((_OnCells, network.last), (_Enlarging, network.up2)):
+        x = torch.randn(2, layer.conv.in_channels if part is _Enlarging else layer.in_channels, 20, 28)
+        if part is _Enlarging:
+            made, wanted = part(layer.conv)(x), layer.conv(F.interpolate(x, scale_factor=2.0))
+        else:
+            made, wanted = part(layer)(x), layer(x)
+        torch.testing.assert_close(made, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_a_network_is_kept_with_its_styles(network, tmp_path):
+    again = load_fast_style(save_fast_style(network.with_style("d"), tmp_path / "own.safetensors"))
+    assert again.styles == ["a", "b", "c", "d"]
+    image, weights = picture(32), torch.tensor([1.0, 0.0, 2.0])
+    torch.testing.assert_close(
+        again(image, torch.cat([weights, torch.zeros(1)])), network(image, weights), atol=5e-3, rtol=0
+    )
 
 
 def test_weights_that_do_not_name_their_styles_are_refused(tmp_path, network):

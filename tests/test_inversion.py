@@ -46,7 +46,7 @@ def bars(down: bool) -> torch.Tensor:
 
 
 def test_an_invertible_linear_layer_gives_the_picture_back(photo):
-    inversion = invert(network_of(mixing()), photo, "first", steps=60, restarts=2, **BARE)
+    inversion = invert(network_of(mixing()), photo, "first", steps=250, restarts=2, **BARE)
     assert psnr(inversion.image, photo).min() > 60
     assert inversion.feature_error.max() < 1e-3
 
@@ -54,19 +54,20 @@ def test_an_invertible_linear_layer_gives_the_picture_back(photo):
 @pytest.mark.parametrize("rule", ["adam", "lbfgs"])
 def test_every_rule_comes_nearer(photo, rule):
     model = network_of(nn.Sequential(mixing(), nn.ReLU()))
-    lr = 0.02 if rule == "adam" else 1.0
-    scores = [step.score for step in invert(model, photo, "first", steps=40, rule=rule, lr=lr, **BARE)]
+    lr = 0.2 if rule == "adam" else 1.0
+    scores = [step.score for step in invert(model, photo, "first", steps=100, rule=rule, lr=lr, **BARE)]
     assert scores[-1] > 0.05 * scores[0]
-    assert len(scores) == 41
+    assert len(scores) == 101
 
 
 def test_what_a_layer_drops_differs_between_restarts_and_what_it_keeps_does_not(photo):
     red = nn.Conv2d(3, 1, 1, bias=False)
     red.weight.data = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
-    inversion = invert(network_of(red), photo, "first", steps=40, restarts=3, **BARE)
+    inversion = invert(network_of(red), photo, "first", steps=200, restarts=3, **BARE)
     first, second, third = inversion.image
-    assert (inversion.image[:, 0] - photo[:, 0]).abs().max() < 1e-3
-    assert min((first - second)[1:].abs().mean(), (second - third)[1:].abs().mean()) > 0.05
+    assert (inversion.image[:, 0] - photo[:, 0]).abs().max() < 0.01
+    for gap in ((first - second).abs(), (second - third).abs()):
+        assert gap[1:].mean() > 10 * gap[0].mean()
     assert inversion.feature_error.shape == (3,)
 
 

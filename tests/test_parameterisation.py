@@ -74,8 +74,9 @@ def test_coefficients_are_scaled_by_frequency_to_the_power_of_minus_decay(decay)
 def test_the_colours_vary_as_those_of_natural_pictures_do():
     images = Fourier(64, count=8, seed=0)()
     rows = images.logit().permute(1, 0, 2, 3).flatten(1)
-    natural, plain = torch.corrcoef(rows), torch.corrcoef(
-        Fourier(64, count=8, seed=0, decorrelate=False)().logit().permute(1, 0, 2, 3).flatten(1)
+    natural, plain = (
+        torch.corrcoef(rows),
+        torch.corrcoef(Fourier(64, count=8, seed=0, decorrelate=False)().logit().permute(1, 0, 2, 3).flatten(1)),
     )
     assert natural[0, 1] > 0.8  # red and green go together: most of what varies is brightness
     assert natural[0, 2] > 0.5

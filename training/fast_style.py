@@ -23,19 +23,15 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as transforms
 from torchvision.utils import save_image
 from tqdm import tqdm
 
-from cs231n_viz import activations, load_image, load_model
+from cs231n_viz import load_image, load_model
 from cs231n_viz.fast_style import FastStyle
-from cs231n_viz.gram import gram_matrix
-from cs231n_viz.regularisers import total_variation
-from cs231n_viz.texture import AveragePooling, grams, style_layers
+from cs231n_viz.new_style import STYLE_PIXELS, square, style_terms
+from cs231n_viz.texture import grams, style_layers
 from training.pictures import load
 
-CONTENT = "relu3_2"
-STYLE_PIXELS = 288  # side of the paintings while their Gram matrices are taken
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -45,12 +41,6 @@ def find(folder: Path) -> list[tuple[Path, str]]:
     if not paths:
         raise SystemExit(f"there are no pictures ({', '.join(sorted(SUFFIXES))}) in {folder}")
     return [(path, "") for path in paths]
-
-
-def square(image: Tensor, size: int) -> Tensor:
-    """The centre square of a picture (3, h, w), resized: (1, 3, size, size)."""
-    side = min(image.shape[-2:])
-    return F.interpolate(transforms.center_crop(image, [side, side])[None], size=size, mode="bilinear", antialias=True)
 
 
 class Run:
@@ -112,24 +102,14 @@ class Run:
 
     def losses(self, images: Tensor, styles: Tensor) -> dict[str, Tensor]:
         """The three terms, each a mean over the batch."""
-        weights = F.one_hot(styles, len(self.network.styles)).float()
-        with torch.autocast("cpu", torch.bfloat16):
-            made = self.network(images, weights)
-            made = made.float()
-            with AveragePooling():
-                truth = activations(self.critic, images, [CONTENT])[CONTENT].float()
-                found = activations(self.critic, made, [*self.layers, CONTENT], gradients=True)
-        content = ((found[CONTENT].float() - truth).square().sum((1, 2, 3)) / truth.square().sum((1, 2, 3))).mean()
-        style = []
-        for layer in self.layers:
-            target = self.targets[layer][styles]
-            wrong = (gram_matrix(found[layer].float()) - target).square().sum((1, 2))
-            style.append((wrong / target.square().sum((1, 2))).clamp(max=20.0).mean())
-        return {
-            "content": self.args.content * content,
-            "style": self.args.style * torch.stack(style).mean(),
-            "variation": self.args.variation * total_variation(made) / len(made),
-        }
+        return style_terms(
+            self.network,
+            self.critic,
+            images,
+            weights=F.one_hot(styles, len(self.network.styles)).float(),
+            targets={layer: target[styles] for layer, target in self.targets.items()},
+            factors=(self.args.content, self.args.style, self.args.variation),
+        )
 
     def train(self, images: list[Tensor]) -> None:
         """Go on from where the checkpoint stands to the last step."""

@@ -24,6 +24,7 @@ from cs231n_viz.exercises import (
     class_visualization,
     cnn_review,
     decomposition,
+    deepdream_inversion,
     fc_features,
     first_layer,
     fooling,
@@ -34,7 +35,18 @@ from cs231n_viz.exercises.reveal import Fold, fold
 
 __all__ = ["Check", "Entry", "Fold", "Raises", "exercise", "find", "names", "reveal"]
 
-_NOTEBOOKS = (cnn_review, first_layer, fc_features, activations, saliency, class_activation, decomposition, class_visualization, fooling)
+_NOTEBOOKS = (
+    cnn_review,
+    first_layer,
+    fc_features,
+    activations,
+    saliency,
+    class_activation,
+    decomposition,
+    class_visualization,
+    fooling,
+    deepdream_inversion,
+)
 _ENTRIES = {entry.name: entry for notebook in _NOTEBOOKS for entry in notebook.ENTRIES}
 
 

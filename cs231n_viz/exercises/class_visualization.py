@@ -120,9 +120,9 @@ _ASCENT_STEP = Entry(
     ],
     mistakes={
         "the step goes down: it lowers the logit": _step(sign=-1.0),
-        "this climbs the log-probability; the logit was asked for": _step(of_log_probabilities),
         "this climbs the probability, which also rises when the other classes fall; the logit was asked for": (
-            _step(of_probabilities)
+            _step(of_log_probabilities),
+            _step(of_probabilities),  # once divided by mean |g|, the same step
         ),
         "the predicted class is climbed in place of the target": _step(of_predicted),
         "the batch is mixed: logits[:, targets] sums all targets of every picture, one each was asked for": (
@@ -177,9 +177,7 @@ _L2_GRADIENT = Entry(
         "the sign is flipped: this pushes the picture away from the mean colour": _l2(sign=1.0),
         "the factor 2 of the derivative of a square is missing": _l2(factor=1.0),
         "this pulls to black: the distance is measured from the mean colour": _l2(term=lambda x, c: x),
-        "this is the square itself; its derivative was asked for": _l2(
-            factor=1.0, term=lambda x, c: (x - c).square()
-        ),
+        "this is the square itself; its derivative was asked for": _l2(factor=1.0, term=lambda x, c: (x - c).square()),
         "divided by the number of values: the squares are summed, not averaged": _l2(
             term=lambda x, c: (x - c) / x[0].numel()
         ),

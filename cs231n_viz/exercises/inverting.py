@@ -156,6 +156,7 @@ def _score(*args: object, **kwargs: object) -> Tensor:
 _WANTED = ((torch.arange(24.0) * 7) % 5 - 1).reshape(1, 2, 3, 4)
 _GREY = torch.full((1, 3, 4, 4), 0.5)
 _LIGHT = torch.full((1, 3, 4, 4), 0.75)
+_FLAT = torch.tensor([0.25, 0.5, 0.75]).view(1, 3, 1, 1).expand(1, 3, 4, 4).contiguous()
 _MOVED = _WANTED + ((torch.arange(24.0) * 5) % 3 - 1).reshape(1, 2, 3, 4)
 _SQUARES = (_MOVED - _WANTED).square().sum() / _WANTED.square().sum()
 _BARS, _BEAMS = (_stripes(5, 4, vertical=vertical) / 2 + 0.25 for vertical in (True, False))
@@ -177,6 +178,7 @@ _INVERSION_LOSS = Entry(
         _inverts("half the features cost a quarter", (_WANTED / 2, _WANTED), _GREY, 0.25),
         _inverts("other features", (_MOVED, _WANTED), _GREY, _SQUARES),
         _inverts("a light picture pays for its distance from grey", (_WANTED, _WANTED), _LIGHT, 2 * 0.5**6, sixth=2.0),
+        _inverts("three constant colours do not vary", (_WANTED, _WANTED), _FLAT, 2 / 3 * 0.5**6, tv=5.0, sixth=1.0),
         _inverts("vertical stripes", (_WANTED, _WANTED), _BARS, 3 * 0.25 + 0.5**6, tv=3.0, sixth=1.0),
         _inverts("horizontal stripes", (_MOVED, _WANTED), _BEAMS, _SQUARES + 0.25 * 4 + 0.5**6, tv=4.0, sixth=1.0),
     ],

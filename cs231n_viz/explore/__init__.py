@@ -5,8 +5,11 @@ from cs231n_viz.explore.base import Drawing, Explorer
 from cs231n_viz.explore.class_activation import class_activation
 from cs231n_viz.explore.class_visualization import class_visualization
 from cs231n_viz.explore.convolve import convolution
+from cs231n_viz.explore.deep_dream import deep_dream
 from cs231n_viz.explore.embedding import embedding
 from cs231n_viz.explore.first_layer import filters, responses
+from cs231n_viz.explore.fooling import fooling
+from cs231n_viz.explore.inversion import inversion
 from cs231n_viz.explore.judge import judge
 from cs231n_viz.explore.neighbours import neighbours
 from cs231n_viz.explore.occlusion import occlusion
@@ -29,8 +32,11 @@ __all__ = [
     "class_activation",
     "class_visualization",
     "convolution",
+    "deep_dream",
     "embedding",
     "filters",
+    "fooling",
+    "inversion",
     "judge",
     "neighbours",
     "occlusion",

@@ -21,7 +21,7 @@ STARTS = {"noise": "noise", "mean colour": "zero"}
 _AMOUNTS = {
     "shift": ("view: shift, px", 32, 1.0), "scale": ("view: size, %", 40, 0.01), "turn": ("view: turn, °", 30, 1.0),
     "tv": ("TV", 1000, 1.0), "l2": ("L2", 400, 1.0), "jitter": ("jitter, px", 32, 1),
-    "decay": ("decay, ‰", 100, 0.001), "blur": ("blur, σ/10 px", 30, 0.1), "every": ("blur every", 16, 1),
+    "decay": ("decay · 10⁴", 2000, 1e-4), "blur": ("blur, σ/10 px", 30, 0.1), "every": ("blur every", 16, 1),
     "clip_pixels": ("clip pixels, %", 95, 0.01), "clip_gradients": ("clip grad., %", 95, 0.01),
     "clip_contributions": ("clip contr., %", 95, 0.01),
 }  # fmt: skip
@@ -43,7 +43,7 @@ def class_visualization(
 
     Returns:
         The explorer; ``controls`` are ``network``, ``layer``, ``category``, ``channel``, ``preset``, ``space``,
-        ``start_from``, ``steps``, ``seed``, one slider for each of :class:`~cs231n_viz.class_visualization.Regularisers`
+        ``start_from``, ``steps``, ``seed``, one slider for each of the ``Regularisers``
         by its name, and the buttons.
 
     Raises:
@@ -85,9 +85,7 @@ class _Climber:
         amounts = list(_AMOUNTS)
         pairs += [amounts[i : i + 2] for i in range(0, len(amounts), 2)]
         panel = [widgets.HBox([self.controls[name] for name in pair], layout=GAP) for pair in pairs]
-        self.explorer = Ascending(
-            self.begin, self.controls, name="class visualization", draw=self.draw, panel=panel
-        )
+        self.explorer = Ascending(self.begin, self.controls, name="class visualization", draw=self.draw, panel=panel)
 
     @property
     def model(self) -> Classifier:

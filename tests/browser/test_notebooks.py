@@ -290,3 +290,55 @@ def test_notebook_06_answers_to_its_controls(open_notebook):
     with notebook.changes(shown(cell)):
         cell.get_by_label("against", exact=True).select_option("edges (control)")
     assert notebook.errors() == []
+
+
+def test_notebook_09_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("09_deepdream_inversion.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "deep_dream")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "octaves"), "ArrowLeft")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    cell.get_by_role("button", name="pause").click()
+    expect(cell.get_by_role("button", name="resume")).to_be_visible()
+    cell.get_by_role("button", name="resume").click()
+    cell.get_by_role("button", name="stop").click()
+    expect(cell.get_by_role("button", name="stop")).to_be_disabled()
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("photograph", exact=True).select_option("flower")
+        cell.get_by_label("network", exact=True).select_option("mini_alexnet")
+        cell.get_by_role("button", name="start").click()
+
+    cell = explorer(notebook, "inversion")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("photograph", exact=True).select_option("coffee")
+    press(slider(cell, "restarts"), "ArrowRight")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    cell.get_by_role("button", name="stop").click()
+    expect(cell.get_by_text("feature error").first).to_be_visible()
+    assert notebook.errors() == []
+
+
+def test_notebook_08_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("08_fooling.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "fooling")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("photograph", exact=True).select_option("cat")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    expect(cell.get_by_text("Fooled at step")).to_be_visible(timeout=60_000)
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "show change ×"), "ArrowRight")
+    cell.get_by_label("network", exact=True).select_option("mini_alexnet")
+    cell.get_by_label("make it a", exact=True).select_option("strawberry")
+    expect(cell.get_by_text("other settings")).to_be_visible()
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    assert notebook.errors() == []

@@ -70,7 +70,7 @@ def descent(model, images, targets, *, lr=0.01):
     return moved(images, -lr * g / mean_size(g))
 
 
-@answers.wrong("climbs the log-probability")
+@answers.wrong("which also rises when the other classes fall")
 def the_loss(model, images, targets, *, lr=0.01):
     return normalised(lambda x: -functional.cross_entropy(model(x), targets, reduction="sum"), images, lr)
 

@@ -1,0 +1,164 @@
+"""Class visualisation, against the update step of CS231n's assignment and against lucent's recipe, to the same score.
+
+Both peers are written here as their sources describe them: a hook reads the channel in a pass through the whole
+network, and ``.backward()`` fills the gradient of every weight on the way. The score is the objective for the picture
+as it is, without jitter and views; looking at it is not timed.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms.v2 import functional as transforms
+
+import cs231n_viz as viz
+from benchmarks.row import Row
+from cs231n_viz.class_visualization import Regularisers, visualize
+from cs231n_viz.objectives import channel
+from cs231n_viz.parameterisation import Fourier
+
+CHANNELS = {"mini_alexnet": ("conv3", 7), "mini_vgg": ("conv3_2", 7)}
+SIDE = {"mini_alexnet": 224, "mini_vgg": 192}
+STEPS, REPEATS = 40, 3
+Climb = Iterator[Tensor]
+
+
+def thawed(name: str) -> viz.Classifier:
+    """As the peers use a network: nobody tells its weights that they need no gradient."""
+    return viz.load_model(name).requires_grad_(True)
+
+
+def read(model: viz.Classifier, layer: str) -> dict[str, Tensor]:
+    """A hook that keeps the output of a layer in a dictionary."""
+    found: dict[str, Tensor] = {}
+    model.network.get_submodule(layer).register_forward_hook(lambda module, given, output: found.update(here=output))
+    return found
+
+
+def assignment(name: str) -> Climb:
+    """The update step of CS231n's assignment with its settings: one normalised step, L2, jitter, blur every ten."""
+    model, (layer, unit) = thawed(name), CHANNELS[name]
+    found, random = read(model, layer), torch.Generator().manual_seed(0)
+    low, high = (0 - model.mean) / model.std, (1 - model.mean) / model.std
+    image = torch.randn(1, 3, SIDE[name], SIDE[name], generator=random).clamp(low, high)
+    for step in range(10_000):
+        right, down = torch.randint(0, 16, (2,), generator=random).tolist()
+        image = image.roll((down, right), (2, 3)).requires_grad_()
+        model.network(image)
+        score = found["here"][:, unit].mean() - 1e-3 * image.square().sum()
+        score.backward()
+        with torch.no_grad():
+            image = image + 25 * image.grad / image.grad.norm()
+            image = image.roll((-down, -right), (2, 3)).clamp(low, high)
+            if step % 10 == 0:
+                image = transforms.gaussian_blur(image, [5, 5], [0.5, 0.5])
+        yield image * model.std + model.mean
+
+
+def as_the_assignment(name: str) -> Climb:
+    """The same recipe with this package; settings in units of [0, 1] in place of standard deviations."""
+    model, std = viz.load_model(name), 0.226
+    price = 1e-3 * 3 * SIDE[name] ** 2 / std**2
+    steps = visualize(
+        model, channel(model, *CHANNELS[name]), parameterisation="pixels", rule="unit", lr=25 * std, steps=10_000,
+        regularisers=Regularisers(l2=price, jitter=16, blur=0.5, every=10), size=SIDE[name], progress=False,
+    )  # fmt: skip
+    return (step.image for step in steps)
+
+
+def five_views(images: Tensor, random: torch.Generator) -> Tensor:
+    """Lucid's standard transformations, one after the other: pad, jitter 8, scale, rotate, jitter 4."""
+
+    def draw(count: int) -> int:
+        return int(torch.randint(count, (1,), generator=random))
+
+    seen = F.pad(images, (12, 12, 12, 12), value=0.5)
+    seen = _cropped(seen, 8, draw(8), draw(8))
+    scale = 1 + (draw(11) - 5) / 50
+    side = math.ceil(seen.shape[-1] * scale)
+    seen = F.interpolate(seen, size=(side, side), mode="bilinear", align_corners=False)
+    angle = math.radians(draw(21) - 10)
+    turn = torch.tensor([[[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0]]])
+    seen = F.grid_sample(seen, F.affine_grid(turn, list(seen.shape), align_corners=False), align_corners=False)
+    return _cropped(seen, 4, draw(4), draw(4))
+
+
+def _cropped(images: Tensor, margin: int, top: int, left: int) -> Tensor:
+    height, width = images.shape[-2:]
+    return images[..., top : height - margin + top, left : width - margin + left]
+
+
+def lucent(name: str) -> Climb:
+    """Lucent's recipe: Fourier coefficients, five transformations, back to the network's size, Adam."""
+    model, (layer, unit) = thawed(name), CHANNELS[name]
+    found, random = read(model, layer), torch.Generator().manual_seed(0)
+    image_of = Fourier(SIDE[name])
+    optimizer = torch.optim.Adam(image_of.parameters(), lr=0.05)
+    for _ in range(10_000):
+        optimizer.zero_grad()
+        image = image_of()
+        seen = F.interpolate(five_views(image, random), size=SIDE[name], mode="bilinear", align_corners=True)
+        model(seen)
+        (-found["here"][:, unit].mean()).backward()
+        optimizer.step()
+        yield image.detach()
+
+
+def as_lucent(name: str) -> Climb:
+    """The same recipe with this package: one resampling for all views, nothing behind the layer."""
+    model = viz.load_model(name)
+    steps = visualize(
+        model, channel(model, *CHANNELS[name]), steps=10_000, size=SIDE[name], progress=False,
+        regularisers=Regularisers(shift=6, scale=0.1, turn=10),
+    )  # fmt: skip
+    return (step.image for step in steps)
+
+
+def trace(climb: Climb, score: nn.Module, steps: int, goal: float = math.inf) -> tuple[list[float], list[float]]:
+    """Seconds spent and score reached after each step, until the goal."""
+    spent, scores, total = [], [], 0.0
+    for _ in range(steps):
+        start = time.perf_counter()
+        image = next(climb)
+        total += time.perf_counter() - start
+        spent.append(total)
+        with torch.no_grad():
+            scores.append(score(image).item())
+        if scores[-1] >= goal:
+            break
+    return spent, scores
+
+
+PEERS = {
+    "the assignment's step": (assignment, as_the_assignment),
+    "lucent's recipe": (lucent, as_lucent),
+}
+
+
+def race(name: str, peer: str) -> tuple[float, float]:
+    """Times faster to the score that the peer ends with; and times faster per step."""
+    theirs, ours = PEERS[peer]
+    model = viz.load_model(name)
+    score = channel(model, *CHANNELS[name])
+    fastest, each = [], []
+    for _ in range(REPEATS):
+        spent, scores = trace(theirs(name), score, STEPS)
+        goal = scores[-1]
+        reached = next(seconds for seconds, value in zip(spent, scores, strict=True) if value >= goal)
+        own, found = trace(ours(name), score, 4 * STEPS, goal)
+        if found[-1] < goal:
+            raise RuntimeError(f"{name}: {peer} ends at {goal:.3g}, ours at {found[-1]:.3g}")
+        fastest.append((reached, own[-1]))
+        each.append((spent[-1] / len(spent), own[-1] / len(own)))
+    return tuple(min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs) for pairs in (fastest, each))
+
+
+def rows() -> Iterator[Row]:
+    for name, (layer, _) in CHANNELS.items():
+        for peer in PEERS:
+            to_score, per_step = race(name, peer)
+            what = f"{name} {layer}: × faster than {peer} to its score (per step {per_step:.1f} ×)"
+            yield Row(what, to_score, "≥", 1.5)

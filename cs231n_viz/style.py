@@ -1,0 +1,237 @@
+"""Style transfer: the content of one picture, painted as another.
+
+Example::
+
+    painted = stylize(model, load_image("astronaut"), load_painting("swirls"))
+    painted.image                                    # or step by step: for step in painted
+    painted.terms[-1]                                # content, style and tv of the last step
+
+The climb is that of ``ascend``, once for each size: small first, where a stroke is a few pixels long and a step costs
+little, then enlarged and refined. Spectra as coordinates do what pixels do not: they keep grain out, and colours
+within their range.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cs231n_viz.ascent import Ascent, Rule, Step, ascend
+from cs231n_viz.models import Classifier
+from cs231n_viz.parameterisation import Fourier, Pixels
+from cs231n_viz.scores import check_images
+from cs231n_viz.style_colours import Grey, luminance, match_colours, match_luminance, recoloured
+from cs231n_viz.style_limits import check_choice, check_masks, check_memory, check_numbers, check_sizes, shares
+from cs231n_viz.style_loss import JointLoss, Terms
+from cs231n_viz.texture import style_layers as default_layers
+
+Start = Literal["content", "noise"]
+Colours = Literal["style", "luminance", "histogram"]
+Coordinates = Literal["fourier", "pixels"]
+CONTENT_LAYERS = {"mini_vgg": "relu3_2", "mini_alexnet": "relu3", "vgg19": "features.22", "squeezenet1_1": "features.6"}
+STYLE_LAYERS = {"mini_vgg": ("relu1_1", "relu2_1", "relu3_1", "relu3_2", "relu4_1", "relu4_2")}
+_LR = {"lbfgs": 1.0, "adam": 0.05, "plain": 0.1, "unit": 1.0, "mean": 0.01, "sign": 0.01}
+
+
+class Stylisation(Ascent):
+    """The ascent that ``stylize`` returns, with the three terms of its loss.
+
+    Attributes:
+        terms: For each step so far what content, style and tv contribute to the loss, weights included. They add up
+            to minus the score.
+    """
+
+    def __init__(self, steps: Iterator[tuple[Step, Terms]], total: int, **options: object) -> None:
+        self.terms: list[Terms] = []
+        super().__init__(self._noted(steps), total, **options)
+
+    def _noted(self, steps: Iterator[tuple[Step, Terms]]) -> Iterator[Step]:
+        for step, terms in steps:
+            self.terms.append(terms)
+            yield step
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is asked for, checked; it makes the loss and the start of each size."""
+
+    model: nn.Module
+    content: Tensor
+    styles: list[Tensor]
+    sizes: list[tuple[int, int]]
+    style_sizes: list[list[tuple[int, int]]]  # for each size, of each style
+    colours: Colours
+    coordinates: Coordinates
+    start: Start
+    seed: int
+    masks: list[Tensor] | None
+    loss: dict[str, object]
+    climb: dict[str, object]
+
+    def __iter__(self) -> Iterator[tuple[Step, Terms]]:
+        """One ascent after another; each begins with the last picture of the one before, enlarged."""
+        image: Tensor | None = None
+        made = 0
+        for number in range(len(self.sizes)):
+            content, loss = self._prepared(number)
+            image_of = self._begin(content, image)
+            for step in ascend(image_of, lambda images, loss=loss: -loss(images), **self.climb):
+                image = step.image
+                if self.colours == "luminance":
+                    step = step._replace(image=recoloured(luminance(image), content))
+                yield step._replace(index=made), dict(loss.terms)
+                made += 1
+
+    def _prepared(self, number: int) -> tuple[Tensor, JointLoss]:
+        """The content at this size, and the loss."""
+        content = resized(self.content, self.sizes[number])
+        styles = [resized(style, size) for style, size in zip(self.styles, self.style_sizes[number], strict=True)]
+        changes = {"style": lambda style, _: style, "histogram": match_colours, "luminance": match_luminance}
+        styles = [changes[self.colours](style, content) for style in styles]
+        grey = luminance(content).expand(-1, 3, -1, -1) if self.colours == "luminance" else content
+        return content, JointLoss(self.model, grey, styles, masks=self.masks, **self.loss)
+
+    def _begin(self, content: Tensor, image: Tensor | None) -> nn.Module:
+        """The parameterisation, at the start or at what was reached so far."""
+        size = tuple(content.shape[-2:])
+        if image is None and self.start == "noise":
+            image_of = (
+                Fourier(size, seed=self.seed) if self.coordinates == "fourier" else Pixels(_noise(size, self.seed))
+            )
+        else:
+            picture = content if image is None else resized(image, size).clamp(0, 1)
+            image_of = Fourier(size, start=picture.cpu()) if self.coordinates == "fourier" else Pixels(picture)
+        image_of = image_of.to(content.device)
+        return Grey(image_of) if self.colours == "luminance" else image_of
+
+
+def stylize(
+    model: Classifier,
+    content: Tensor,
+    styles: Tensor | Sequence[Tensor],
+    *,
+    style_weights: Sequence[float] | None = None,
+    content_weight: float = 1.0,
+    style_weight: float = 10.0,
+    tv_weight: float = 30.0,
+    content_layer: str | None = None,
+    style_layers: Sequence[str] | None = None,
+    style_scale: float = 1.0,
+    start: Start = "content",
+    steps: int = 40,
+    size: int = 256,
+    scales: int = 2,
+    colours: Colours = "style",
+    masks: Sequence[Tensor] | None = None,
+    coordinates: Coordinates = "fourier",
+    average: bool = False,
+    rule: Rule = "lbfgs",
+    lr: float | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Stylisation:
+    """Paint one picture as others are painted.
+
+    Args:
+        model: Whose features say what content and style are; left as it was.
+        content: (1, 3, H, W) or (3, H, W), RGB in [0, 1].
+        styles: One painting or several, each like ``content`` and of any size.
+        style_weights: How much of each style, in any unit; equal shares if omitted.
+        content_weight: Weight of ‖F - F₀‖² / ‖F₀‖² at the content layer.
+        style_weight: Weight of the mean over the style layers of ‖G - G₀‖² / ‖G₀‖².
+        tv_weight: Weight of the total variation.
+        content_layer: Low ones keep each contour, high ones leave the brush its freedom.
+        style_layers: More and deeper ones carry larger strokes.
+        style_scale: Longer side of the paintings, in units of that of the picture: above 1 makes strokes larger.
+        start: The content, or noise.
+        steps: Steps at each size, one evaluation of the network each.
+        size: Longer side of the result in pixels; the proportions are those of the content.
+        scales: How many sizes, each half the next one.
+        colours: Those of the ``"style"``; or those of the content, either by changing only its ``"luminance"``, or by
+            repainting the style in the content's colours beforehand (``"histogram"``).
+        masks: One (H, W), in [0, 1], for each style: the region of the content that it goes to.
+        coordinates: What is changed: the spectrum (``"fourier"``), or the ``"pixels"`` as in the paper.
+        average: Let max-pools average. The bundled networks draw lattices when their pools are changed.
+        rule: As for ``ascend``.
+        lr: As for ``ascend``; suited to the rule if omitted.
+        seed: Of the noise.
+        progress: Show a bar.
+
+    Returns:
+        The ascent, ``scales * (steps + 1)`` Steps: each size also shows its start. Its score is minus the loss, and
+        compares within one size only; ``.terms`` are its parts.
+
+    Raises:
+        KeyError: If there is no such layer.
+        ValueError: If a picture does not survive the pools or memory would not suffice, if weights or masks do not
+            fit the styles, or if a setting makes no sense.
+
+    Source: Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 7;
+        several sizes and regions: Gatys et al., arXiv:1611.07865.
+    Differs from the paper: relative errors, a term of total variation, and the coordinates.
+    """
+    content, styles = _one(content), [_one(style) for style in ([styles] if isinstance(styles, Tensor) else styles)]
+    for name, value, known in (("start", start, Start), ("colours", colours, Colours)):
+        check_choice(name, value, get_args(known))
+    check_choice("coordinates", coordinates, get_args(Coordinates))
+    weights = {"content_weight": content_weight, "style_weight": style_weight, "tv_weight": tv_weight}
+    check_numbers(weights, {"style_scale": style_scale, "size": size, "scales": scales})
+    parts = shares(style_weights, len(styles))
+    masks = None if masks is None else check_masks(masks, len(styles), tuple(content.shape[-2:]))
+    layers = (content_layer or content_layer_of(model), tuple(style_layers or style_layers_of(model)))
+    sizes = [_fitted(content, size / 2**k) for k in reversed(range(scales))]
+    style_sizes = [[_fitted(style, style_scale * max(each)) for style in styles] for each in sizes]
+    check_sizes(model, layers, {"content": sizes[0], "style": min(style_sizes[0], key=min)})
+    check_memory(model, layers, {"content": sizes[-1], "style": max(style_sizes[-1], key=max)})
+    loss = {"layers": layers, "weights": tuple(weights.values()), "style_weights": parts, "average": average}
+    climb = {"steps": steps, "rule": rule, "lr": _LR.get(rule, 1.0) if lr is None else lr}
+    plan = _Plan(model, content, styles, sizes, style_sizes, colours, coordinates, start, seed, masks, loss, climb)
+    settings = {
+        "recipe": "stylize", "model": model.name, **weights, "style_weights": parts, "content_layer": layers[0],
+        "style_layers": list(layers[1]), "style_scale": style_scale, "start": start, "size": size, "scales": scales,
+        "colours": colours, "masks": masks is not None, "coordinates": coordinates, "average": average, **climb,
+        "seed": seed,
+    }  # fmt: skip
+    return Stylisation(iter(plan), scales * (steps + 1), settings=settings, progress=progress)
+
+
+def content_layer_of(model: nn.Module) -> str:
+    """The layer that keeps a content's shapes in this network: a tried one, else at two thirds of the depth."""
+    name = getattr(model, "name", "")
+    if name in CONTENT_LAYERS:
+        return CONTENT_LAYERS[name]
+    layers = default_layers(model)
+    return layers[2 * len(layers) // 3]
+
+
+def style_layers_of(model: nn.Module) -> tuple[str, ...]:
+    """The layers that carry a style, from the finest strokes to the largest."""
+    return STYLE_LAYERS.get(getattr(model, "name", ""), default_layers(model))
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, 3, H, W) at another size, bilinear and antialiased; untouched if it has this size."""
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def _one(image: Tensor) -> Tensor:
+    image = check_images(image[None] if isinstance(image, Tensor) and image.ndim == 3 else image)
+    if len(image) != 1:
+        raise ValueError(f"wanted one picture, (3, H, W) or (1, 3, H, W), got {len(image)}; stylize one at a time")
+    return image
+
+
+def _fitted(image: Tensor, longer: float) -> tuple[int, int]:
+    """Height and width with this longer side, in the picture's proportions."""
+    height, width = image.shape[-2:]
+    return tuple(max(1, round(side * longer / max(height, width))) for side in (height, width))
+
+
+def _noise(size: tuple[int, int], seed: int) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return (0.5 + 0.1 * torch.randn(1, 3, *size, generator=random)).clamp(0, 1)
