@@ -3,7 +3,17 @@
 import importlib
 import sys
 
-PARTS = ("import_time", "explorers", "patches", "attribution_speed", "occlusion")
+PARTS = (
+    "import_time",
+    "explorers",
+    "patches",
+    "attribution_speed",
+    "occlusion",
+    "synthesis",
+    "fast_style",
+    "texture",
+    "style",
+)
 
 
 def main(parts: list[str]) -> int:

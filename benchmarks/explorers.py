@@ -33,8 +33,12 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "two_objects": lambda: explore.two_objects({"mini_vgg": viz.load_model("mini_vgg")}),
         "relevance": lambda: explore.relevance({"mini_alexnet": alexnet, "mini_vgg": _small_vgg()}),
         "judge": _judge,
+        "fast_style": explore.fast_style,
+        "style": lambda: explore.style(viz.load_model("mini_vgg")),
         "fooling": lambda: explore.fooling({"mini_alexnet": alexnet, "mini_vgg": viz.load_model("mini_vgg")}),
         "class_visualization": lambda: explore.class_visualization({"mini_vgg": _small_vgg(), "mini_alexnet": alexnet}),
+        "growing": lambda: explore.growing(size=48),
+        "texture": lambda: explore.texture({"mini_vgg": viz.load_model("mini_vgg"), "mini_alexnet": alexnet}),
         "deep_dream": lambda: explore.deep_dream({"mini_vgg": viz.load_model("mini_vgg"), "mini_alexnet": alexnet}),
         "inversion": lambda: explore.inversion({"mini_alexnet": alexnet, "mini_vgg": viz.load_model("mini_vgg")}),
     }

@@ -20,7 +20,7 @@ from cs231n_viz.class_visualization import Regularisers, visualize
 from cs231n_viz.objectives import channel
 from cs231n_viz.parameterisation import Fourier
 
-CHANNELS = {"mini_alexnet": ("conv3", 7), "mini_vgg": ("conv3_2", 7)}
+CHANNELS = {"mini_alexnet": ("conv2", 7), "mini_vgg": ("conv3_2", 7)}
 SIDE = {"mini_alexnet": 224, "mini_vgg": 192}
 STEPS, REPEATS = 40, 3
 Climb = Iterator[Tensor]
@@ -38,12 +38,17 @@ def read(model: viz.Classifier, layer: str) -> dict[str, Tensor]:
     return found
 
 
+def noise(name: str) -> Tensor:
+    """Where both begin, in standard deviations around the mean."""
+    return torch.randn(1, 3, SIDE[name], SIDE[name], generator=torch.Generator().manual_seed(1))
+
+
 def assignment(name: str) -> Climb:
     """The update step of CS231n's assignment with its settings: one normalised step, L2, jitter, blur every ten."""
     model, (layer, unit) = thawed(name), CHANNELS[name]
     found, random = read(model, layer), torch.Generator().manual_seed(0)
     low, high = (0 - model.mean) / model.std, (1 - model.mean) / model.std
-    image = torch.randn(1, 3, SIDE[name], SIDE[name], generator=random).clamp(low, high)
+    image = noise(name).clamp(low, high)
     for step in range(10_000):
         right, down = torch.randint(0, 16, (2,), generator=random).tolist()
         image = image.roll((down, right), (2, 3)).requires_grad_()
@@ -64,7 +69,8 @@ def as_the_assignment(name: str) -> Climb:
     price = 1e-3 * 3 * SIDE[name] ** 2 / std**2
     steps = visualize(
         model, channel(model, *CHANNELS[name]), parameterisation="pixels", rule="unit", lr=25 * std, steps=10_000,
-        regularisers=Regularisers(l2=price, jitter=16, blur=0.5, every=10), size=SIDE[name], progress=False,
+        start=(noise(name) * model.std + model.mean).clamp(0, 1), progress=False,
+        regularisers=Regularisers(l2=price, jitter=16, blur=0.5, every=10),
     )  # fmt: skip
     return (step.image for step in steps)
 
@@ -139,18 +145,18 @@ PEERS = {
 
 
 def race(name: str, peer: str) -> tuple[float, float]:
-    """Times faster to the score that the peer ends with; and times faster per step."""
+    """Times faster to 95 % of the best score that the peer reaches; and times faster per step."""
     theirs, ours = PEERS[peer]
     model = viz.load_model(name)
     score = channel(model, *CHANNELS[name])
     fastest, each = [], []
     for _ in range(REPEATS):
         spent, scores = trace(theirs(name), score, STEPS)
-        goal = scores[-1]
+        goal = 0.95 * max(scores)
         reached = next(seconds for seconds, value in zip(spent, scores, strict=True) if value >= goal)
         own, found = trace(ours(name), score, 4 * STEPS, goal)
         if found[-1] < goal:
-            raise RuntimeError(f"{name}: {peer} ends at {goal:.3g}, ours at {found[-1]:.3g}")
+            raise RuntimeError(f"{name}: {peer} reaches {goal:.3g}, ours {max(found):.3g}")
         fastest.append((reached, own[-1]))
         each.append((spent[-1] / len(spent), own[-1] / len(own)))
     return tuple(min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs) for pairs in (fastest, each))

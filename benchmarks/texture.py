@@ -11,7 +11,11 @@ from torch.nn import functional as F
 from benchmarks.row import Row
 from cs231n_viz.efros_leung import efros_leung
 from cs231n_viz.images import load_image
+from cs231n_viz.models import load_model
+from cs231n_viz.paintings import painting_names
 from cs231n_viz.quilting import quilt
+from cs231n_viz.texture import gram_distance, grams, start_noise, style_layers, synthesize_texture
+from cs231n_viz.texture_samples import texture_sample
 
 WINDOW = 11
 
@@ -81,3 +85,22 @@ def rows() -> Iterator[Row]:
     for block in (24, 36):
         taken = seconds(lambda block=block: quilt(blocks, 512, block, progress=False))
         yield Row(f"quilt, 128 → 512 px in colour, blocks of {block}", taken, "≤", 10, " s")
+    yield from _neural()
+
+
+def _neural() -> Iterator[Row]:
+    """Out of noise, judged by a network that had no part in it."""
+    model, judge = load_model("mini_vgg"), load_model("mini_alexnet")
+    layers, noise = style_layers(judge), start_noise((256, 256))
+    worst, longest = ("", 0.0), 0.0
+    for name in ("brick", "grass", "gravel", "coins", "hubble_deep_field", *painting_names()):
+        picture = texture_sample(name, 256, zoom=0.5)[None]
+        ascent = synthesize_texture(model, picture, size=256, progress=False)
+        longest = max(longest, seconds(ascent.finish))
+        target = grams(judge, picture, layers)
+        made, start = (gram_distance(grams(judge, x, layers), target).item() for x in (ascent.image, noise))
+        worst = max(worst, (name, 100 * made / start), key=lambda pair: pair[1])
+    yield Row("synthesize_texture, 256 px on mini_vgg, 200 evaluations: the slowest sample", longest, "≤", 25, " s")
+    yield Row(
+        f"its distance by mini_alexnet from the sample, noise = 100: the worst, {worst[0]}", worst[1], "≤", 15, " %"
+    )

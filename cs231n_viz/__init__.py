@@ -27,6 +27,8 @@ from cs231n_viz.fooling import fgsm, fooling_image
 from cs231n_viz.gallery import Gallery
 from cs231n_viz.generator import Generator, load_generator
 from cs231n_viz.gram import covariance_matrix, gram_matrix
+from cs231n_viz.growth import Growth, copied_share, origin_map
+from cs231n_viz.histogram import match_histogram
 from cs231n_viz.images import ImageError, load_image, sample_images
 from cs231n_viz.inversion import invert, psnr
 from cs231n_viz.keep import read_settings, save_png
@@ -47,11 +49,13 @@ from cs231n_viz.path_gradients import (
 )
 from cs231n_viz.propagation import Ledger
 from cs231n_viz.quilting import minimum_cut, quilt, quilt_steps
+from cs231n_viz.random_filters import RandomFilters
 from cs231n_viz.regularisers import total_variation
 from cs231n_viz.relevance import lrp, lrp_layers
 from cs231n_viz.segment import grabcut
 from cs231n_viz.selectivity import Selectivity, selectivity
-from cs231n_viz.texture import gram_distance, grams, synthesize_texture
+from cs231n_viz.texture import gram_distance, grams, start_noise, style_layers, synthesize_texture
+from cs231n_viz.texture_samples import texture_names, texture_sample
 from cs231n_viz.transfer import transfer
 from cs231n_viz.weights import WeightsError
 
@@ -65,11 +69,13 @@ __all__ = [
     "Fourier",
     "Gallery",
     "Generator",
+    "Growth",
     "ImageError",
     "Layer",
     "Ledger",
     "Painter",
     "Pixels",
+    "RandomFilters",
     "ReceptiveField",
     "Regularisers",
     "Selectivity",
@@ -85,6 +91,7 @@ __all__ = [
     "class_visualization",
     "class_visualization_of_code",
     "completeness_error",
+    "copied_share",
     "covariance_matrix",
     "deconvnet",
     "deep_dream",
@@ -121,6 +128,7 @@ __all__ = [
     "load_patches",
     "lrp",
     "lrp_layers",
+    "match_histogram",
     "minimum_cut",
     "multifaceted",
     "nearest",
@@ -129,6 +137,7 @@ __all__ = [
     "occlusion",
     "occlusion_steps",
     "offline_models",
+    "origin_map",
     "painting_names",
     "pixels",
     "plotting",
@@ -148,7 +157,11 @@ __all__ = [
     "scoring",
     "selectivity",
     "smooth_grad",
+    "start_noise",
+    "style_layers",
     "synthesize_texture",
+    "texture_names",
+    "texture_sample",
     "thumbnail_grid",
     "top_patches",
     "total_variation",

@@ -85,10 +85,12 @@ PRESETS: Mapping[str, Regularisers] = {
     "none": Regularisers(),
     # Simonyan et al., arXiv:1312.6034, section 2
     "l2": Regularisers(l2=100.0),
-    # Yosinski et al., arXiv:1506.06579, table 1, row 3; decay and σ as published, clipping from their row 2
+    # Yosinski et al., arXiv:1506.06579, the third of their published recipes, made for 1000 steps
     "yosinski": Regularisers(decay=1e-4, blur=1.0, every=4),
     # Olah et al., Distill 2017, with Mahendran & Vedaldi's total variation
     "robust": Regularisers(tv=200.0, shift=16.0, scale=0.2, turn=10.0),
+    # the same for a channel's mean activation, which is far smaller than a logit
+    "channel": Regularisers(tv=10.0, shift=8.0, scale=0.1, turn=10.0),
 }
 
 
@@ -114,7 +116,7 @@ def visualize(
         model: The network that the objective asks; it tells the mean colour and the size.
         objective: Images (N, 3, H, W) -> scalar, for example ``channel(model, "relu4", 7)``.
         regularisers: Which, and how much of each; or the name of a preset: ``"none"``, ``"l2"``, ``"yosinski"``,
-            ``"robust"``.
+            ``"robust"``, ``"channel"``. Terms are weighed against the objective, so a small one wants small weights.
         parameterisation: Climb in the coefficients of a spectrum in decorrelated colours, or in the pixels.
         start: ``"zero"`` is the mean colour everywhere, which is 0 for the network; ``"noise"`` noise around
             it; or a picture (N, 3, H, W), which then says how many and how large.
@@ -168,7 +170,7 @@ def class_visualization(model: nn.Module, targets: Targets, *, layer: str | None
         targets: Class index, or (N,) indices: N pictures climb at once, each to its own class. If ``layer`` is given,
             channels of that layer.
         layer: Climb the mean activation of a channel of this layer in place of a logit.
-        options: Those of :func:`visualize`.
+        options: Those of :func:`visualize`; the regularisers of a layer are ``"channel"`` if omitted.
 
     Returns:
         The ascent, its picture (N, 3, S, S).
@@ -185,7 +187,8 @@ def class_visualization(model: nn.Module, targets: Targets, *, layer: str | None
     if layer is None and names:
         check_targets(rows, len(rows), len(names))
     objective = logit(model, rows) if layer is None else channel(model, layer, rows)
-    ascent = visualize(model, objective, **{"count": len(rows), **options})
+    usual = {"count": len(rows), "regularisers": "robust" if layer is None else "channel"}
+    ascent = visualize(model, objective, **{**usual, **options})
     asked = {"class": [names[i] for i in rows.tolist()]} if layer is None and names else {"units": rows.tolist()}
     ascent.settings = {**ascent.settings, **({"layer": layer} if layer else {}), **asked}
     return ascent

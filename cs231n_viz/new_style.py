@@ -23,7 +23,8 @@ STYLE_PIXELS = 288  # side of a painting while its Gram matrices are taken
 def square(image: Tensor, size: int) -> Tensor:
     """The centre square of a picture (3, h, w), resized: (1, 3, size, size)."""
     side = min(image.shape[-2:])
-    return F.interpolate(transforms.center_crop(image, [side, side])[None], size=size, mode="bilinear", antialias=True)
+    part = transforms.center_crop(image, [side, side])[None]
+    return F.interpolate(part, size=size, mode="bilinear", antialias=True).clamp(0, 1)  # rounding may pass 1
 
 
 def style_terms(

@@ -21,7 +21,8 @@ class RandomFilters(nn.Module):
         ValueError: If a size is even, or there are none.
 
     Source: Ustyuzhaninov et al., "What does it take to generate natural textures?", ICLR 2017.
-    Differs from the paper: normal weights, fewer and smaller filters (theirs are 128 of each size up to 55), so that
+    Differs from the paper: normal weights of mean 0 (each filter sees contrasts and no brightness, without which the
+        largest of them drown the rest), fewer and smaller filters (theirs are 128 of each size up to 55), so that
         a laptop can wait for it.
 
     Example:
@@ -32,12 +33,14 @@ class RandomFilters(nn.Module):
 
     def __init__(self, sizes: Sequence[int] = (3, 5, 7, 11, 15, 23), *, filters: int = 24, seed: int = 0) -> None:
         super().__init__()
-        if not sizes or filters < 1 or any(size < 1 or size % 2 == 0 for size in sizes):
-            raise ValueError(f"wanted odd sizes and at least 1 filter of each, got {tuple(sizes)} and {filters}")
+        if not sizes or filters < 1 or any(size < 3 or size % 2 == 0 for size in sizes):
+            raise ValueError(
+                f"wanted odd sizes from 3 on and at least 1 filter of each, got {tuple(sizes)} and {filters}"
+            )
         random = torch.Generator().manual_seed(seed)
+        banks = [torch.randn(filters, 3, size, size, generator=random) / size for size in sizes]
         self.banks = nn.ParameterList(
-            nn.Parameter(torch.randn(filters, 3, size, size, generator=random) / size, requires_grad=False)
-            for size in sizes
+            nn.Parameter(bank - bank.mean((2, 3), keepdim=True), requires_grad=False) for bank in banks
         )
         self.relu = nn.ReLU()
         self.eval()

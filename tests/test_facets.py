@@ -77,13 +77,13 @@ def test_one_picture_alone_cannot_differ():
 def test_faces_climb_together_and_the_term_makes_them_differ():
     model = small_classifier()
     starts = facets(model, coloured()[0], "gap", count=3).starts
-    options = {"layer": "conv2", "steps": 12, "progress": False}
+    options = {"layer": "conv2", "steps": 24, "progress": False}
     plain = multifaceted(model, 1, starts, weight=0.0, **options)
-    apart = multifaceted(model, 1, starts, weight=30.0, **options)
+    apart = multifaceted(model, 1, starts, weight=300.0, **options)
     assert plain.image.shape == apart.image.shape == (3, 3, 48, 48)
     measure = diversity(model, "conv2")
     assert measure(apart.image) > measure(plain.image) + 0.05
-    assert apart.settings["diversity"] == 30.0
+    assert apart.settings["diversity"] == 300.0
     assert apart.settings["class"] == "b"
     logits = model(plain.image)[:, 1]
     assert (logits > model(starts)[:, 1]).all()

@@ -1,11 +1,14 @@
 """Neural texture synthesis: the pools that average, what is matched, what is refused, and a judge of its own."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from networks_for_tests import unchanged
 from small_networks import small_classifier
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models import vgg
 
 import cs231n_viz as viz
 from cs231n_viz import memory
@@ -122,7 +125,7 @@ def test_the_sample_itself_cannot_be_improved():
 @pytest.mark.parametrize("statistic", ["gram", "covariance"])
 def test_the_score_rises_and_is_what_it_says(statistic):
     model, sample = small_classifier(), textures("brick", 48)
-    made = synthesize_texture(model, sample, size=(40, 56), steps=30, statistic=statistic, progress=False)
+    made = synthesize_texture(model, sample, size=(40, 56), steps=30, statistic=statistic, colours=0, progress=False)
     image = made.image
     assert image.shape == (1, 3, 40, 56)
     assert image.min() >= 0
@@ -175,11 +178,18 @@ def test_layers_by_depth():
 
 @pytest.mark.parametrize("name", sorted(set(STYLE_LAYERS) - {"random_filters"}))
 def test_the_style_layers_exist_from_shallow_to_deep(name):
-    model = viz.load_model(name, weights=None)
-    names = [layer.name for layer in model.layers()]
-    places = [names.index(layer) for layer in style_layers(model)]
+    if name == "vgg19":  # its linear layers take half a minute to make
+        network = nn.Sequential(OrderedDict(features=vgg.make_layers(vgg.cfgs["E"])))
+        names = [layer for layer, _ in network.named_modules()]
+    else:
+        network = viz.load_model(name, weights=None)
+        names = [layer.name for layer in network.layers()]
+    places = [names.index(layer) for layer in STYLE_LAYERS[name]]
     assert places == sorted(places)
-    assert smallest_side(model, style_layers(model)) <= 64
+    assert smallest_side(network, STYLE_LAYERS[name]) <= 64
+    options = {"layers": STYLE_LAYERS[name], "size": 64, "steps": 8, "rule": "adam", "lr": 0.02, "colours": 0}
+    made = synthesize_texture(network, textures("brick", 64), **options, progress=False)
+    assert made.score > 0.8 * made.scores[0]
 
 
 def test_random_filters_stand_in_for_a_model():
@@ -192,7 +202,7 @@ def test_random_filters_stand_in_for_a_model():
     assert torch.equal(bank(sample), RandomFilters((3, 7), filters=4, seed=2)(sample))
     made = synthesize_texture(bank, sample, size=40, steps=20, progress=False)
     assert made.score > made.scores[0] / 10
-    with pytest.raises(ValueError, match=r"wanted odd sizes and at least 1 filter of each, got \(4,\) and 8"):
+    with pytest.raises(ValueError, match=r"wanted odd sizes from 3 on and at least 1 filter of each, got \(4,\) and 8"):
         RandomFilters((4,), filters=8)
 
 
@@ -209,14 +219,34 @@ def test_matched_colours_are_those_of_the_sample_in_the_order_of_the_picture():
     torch.testing.assert_close(two[:1], found)
 
 
+def test_the_last_picture_is_the_best_of_all():
+    options = {"size": 48, "steps": 12, "rule": "adam", "lr": 0.5, "progress": False}  # far too long steps
+    made = synthesize_texture(small_classifier(), textures("brick", 48), **options)
+    steps = list(made)
+    best = max(steps[:-1], key=lambda step: step.score)
+    assert best.index < 11
+    assert made.score >= best.score
+    if made.score == best.score:
+        assert torch.equal(made.image, best.image)
+
+
 def test_only_the_last_picture_gets_the_colours_of_the_sample():
     model, sample = small_classifier(), picture().square()
-    plain = synthesize_texture(model, sample, size=48, steps=4, progress=False)
-    coloured = synthesize_texture(model, sample, size=48, steps=4, histogram=True, progress=False)
+    options = {"size": 48, "steps": 4, "rule": "adam", "lr": 0.02, "progress": False}
+    plain = synthesize_texture(model, sample, **options)
+    coloured = synthesize_texture(model, sample, histogram=True, **options)
     images = [(a.image, b.image) for a, b in zip(plain, coloured, strict=True)]
     assert all(torch.equal(a, b) for a, b in images[:-1])
     assert torch.equal(images[-1][1], match_histogram(images[-1][0], sample))
-    assert coloured.score == pytest.approx(texture_objective(model, sample, ["relu1", "relu2"])(images[-1][1]).item())
+    objective = texture_objective(model, sample, ["relu1", "relu2"], colours=0.1)
+    assert coloured.score == pytest.approx(objective(images[-1][1]).item())
+
+
+def test_the_term_of_the_colours_is_the_error_of_their_covariance():
+    model, sample, image = small_classifier(), picture(), picture(seed=2).square()
+    mine, theirs = (torch.cov(x[0].flatten(1), correction=0) for x in (image, sample))
+    both, one = (texture_objective(model, sample, ["relu1"], colours=weight)(image) for weight in (0.3, 0))
+    assert (one - both).item() == pytest.approx(30 * ((mine - theirs).norm() / theirs.norm()).square().item(), rel=1e-4)
 
 
 @pytest.mark.parametrize(

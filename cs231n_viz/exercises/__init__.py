@@ -25,10 +25,13 @@ from cs231n_viz.exercises import (
     cnn_review,
     decomposition,
     deepdream_inversion,
+    fast_style,
     fc_features,
     first_layer,
     fooling,
     saliency,
+    style_transfer,
+    texture,
 )
 from cs231n_viz.exercises.core import Check, Entry, Raises, examine
 from cs231n_viz.exercises.reveal import Fold, fold
@@ -46,6 +49,9 @@ _NOTEBOOKS = (
     class_visualization,
     fooling,
     deepdream_inversion,
+    texture,
+    style_transfer,
+    fast_style,
 )
 _ENTRIES = {entry.name: entry for notebook in _NOTEBOOKS for entry in notebook.ENTRIES}
 

@@ -31,8 +31,7 @@ def covariance(features: Tensor) -> Tensor:
         features: (N, C, h, w).
 
     Returns:
-        (N, C, C): the mean over positions of (f - m)(f - m)ᵀ, m the mean of each channel over the positions of its
-        picture.
+        (N, C, C): the mean over positions of (f - m)(f - m)ᵀ, m each channel's mean over its picture.
     """
     vectors = features.flatten(2)
     centred = vectors - vectors.mean(dim=2, keepdim=True)
@@ -57,15 +56,13 @@ def _maps(count: int, channels: int, height: int, width: int) -> Tensor:
     return (3 * (values * 0.618).frac() - 0.5).view(count, channels, height, width)
 
 
-def _over(
-    divisor: Callable[[Tensor], float], product: Callable[[Tensor], Tensor] = lambda f: _plain(f)
-) -> Callable[..., Tensor]:
-    """Products divided by something; the sum stays what it is."""
-    return lambda features, normalise=True: product(features) / (divisor(features) if normalise else 1)
-
-
 def _plain(features: Tensor) -> Tensor:
     return features.flatten(2) @ features.flatten(2).mT
+
+
+def _over(divisor: Callable[[Tensor], float], product: Callable[[Tensor], Tensor] = _plain) -> Callable[..., Tensor]:
+    """Products divided by something; the sum stays what it is."""
+    return lambda features, normalise=True: product(features) / (divisor(features) if normalise else 1)
 
 
 def _positions(features: Tensor) -> int:
@@ -236,7 +233,7 @@ _GRAM_ERROR = Entry(
         "divided by the found matrix: the target sets the unit": lambda found, target: (
             _squares(found - target) / _squares(found)
         ),
-        "each entry is divided by its own target: small entries would count as much as large ones": lambda found, target: (
+        "each entry is divided by its own target": lambda found, target: (
             ((found - target) / target).square().mean(dim=(1, 2))
         ),
         "the lengths are compared, not the matrices": lambda found, target: (

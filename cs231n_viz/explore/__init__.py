@@ -7,6 +7,7 @@ from cs231n_viz.explore.class_visualization import class_visualization
 from cs231n_viz.explore.convolve import convolution
 from cs231n_viz.explore.deep_dream import deep_dream
 from cs231n_viz.explore.embedding import embedding
+from cs231n_viz.explore.fast_style import fast_style
 from cs231n_viz.explore.first_layer import filters, responses
 from cs231n_viz.explore.fooling import fooling
 from cs231n_viz.explore.inversion import inversion
@@ -20,6 +21,8 @@ from cs231n_viz.explore.relevance import relevance
 from cs231n_viz.explore.saliency import saliency
 from cs231n_viz.explore.second_layer import second_layer
 from cs231n_viz.explore.stack import stack_calculator
+from cs231n_viz.explore.style import style
+from cs231n_viz.explore.texture import growing, texture
 from cs231n_viz.explore.top_patches import top_patches
 from cs231n_viz.explore.two_objects import two_objects
 
@@ -34,8 +37,10 @@ __all__ = [
     "convolution",
     "deep_dream",
     "embedding",
+    "fast_style",
     "filters",
     "fooling",
+    "growing",
     "inversion",
     "judge",
     "neighbours",
@@ -47,6 +52,8 @@ __all__ = [
     "saliency",
     "second_layer",
     "stack_calculator",
+    "style",
+    "texture",
     "top_patches",
     "two_objects",
 ]

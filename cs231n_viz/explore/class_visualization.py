@@ -25,6 +25,7 @@ _AMOUNTS = {
     "clip_pixels": ("clip pixels, %", 95, 0.01), "clip_gradients": ("clip grad., %", 95, 0.01),
     "clip_contributions": ("clip contr., %", 95, 0.01),
 }  # fmt: skip
+_ROBUST = ("robust", "channel")  # for logits, and for the smaller activations of a layer
 _OF_PIXELS = ("decay", "blur", "every", "clip_pixels", "clip_gradients", "clip_contributions")
 
 
@@ -135,10 +136,12 @@ class _Climber:
         layer, channel = self.controls["layer"].value, self.controls["channel"]
         channel.max = 0 if layer == LOGITS else self.model.layer(layer).shape[0] - 1
         channel.disabled, self.controls["category"].disabled = layer == LOGITS, layer != LOGITS
+        if self.controls["preset"].value in _ROBUST:  # weights are measured against the objective
+            self.controls["preset"].value = _ROBUST[layer != LOGITS]
 
     def _follow_preset(self, _: object = None) -> None:
         preset = self.controls["preset"].value
-        self.controls["space"].value = "Fourier spectrum" if preset == "robust" else "pixels"
+        self.controls["space"].value = "Fourier spectrum" if preset in _ROBUST else "pixels"
         for name, (_, _, unit) in _AMOUNTS.items():
             self.controls[name].value = round(getattr(PRESETS[preset], name) / unit)
         self._follow_space()

@@ -292,6 +292,34 @@ def test_notebook_06_answers_to_its_controls(open_notebook):
     assert notebook.errors() == []
 
 
+def test_notebook_07_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("07_class_visualization.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "class_visualization")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    cell.get_by_role("button", name="pause").click()
+    expect(cell.get_by_role("button", name="resume")).to_be_visible()
+    expect(cell.get_by_text("(climbed): cat is number")).to_be_visible()
+    expect(cell.get_by_text("(judge): cat is number")).to_be_visible()
+    cell.get_by_role("button", name="resume").click()
+    press(slider(cell, "TV"), "ArrowRight")  # another climb than the one that runs
+    expect(cell.get_by_role("button", name="stop")).to_be_disabled()
+    cell.get_by_label("recipe", exact=True).select_option("yosinski")
+    press(slider(cell, "clip pixels, %"), "ArrowRight")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    cell.get_by_role("button", name="stop").click()
+    cell.get_by_label("climb", exact=True).select_option("relu3_2")
+    press(slider(cell, "channel"), "ArrowRight")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    expect(cell.get_by_text("channel 1 of relu3_2")).to_be_visible()
+    assert notebook.errors() == []
+
+
 def test_notebook_09_answers_to_its_controls(open_notebook):
     notebook = open_notebook("09_deepdream_inversion.ipynb")
     notebook.run_all()
@@ -341,4 +369,68 @@ def test_notebook_08_answers_to_its_controls(open_notebook):
     expect(cell.get_by_text("other settings")).to_be_visible()
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()
+    assert notebook.errors() == []
+
+
+def test_notebook_10_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("10_texture.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "growing")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("sample", exact=True).select_option("gravel")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("window, px", exact=True).select_option("15")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    with notebook.changes(shown(cell)):  # it grows while one looks on
+        notebook.page.wait_for_timeout(500)
+    cell.get_by_role("button", name="stop").click()
+    expect(cell.get_by_role("button", name="stop")).to_be_disabled()
+
+    cell = explorer(notebook, "texture")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("sample", exact=True).select_option("brick")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "layers"), "ArrowLeft")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    cell.get_by_role("button", name="pause").click()
+    expect(cell.get_by_role("button", name="resume")).to_be_visible()
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="resume").click()
+    expect(cell.get_by_text("mini_alexnet (judge)")).to_be_visible(timeout=120_000)
+    assert notebook.errors() == []
+
+
+def test_notebook_11_answers_to_its_controls(open_notebook):
+    notebook = open_notebook("11_style_transfer.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "style")
+    with notebook.changes(shown(cell)):  # before the start the given pictures are shown
+        cell.get_by_label("photograph", exact=True).select_option("cat")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("painting", exact=True).select_option("waves")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("and another", exact=True).select_option("mosaic")
+    cell.get_by_label("it goes", exact=True).select_option("behind the object")
+    cell.get_by_label("colours", exact=True).select_option("of the content: luminance")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    cell.get_by_role("button", name="pause").click()
+    expect(cell.get_by_role("button", name="resume")).to_be_visible()
+    cell.get_by_role("button", name="resume").click()
+    press(slider(cell, "TV"), "ArrowRight")  # another climb than the one that runs
+    expect(cell.get_by_role("button", name="stop")).to_be_disabled()
+    cell.get_by_label("network", exact=True).select_option("mini_alexnet")
+    press(slider(cell, "style layers"), "ArrowLeft")
+    with notebook.changes(shown(cell)):
+        cell.get_by_role("button", name="start").click()
+    cell.get_by_role("button", name="stop").click()
+    cell.get_by_label("photograph", exact=True).select_option("moon")
+    cell.get_by_role("button", name="start").click()
+    expect(cell.get_by_text("the object of moon is not outlined")).to_be_visible()
     assert notebook.errors() == []

@@ -1,0 +1,48 @@
+"""A webcam as a source of pictures, where there is one."""
+
+import os
+
+import numpy as np
+
+
+class NoCameraError(OSError):
+    """There is no camera, or it gives no pictures."""
+
+
+class Camera:
+    """The pictures of a webcam, mirrored as in a looking glass.
+
+    Args:
+        device: Number of the camera; 0 is the first.
+
+    Raises:
+        NoCameraError: If there is none, or another program has it.
+    """
+
+    def __init__(self, device: int = 0) -> None:
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a missing camera is told in a sentence, not in a log
+        import cv2  # heavy, and only needed with a camera
+
+        self._capture = cv2.VideoCapture(device)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise NoCameraError(
+                f"there is no webcam (camera {device}) on the machine that runs the kernel, or another program uses "
+                "it; choose a photograph, or a file of your own"
+            )
+
+    def read(self) -> np.ndarray:
+        """The present picture, (H, W, 3), uint8, RGB.
+
+        Raises:
+            NoCameraError: If the camera has stopped.
+        """
+        there, frame = self._capture.read()
+        if not there:
+            self.close()
+            raise NoCameraError("the webcam gives no more pictures; was it unplugged?")
+        return np.ascontiguousarray(frame[:, ::-1, ::-1])
+
+    def close(self) -> None:
+        """Let go of the camera, so that its light goes out."""
+        self._capture.release()
