@@ -141,8 +141,8 @@ def synthesize_texture(
         lr: As for ``ascend``; 0.05 suits ``"adam"``.
         average: Let max-pools average.
         statistic: What to match: ``"gram"`` or ``"covariance"``.
-        colours: Weight of the relative error of the 3x3 covariance of the pixels' own colours: it keeps grains of wrong
-            colour out, to which the networks are nearly blind.
+        colours: Weight of the relative errors of the 3x3 covariance and Gram matrix of the pixels' own colours: they
+            keep out grains of a wrong colour, to which networks are nearly blind. For ``"covariance"`` only the first.
         histogram: Give the last picture the sample's distribution of each colour.
         seed: Of the noise.
         progress: Show a bar.
@@ -158,7 +158,7 @@ def synthesize_texture(
 
     Source: Gatys et al., "Texture Synthesis Using Convolutional Neural Networks", NeurIPS 2015, arXiv:1505.07376.
     Differs from the paper: relative errors, see :func:`gram_distance`; a few hundred evaluations in place of 2000;
-        the covariance of the colours on top.
+        the colours on top.
     """
     names = list(style_layers(model, layers) if layers is None or isinstance(layers, int) else layers)
     sample = _one_picture(sample)
@@ -194,16 +194,22 @@ def texture_objective(
 ) -> Objective:
     """How well do pictures (N, 3, H, W) match the sample (1, 3, h, w)? See :func:`synthesize_texture`."""
     targets = grams(model, sample, layers, average=average, statistic=statistic)
-    palette = {"pixels": covariance_matrix(sample)}
+    palette = _colours(sample, statistic)
 
     def objective(images: Tensor) -> Tensor:
         found = grams(model, images, layers, average=average, gradients=torch.is_grad_enabled(), statistic=statistic)
         distance = gram_distance(found, targets)
         if colours:
-            distance = distance + colours * gram_distance({"pixels": covariance_matrix(images)}, palette)
+            distance = distance + colours * len(palette) * gram_distance(_colours(images, statistic), palette)
         return -100 * distance
 
     return objective
+
+
+def _colours(images: Tensor, statistic: Statistic) -> dict[str, Tensor]:
+    """The 3x3 covariance of the pixels' colours and, unless means are not to be matched, their Gram matrix."""
+    found = {"covariance": covariance_matrix(images)}
+    return found | {"gram": gram_matrix(images)} if statistic == "gram" else found
 
 
 def smallest_side(model: nn.Module, layers: Sequence[str]) -> int:

@@ -242,11 +242,20 @@ def test_only_the_last_picture_gets_the_colours_of_the_sample():
     assert coloured.score == pytest.approx(objective(images[-1][1]).item())
 
 
-def test_the_term_of_the_colours_is_the_error_of_their_covariance():
+def test_the_term_of_the_colours_is_the_error_of_their_covariance_and_of_their_means():
     model, sample, image = small_classifier(), picture(), picture(seed=2).square()
-    mine, theirs = (torch.cov(x[0].flatten(1), correction=0) for x in (image, sample))
-    both, one = (texture_objective(model, sample, ["relu1"], colours=weight)(image) for weight in (0.3, 0))
-    assert (one - both).item() == pytest.approx(30 * ((mine - theirs).norm() / theirs.norm()).square().item(), rel=1e-4)
+
+    def term(statistic: str) -> float:
+        options = {"statistic": statistic}
+        plain, both = (texture_objective(model, sample, ["relu1"], colours=c, **options)(image) for c in (0, 0.3))
+        return (plain - both).item()
+
+    def error(statistic) -> float:
+        mine, theirs = (statistic(images)[0] for images in (image, sample))
+        return ((mine - theirs).norm() / theirs.norm()).square().item()
+
+    assert term("covariance") == pytest.approx(30 * error(covariance_matrix), rel=1e-3)
+    assert term("gram") == pytest.approx(30 * (error(covariance_matrix) + error(gram_matrix)), rel=1e-3)
 
 
 @pytest.mark.parametrize(
