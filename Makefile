@@ -82,6 +82,10 @@ train: $(STAMP) ## Train and export the shipped networks again, from the picture
 	$(PY) -m training.classifiers $(DATA) --network mini_vgg $(TEACHER) --start runs/mini_vgg/last.pt \
 		--epochs 10 --lr 1.5e-3 --out runs/second
 	$(PY) -m training.export $(DATA) runs/second/mini_alexnet/last.pt runs/second/mini_vgg/last.pt
+	$(PY) -m training.generator $(DATA)
+	$(PY) -m training.generator $(DATA) --export data/weights
+	$(PY) -m training.fast_style $(DATA)
+	$(PY) -m training.fast_style $(DATA) --export data/weights
 
 lock: ## Renew requirements.lock from pyproject.toml, keeping the versions that still fit (ARGS=--upgrade for the newest)
 	$(PYTHON) -m venv build/lock

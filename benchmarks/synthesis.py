@@ -49,8 +49,8 @@ def assignment(name: str) -> Climb:
     found, random = read(model, layer), torch.Generator().manual_seed(0)
     low, high = (0 - model.mean) / model.std, (1 - model.mean) / model.std
     image = noise(name).clamp(low, high)
-    for step in range(10_000):
-        right, down = torch.randint(0, 16, (2,), generator=random).tolist()
+    for step in range(1, 10_000):
+        right, down = torch.randint(-16, 17, (2,), generator=random).tolist()
         image = image.roll((down, right), (2, 3)).requires_grad_()
         model.network(image)
         score = found["here"][:, unit].mean() - 1e-3 * image.square().sum()

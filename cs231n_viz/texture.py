@@ -48,10 +48,8 @@ def style_layers(model: nn.Module, depth: int | None = None) -> tuple[str, ...]:
     Raises:
         ValueError: If there are not so many.
     """
-    name = getattr(model, "name", "")
-    if name in STYLE_LAYERS:
-        found = STYLE_LAYERS[name]
-    else:
+    found = STYLE_LAYERS.get(getattr(model, "name", ""))
+    if found is None:
         found = tuple(layer.name for layer in model.layers() if layer.kind == "ReLU" and len(layer.shape) == 3)
     if depth is not None and not (isinstance(depth, int) and 1 <= depth <= len(found)):
         raise ValueError(f"depth must be from 1 to {len(found)}, the layers {', '.join(found)}; got {depth!r}")
