@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class RandomFilters(nn.Module):
@@ -38,15 +37,17 @@ class RandomFilters(nn.Module):
                 f"wanted odd sizes from 3 on and at least 1 filter of each, got {tuple(sizes)} and {filters}"
             )
         random = torch.Generator().manual_seed(seed)
-        banks = [torch.randn(filters, 3, size, size, generator=random) / size for size in sizes]
-        self.banks = nn.ParameterList(
-            nn.Parameter(bank - bank.mean((2, 3), keepdim=True), requires_grad=False) for bank in banks
-        )
+        with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator when they are built
+            self.banks = nn.ModuleList(
+                nn.Conv2d(3, filters, size, padding=size // 2, bias=False).requires_grad_(False) for size in sizes
+            )
+        for bank, size in zip(self.banks, sizes, strict=True):
+            weight = torch.randn(bank.weight.shape, generator=random) / size
+            bank.weight.copy_(weight - weight.mean((2, 3), keepdim=True))
         self.relu = nn.ReLU()
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W), RGB in [0, 1] -> (N, sizes · filters, H, W), not negative."""
         centred = images - 0.5
-        maps = [F.conv2d(centred, bank, padding=bank.shape[-1] // 2) for bank in self.banks]
-        return self.relu(torch.cat(maps, dim=1))
+        return self.relu(torch.cat([bank(centred) for bank in self.banks], dim=1))

@@ -45,8 +45,7 @@ def masked_gram(features: Tensor, mask: Tensor) -> Tensor:
     Source: Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", arXiv:1611.07865, eq. 6.
     """
     share = F.interpolate(mask[None, None].to(features), size=features.shape[-2:], mode="area")
-    vectors = (features * share.sqrt()).flatten(2)
-    return vectors @ vectors.mT / share.sum()
+    return gram_matrix(features * share.sqrt()) * (share.numel() / share.sum())
 
 
 def blended(grams: Sequence[Grams], weights: Sequence[float]) -> Grams:

@@ -197,9 +197,10 @@ def test_random_filters_stand_in_for_a_model():
     maps = bank(sample)
     assert maps.shape == (1, 8, 48, 48)
     assert maps.min() == 0
-    by_hand = F.conv2d(sample - 0.5, bank.banks[1], padding=3).relu()
+    by_hand = F.conv2d(sample - 0.5, bank.banks[1].weight, padding=3).relu()
     torch.testing.assert_close(maps[:, 4:], by_hand)
     assert torch.equal(bank(sample), RandomFilters((3, 7), filters=4, seed=2)(sample))
+    assert all(layer.weight.mean((2, 3)).abs().max() < 1e-6 for layer in bank.banks)  # no brightness, only contrasts
     made = synthesize_texture(bank, sample, size=40, steps=20, progress=False)
     assert made.score > made.scores[0] / 10
     with pytest.raises(ValueError, match=r"wanted odd sizes from 3 on and at least 1 filter of each, got \(4,\) and 8"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 import ipywidgets as widgets
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,9 +23,11 @@ from cs231n_viz.fast_style import FastStyle, load_fast_style
 from cs231n_viz.folders import list_folder, square
 from cs231n_viz.images import load_image, sample_images
 from cs231n_viz.painter import Painter
+from cs231n_viz.paintings import load_painting, painting_names
 
 SIZES = ("128", "192", "256", "384", "512")
 _LARGE, _SMALL, _TOP, _LEFT = 540, 270, 30, 306  # CSS pixels
+_PITCH = 136  # of the paintings, likewise
 _OWN = "my own picture"
 _BREATH = 0.005  # seconds between two frames of the webcam, in which the page's events are heard
 
@@ -142,7 +145,7 @@ class _Mixing:
     def draw(self, picture: str, size: str, webcam: bool, file: object, **weights: int) -> Drawing:
         notice = ""
         if self.fault is not None and isinstance(self.fault, NoCameraError):
-            notice = f"No webcam: {self.fault}."
+            notice = f"Not filmed: {self.fault}."
         elif self.fault is not None:
             raise self.fault
         if self.camera is not None:
@@ -157,15 +160,21 @@ class _Mixing:
             self.seconds.append(time.perf_counter() - start)
         else:
             painted, notice = pixels, notice + " All weights are 0: this is the photograph itself."
-        return Drawing(self._page(pixels, painted), self._text(mixture, int(size)), notice.strip())
+        return Drawing(self._page(pixels, painted, mixture), self._text(mixture, int(size)), notice.strip())
 
-    @staticmethod
-    def _page(photo: object, painted: object) -> object:
+    def _page(self, photo: np.ndarray, painted: np.ndarray, mixture: Tensor) -> np.ndarray:
+        """The photograph, below it up to four paintings of the mixture, and what the network makes of it."""
         canvas = Canvas(_TOP + _LARGE + 8)
         canvas.text((8, _TOP - 8), "photograph", size=13, colour=GREY, anchor="ls")
         canvas.text((_LEFT, _TOP - 8), "one forward pass", size=13, colour=GREY, anchor="ls")
         canvas.paste(photo, (8, _TOP), (_SMALL, _SMALL), smooth=True)
         canvas.paste(painted, (_LEFT, _TOP), (_LARGE, _LARGE), smooth=True)
+        chosen = [style for style in self.painter.styles if style in painting_names()]
+        chosen = [style for style in chosen if mixture[self.painter.styles.index(style)]]
+        chosen.sort(key=lambda style: -mixture[self.painter.styles.index(style)])
+        for place, style in enumerate(chosen[:4]):
+            corner = 8 + place % 2 * _PITCH, _TOP + _SMALL + 12 + place // 2 * _PITCH
+            canvas.paste(_thumbnail(style), corner, (_PITCH - 8, _PITCH - 8), smooth=True)
         return canvas.array
 
     def _text(self, mixture: Tensor, size: int) -> str:
@@ -178,6 +187,11 @@ class _Mixing:
             taken = median(self.seconds)
             text += f" {taken * 1e3:.0f} ms for a picture, that is {1 / taken:.0f} a second."
         return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+
+
+@lru_cache(maxsize=32)
+def _thumbnail(style: str) -> np.ndarray:
+    return to_pixels(square(load_painting(style), 190))
 
 
 def _taking(draw: Callable[..., Drawing], names: dict[str, widgets.Widget]) -> Callable[..., Drawing]:

@@ -14,7 +14,7 @@ from cs231n_viz.ascent import Step
 from cs231n_viz.explore.ascending import Ascending, Values
 from cs231n_viz.explore.base import Drawing
 from cs231n_viz.explore.canvas import BLUE, GREEN, GREY, LINE, ORANGE, PALE, Canvas
-from cs231n_viz.explore.climb import fit, score_text
+from cs231n_viz.explore.climb import fit
 from cs231n_viz.explore.controls import GAP, dropdown, slider
 from cs231n_viz.images import load_image, sample_images
 from cs231n_viz.models import Classifier
@@ -190,9 +190,7 @@ def _chart(canvas: Canvas, terms: Sequence[Terms], total: int) -> None:
     chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), _POINTS)).round().astype(int))
     right = x + 6 + chosen / max(total - 1, 1) * (_WIDE - 12)
     for place, (name, colour) in enumerate(_TERMS.items()):
-        canvas.text(
-            (x + 122 * place, _TOP), f"{name} {score_text(values[-1, place])}", size=14, bold=True, colour=colour
-        )
+        canvas.text((x + 122 * place, _TOP + 2), f"{name} {values[-1, place]:.3f}", size=13, bold=True, colour=colour)
         up = y + _HIGH - 6 - ((np.log10(values[chosen, place]) - low) / span).clip(0, 1) * (_HIGH - 12)
         if len(chosen) > 1:
             canvas.line(list(zip(right.tolist(), up.tolist(), strict=True)), colour=colour, width=1.8)

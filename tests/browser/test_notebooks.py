@@ -434,3 +434,24 @@ def test_notebook_11_answers_to_its_controls(open_notebook):
     cell.get_by_role("button", name="start").click()
     expect(cell.get_by_text("the object of moon is not outlined")).to_be_visible()
     assert notebook.errors() == []
+
+
+def test_notebook_12_answers_to_its_controls(open_notebook, tmp_path):
+    notebook = open_notebook("12_fast_style.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+
+    cell = explorer(notebook, "fast_style")
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "marble"), "ArrowRight")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("picture", exact=True).select_option("motorcycle")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("size, px", exact=True).select_option("512")
+    own = tmp_path / "own.png"
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(own)
+    with notebook.changes(shown(cell)):
+        upload(cell, own)
+    cell.locator("input[type=checkbox]").first.click()  # there is no webcam on the machines that run the tests
+    expect(cell.get_by_text("there is no webcam")).to_be_visible()
+    assert notebook.errors() == []
