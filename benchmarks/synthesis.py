@@ -138,7 +138,7 @@ def trace(climb: Climb, score: nn.Module, steps: int, goal: float = math.inf) ->
     return spent, scores
 
 
-PEERS = {  # and what must be reached; of the assignment's step the gradient of the first layer is most, as it is of ours
+PEERS = {  # with what must be reached: in each the gradient of the first layer takes the same time in both
     "the assignment's step": (assignment, as_the_assignment, 1.2),
     "lucent's recipe": (lucent, as_lucent, 1.5),
 }

@@ -20,7 +20,7 @@ Rule = Literal["nearest", "unit", "sign"]
 STEP = {"nearest": 1.0, "unit": 0.8, "sign": 1 / 510}  # the default lr of each rule, chosen on 100 pairs at 224 px
 # Of "nearest": how the radius changes while not fooled and while fooled, its most in units of lr, and how far each step
 # turns the direction.
-_OUT, _IN, _MOST, _TURN = 1.3, 0.8, 24.0, 0.5
+_OUT, _IN, _MOST, _TURN = 1.3, 0.85, 24.0, 0.5
 
 
 def log_odds(model: nn.Module, targets: Targets) -> Objective:

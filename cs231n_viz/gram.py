@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import FunctionCtx
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -45,7 +45,6 @@ class _Gram(torch.autograd.Function):
         return vectors @ vectors.mT / vectors.shape[2]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         (features,) = ctx.saved_tensors
         both = (gradient + gradient.mT) / (features.shape[2] * features.shape[3])

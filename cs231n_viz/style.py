@@ -19,12 +19,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cs231n_viz.ascent import Ascent, Rule, Step, ascend
+from cs231n_viz.ascent import Ascent, Objective, Rule, Step, ascend
 from cs231n_viz.models import Classifier
 from cs231n_viz.parameterisation import Fourier, Pixels
 from cs231n_viz.scores import check_images
 from cs231n_viz.style_colours import Grey, luminance, match_colours, match_luminance, recoloured
-from cs231n_viz.style_limits import check_choice, check_masks, check_memory, check_numbers, check_sizes, shares
+from cs231n_viz.style_limits import (
+    check_choice,
+    check_masks,
+    check_memory,
+    check_numbers,
+    check_sizes,
+    check_steps,
+    shares,
+)
 from cs231n_viz.style_loss import JointLoss, Terms
 from cs231n_viz.texture import style_layers as default_layers
 
@@ -69,6 +77,7 @@ class _Plan:
     seed: int
     masks: list[Tensor] | None
     loss: dict[str, object]
+    steps: list[int]
     climb: dict[str, object]
 
     def __iter__(self) -> Iterator[tuple[Step, Terms]]:
@@ -78,7 +87,8 @@ class _Plan:
         for number in range(len(self.sizes)):
             content, loss = self._prepared(number)
             image_of = self._begin(content, image)
-            for step in ascend(image_of, lambda images, loss=loss: -loss(images), **self.climb):
+            objective = _minus(loss)
+            for step in ascend(image_of, objective, steps=self.steps[number], **self.climb):
                 image = step.image
                 if self.colours == "luminance":
                     step = step._replace(image=recoloured(luminance(image), content))
@@ -121,7 +131,7 @@ def stylize(
     style_layers: Sequence[str] | None = None,
     style_scale: float = 1.0,
     start: Start = "content",
-    steps: int = 40,
+    steps: int | Sequence[int] = 40,
     size: int = 256,
     scales: int = 2,
     colours: Colours = "style",
@@ -147,7 +157,7 @@ def stylize(
         style_layers: More and deeper ones carry larger strokes.
         style_scale: Longer side of the paintings, in units of that of the picture: above 1 makes strokes larger.
         start: The content, or noise.
-        steps: Steps at each size, one evaluation of the network each.
+        steps: Steps at each size, one evaluation of the network each; or one number for each size, small to large.
         size: Longer side of the result in pixels; the proportions are those of the content.
         scales: How many sizes, each half the next one.
         colours: Those of the ``"style"``; or those of the content, either by changing only its ``"luminance"``, or by
@@ -161,7 +171,7 @@ def stylize(
         progress: Show a bar.
 
     Returns:
-        The ascent, ``scales * (steps + 1)`` Steps: each size also shows its start. Its score is minus the loss, and
+        The ascent; beside the steps each size also shows its start. Its score is minus the loss, and
         compares within one size only; ``.terms`` are its parts.
 
     Raises:
@@ -187,15 +197,18 @@ def stylize(
     check_sizes(model, layers, {"content": sizes[0], "style": min(style_sizes[0], key=min)})
     check_memory(model, layers, {"content": sizes[-1], "style": max(style_sizes[-1], key=max)})
     loss = {"layers": layers, "weights": tuple(weights.values()), "style_weights": parts, "average": average}
-    climb = {"steps": steps, "rule": rule, "lr": _LR.get(rule, 1.0) if lr is None else lr}
-    plan = _Plan(model, content, styles, sizes, style_sizes, colours, coordinates, start, seed, masks, loss, climb)
+    counts = check_steps(steps, scales)
+    climb = {"rule": rule, "lr": _LR.get(rule, 1.0) if lr is None else lr}
+    plan = _Plan(
+        model, content, styles, sizes, style_sizes, colours, coordinates, start, seed, masks, loss, counts, climb
+    )
     settings = {
         "recipe": "stylize", "model": model.name, **weights, "style_weights": parts, "content_layer": layers[0],
         "style_layers": list(layers[1]), "style_scale": style_scale, "start": start, "size": size, "scales": scales,
-        "colours": colours, "masks": masks is not None, "coordinates": coordinates, "average": average, **climb,
-        "seed": seed,
+        "colours": colours, "masks": masks is not None, "coordinates": coordinates, "average": average,
+        "steps": counts if len(set(counts)) > 1 else counts[0], **climb, "seed": seed,
     }  # fmt: skip
-    return Stylisation(iter(plan), scales * (steps + 1), settings=settings, progress=progress)
+    return Stylisation(iter(plan), sum(counts) + scales, settings=settings, progress=progress)
 
 
 def content_layer_of(model: nn.Module) -> str:
@@ -217,6 +230,10 @@ def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def _minus(loss: JointLoss) -> Objective:
+    return lambda images: -loss(images)
 
 
 def _one(image: Tensor) -> Tensor:

@@ -34,6 +34,18 @@ def check_numbers(weights: dict[str, float], sizes: dict[str, float]) -> None:
             raise ValueError(f"{name} must be above 0, got {value}")
 
 
+def check_steps(steps: int | Sequence[int], scales: int) -> list[int]:
+    """The steps at each size.
+
+    Raises:
+        ValueError: If there is not one number for each size, or one is negative.
+    """
+    counts = [steps] * scales if isinstance(steps, int) else list(steps)
+    if len(counts) != scales or min(counts) < 0:
+        raise ValueError(f"steps must be a number from 0 on, or one for each of {scales} sizes; got {steps}")
+    return counts
+
+
 def shares(weights: Sequence[float] | None, count: int) -> list[float]:
     """Style weights as shares that add up to 1.
 

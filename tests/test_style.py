@@ -195,6 +195,12 @@ def test_a_seed_decides_the_noise_and_the_content_needs_none(model, photo, paint
     torch.testing.assert_close(starts[1].image, photo)
 
 
+def test_each_size_may_have_its_own_steps(model, photo, painting):
+    ascent = stylize(model, photo, painting, **{**QUICK, "scales": 3, "steps": [0, 1, 2]})
+    assert [step.image.shape[-1] for step in ascent] == [8, 16, 16, 32, 32, 32]
+    assert ascent.total == 6
+
+
 def test_proportions_are_those_of_the_content(model, painting):
     wide = load_image("china")  # (3, 427, 640)
     ascent = stylize(model, wide, painting, **{**QUICK, "size": 48, "steps": 1})
@@ -233,6 +239,8 @@ def test_every_bundled_network_has_its_layers():
         ({"style_scale": 0}, "style_scale must be above 0"),
         ({"size": 4, "scales": 3}, "the content would be used at 1 × 1 pixels, and relu2 needs 3 × 3 at least"),
         ({"style_scale": 0.05}, "the style would be used at 2 × 2 pixels"),
+        ({"steps": [3, 3]}, "one for each of 1 sizes; got"),
+        ({"steps": -1}, "steps must be a number from 0 on"),
         ({"colours": "rgb"}, "colours must be one of style, luminance, histogram; got 'rgb'"),
         ({"start": "zero"}, "start must be one of content, noise"),
         ({"coordinates": "wavelets"}, "coordinates must be one of fourier, pixels"),

@@ -382,6 +382,7 @@ def test_notebook_10_answers_to_its_controls(open_notebook):
         cell.get_by_label("sample", exact=True).select_option("gravel")
     with notebook.changes(shown(cell)):
         cell.get_by_label("window, px", exact=True).select_option("15")
+    press(slider(cell, "size, px"), "End")  # large enough to be stopped in time
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()
     with notebook.changes(shown(cell)):  # it grows while one looks on
@@ -392,8 +393,8 @@ def test_notebook_10_answers_to_its_controls(open_notebook):
     cell = explorer(notebook, "texture")
     with notebook.changes(shown(cell)):
         cell.get_by_label("sample", exact=True).select_option("brick")
-    with notebook.changes(shown(cell)):
-        press(slider(cell, "layers"), "ArrowLeft")
+    press(slider(cell, "layers"), "ArrowLeft")
+    expect(cell.get_by_text("relu4_1. Press start.")).to_be_visible()
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()
     cell.get_by_role("button", name="pause").click()
