@@ -35,6 +35,7 @@ from cs231n_viz.keep import read_settings, save_png
 from cs231n_viz.layers import Layer, receptive_field
 from cs231n_viz.models import Classifier, load_model, offline_models, wrap
 from cs231n_viz.neighbours import distances, embed, explained_variance, nearest, purity, thumbnail_grid
+from cs231n_viz.new_style import train_style
 from cs231n_viz.occlusion import occlusion, occlusion_steps
 from cs231n_viz.operations import UnknownOperationError
 from cs231n_viz.paintings import load_painting, painting_names
@@ -54,6 +55,7 @@ from cs231n_viz.regularisers import total_variation
 from cs231n_viz.relevance import lrp, lrp_layers
 from cs231n_viz.segment import grabcut
 from cs231n_viz.selectivity import Selectivity, selectivity
+from cs231n_viz.style import Stylisation, stylize
 from cs231n_viz.texture import gram_distance, grams, start_noise, style_layers, synthesize_texture
 from cs231n_viz.texture_samples import texture_names, texture_sample
 from cs231n_viz.transfer import transfer
@@ -81,6 +83,7 @@ __all__ = [
     "Selectivity",
     "StaleIndexError",
     "Step",
+    "Stylisation",
     "TopPatches",
     "UnknownOperationError",
     "WeightsError",
@@ -159,12 +162,14 @@ __all__ = [
     "smooth_grad",
     "start_noise",
     "style_layers",
+    "stylize",
     "synthesize_texture",
     "texture_names",
     "texture_sample",
     "thumbnail_grid",
     "top_patches",
     "total_variation",
+    "train_style",
     "transfer",
     "visualize",
     "visualize_code",
