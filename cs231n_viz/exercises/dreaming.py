@@ -140,9 +140,10 @@ def _filled(images: Tensor, down: int, right: int) -> Tensor:
     return rolled * ((rows >= 0) & (rows < images.shape[2]) & (columns >= 0) & (columns < images.shape[3]))
 
 
-def _jittered(
-    there: Callable[[int, int], tuple[int, int]], back: Callable[[int, int], tuple[int, int]], shift: Callable | None = None
-) -> Callable[..., Tensor]:  # fmt: skip
+_Move = Callable[[int, int], tuple[int, int]]
+
+
+def _jittered(there: _Move, back: _Move, shift: Callable | None = None) -> Callable[..., Tensor]:
     shift = shift or (lambda images, down, right: images.roll((down, right), (2, 3)))
 
     def gradient(gradient_of: Callable[[Tensor], Tensor], images: Tensor, down: int, right: int) -> Tensor:
