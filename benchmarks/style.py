@@ -11,7 +11,8 @@ from benchmarks.row import Row
 from cs231n_viz.images import load_image
 from cs231n_viz.models import load_model
 from cs231n_viz.paintings import load_painting
-from cs231n_viz.style import content_layer_of, resized, style_layers_of, stylize
+from cs231n_viz.resizing import resized
+from cs231n_viz.style import content_layer_of, style_layers_of, stylize
 from cs231n_viz.style_loss import JointLoss
 from cs231n_viz.texture import gram_distance, grams, style_layers
 

@@ -24,6 +24,7 @@ from cs231n_viz.capture import activations
 from cs231n_viz.models import Classifier
 from cs231n_viz.objectives import layer_energy
 from cs231n_viz.parameterisation import Pixels
+from cs231n_viz.resizing import resized
 from cs231n_viz.robustness import jitter as jittered
 from cs231n_viz.scores import check_images
 
@@ -108,13 +109,6 @@ def _octaves(image: Tensor, objective: Objective, sizes: list[tuple[int, int]], 
 def octave_sizes(size: tuple[int, int], octaves: int, octave_scale: float) -> list[tuple[int, int]]:
     """Heights and widths of the octaves, small to large; the last is ``size``."""
     return [tuple(round(side / octave_scale**k) for side in size) for k in reversed(range(octaves))]
-
-
-def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, H, W) at another size, bilinear and antialiased; untouched if it has this size."""
-    if tuple(images.shape[-2:]) == tuple(size):
-        return images
-    return F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
 class _Seen:

@@ -17,11 +17,11 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cs231n_viz.ascent import Ascent, Objective, Rule, Step, ascend
 from cs231n_viz.models import Classifier
 from cs231n_viz.parameterisation import Fourier, Pixels
+from cs231n_viz.resizing import resized
 from cs231n_viz.scores import check_images
 from cs231n_viz.style_colours import Grey, luminance, match_colours, match_luminance, recoloured
 from cs231n_viz.style_limits import (
@@ -223,13 +223,6 @@ def content_layer_of(model: nn.Module) -> str:
 def style_layers_of(model: nn.Module) -> tuple[str, ...]:
     """The layers that carry a style, from the finest strokes to the largest."""
     return STYLE_LAYERS.get(getattr(model, "name", ""), default_layers(model))
-
-
-def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, 3, H, W) at another size, bilinear and antialiased; untouched if it has this size."""
-    if tuple(images.shape[-2:]) == tuple(size):
-        return images
-    return F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def _minus(loss: JointLoss) -> Objective:

@@ -13,9 +13,10 @@ from cs231n_viz import wrap
 from cs231n_viz.animation import animation_settings, save_animation
 from cs231n_viz.ascent import AscentError
 from cs231n_viz.capture import activations
-from cs231n_viz.deep_dream import _BlurredGradient, _Seen, deep_dream, nearer, octave_sizes, resemblance, resized, zoom
+from cs231n_viz.deep_dream import _BlurredGradient, _Seen, deep_dream, nearer, octave_sizes, resemblance, zoom
 from cs231n_viz.images import load_image
 from cs231n_viz.objectives import layer_energy
+from cs231n_viz.resizing import resized
 from cs231n_viz.robustness import jitter
 
 PLAIN = {"octaves": 1, "jitter": 0, "smooth": 0.0, "progress": False}

@@ -9,12 +9,13 @@ from test_explorers import median_seconds, move_every_control
 from torch import nn
 
 from cs231n_viz import explore, wrap
-from cs231n_viz.deep_dream import deep_dream, resized
+from cs231n_viz.deep_dream import deep_dream
 from cs231n_viz.explore.ascending import Ascending
 from cs231n_viz.explore.canvas import number
 from cs231n_viz.images import load_image
 from cs231n_viz.inversion import invert, psnr
 from cs231n_viz.keep import read_settings
+from cs231n_viz.resizing import resized
 
 SOME = ["cat", "coffee", "rocket"]
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from cs231n_viz import wrap
 from cs231n_viz.capture import activations
-from cs231n_viz.deep_dream import resized
 from cs231n_viz.images import load_image
 from cs231n_viz.inversion import feature_loss, inversion_objective, invert, psnr
+from cs231n_viz.resizing import resized
 
 SIDE = 12
 BARE = {"tv": 0.0, "sixth": 0.0, "progress": False}

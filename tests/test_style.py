@@ -18,7 +18,8 @@ from cs231n_viz.models import load_model, wrap
 from cs231n_viz.neighbours import nearest
 from cs231n_viz.paintings import load_painting
 from cs231n_viz.regularisers import total_variation
-from cs231n_viz.style import content_layer_of, resized, style_layers_of, stylize
+from cs231n_viz.resizing import resized
+from cs231n_viz.style import content_layer_of, style_layers_of, stylize
 from cs231n_viz.style_colours import luminance, match_colours, match_luminance, recoloured
 from cs231n_viz.style_loss import JointLoss, blended, content_distance, masked_gram
 from cs231n_viz.texture import gram_distance, grams, style_layers

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cs231n_viz.ascent import Ascent, Step
 from cs231n_viz.deep_dream import deep_dream as dream_of
-from cs231n_viz.deep_dream import octave_sizes, resized
+from cs231n_viz.deep_dream import octave_sizes
 from cs231n_viz.explore.ascending import Ascending, Values
 from cs231n_viz.explore.base import Drawing
 from cs231n_viz.explore.canvas import GREY, ORANGE, Canvas
@@ -15,6 +15,7 @@ from cs231n_viz.explore.climb import fit, score_chart, score_text
 from cs231n_viz.explore.controls import GAP, checkbox, dropdown, slider
 from cs231n_viz.images import load_image, sample_images
 from cs231n_viz.models import Classifier
+from cs231n_viz.resizing import resized
 
 NOBODY = "nobody"
 _STEPS = {"0.5/255": 0.5 / 255, "1.5/255": 1.5 / 255, "3/255": 3 / 255, "6/255": 6 / 255}
