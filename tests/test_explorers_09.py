@@ -10,6 +10,7 @@ from torch import nn
 
 from cs231n_viz import explore, wrap
 from cs231n_viz.deep_dream import deep_dream
+from cs231n_viz.explore import ascending
 from cs231n_viz.explore.ascending import Ascending
 from cs231n_viz.explore.canvas import number
 from cs231n_viz.images import load_image
@@ -105,7 +106,9 @@ def test_the_preview_follows_what_it_shows(model):
     move_every_control(inverting(model), skip={"network", "tv", "restarts", "steps", "seed"})
 
 
-def test_a_dream_can_be_paused_resumed_and_stopped(model):
+def test_a_dream_can_be_paused_resumed_and_stopped(model, monkeypatch):
+    monkeypatch.setattr(ascending, "SLICE", 0.0)  # one step between two drawings, however fast the machine
+
     async def look():
         explorer = dreaming(model)
         explorer.controls["steps"].value = 40
