@@ -57,6 +57,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def open_notebook(lab: LabServer, page: Page) -> Callable[[str], LabNotebook]:
+def open_notebook(lab: LabServer, page: Page) -> Iterator[Callable[[str], LabNotebook]]:
     """``open_notebook("00_cnn_review.ipynb")`` gives the notebook in JupyterLab, its kernel ready, nothing run yet."""
-    return lambda name: LabNotebook(page, lab.url(name))
+    yield lambda name: LabNotebook(page, lab.url(name))
+    lab.end_kernels()
