@@ -313,6 +313,7 @@ def test_notebook_07_answers_to_its_controls(open_notebook):
         cell.get_by_role("button", name="start").click()
     cell.get_by_role("button", name="stop").click()
     cell.get_by_label("climb", exact=True).select_option("relu3_2")
+    expect(cell.get_by_label("class", exact=True)).to_be_disabled()  # the kernel has made room for the channels
     press(slider(cell, "channel"), "ArrowRight")
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()
