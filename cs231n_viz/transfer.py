@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from cs231n_viz.capture import evaluating
 from cs231n_viz.models import Classifier
+from cs231n_viz.regularisers import total_variation
+from cs231n_viz.resizing import resized
 
 
 class Verdict(NamedTuple):
@@ -54,17 +55,13 @@ def transfer(judge: Classifier, images: Tensor, categories: Sequence[str]) -> Ve
         raise ValueError(f"wanted one category for each of the {len(images)} images, got {categories!r}")
     rows = torch.tensor([judge.index(name) for name in categories], device=images.device)
     side = judge.input_size
-    seen = images
-    if tuple(images.shape[-2:]) != (side, side):
-        seen = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    seen = resized(images, (side, side))
     with evaluating(judge):
         logits = judge(seen.contiguous(memory_format=torch.channels_last))
     own = logits.gather(1, rows[:, None])
-    down = (images[..., 1:, :-1] - images[..., :-1, :-1]).square()
-    right = (images[..., :-1, 1:] - images[..., :-1, :-1]).square()
     return Verdict(
         rank=(logits > own).sum(dim=1),
         logit=own[:, 0],
         probability=logits.softmax(dim=1).gather(1, rows[:, None])[:, 0],
-        variation=(down + right).mean(dim=(1, 2, 3)),
+        variation=torch.stack([total_variation(image[None]) for image in images]),
     )

@@ -17,7 +17,6 @@ from the weights of the first:
 
 import argparse
 import json
-import os
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from tqdm import tqdm
 from cs231n_viz.filters import smooth_share
 from cs231n_viz.networks import ARCHITECTURES
 from training import augment, pictures
+from training.files import keep_checkpoint
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -169,8 +169,7 @@ class Run:
             "name": self.args.network,
             "command": {k: str(v) for k, v in vars(self.args).items() if k not in {"root", "out"}},
         }
-        torch.save(state, self.out / "next.pt")
-        os.replace(self.out / "next.pt", self.out / "last.pt")
+        keep_checkpoint(state, self.out / "last.pt")
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1))
 
     def order(self, epoch: int) -> tuple[Tensor, torch.Generator]:

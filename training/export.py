@@ -7,19 +7,18 @@ the bundled photographs (which were never trained on) and how smooth the first f
 """
 
 import argparse
-import hashlib
 import json
 import platform
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from cs231n_viz import filters, load_model
 from cs231n_viz.gallery import Gallery
 from cs231n_viz.networks import ARCHITECTURES, fold_batch_norm
 from training import pictures
 from training.classifiers import MEAN, RECIPES, STD, Recipe, accuracy, held_out_sets
+from training.files import ship_weights
 
 SETS = {
     "caltech101": ("Caltech-101 (without Faces_easy and the background class), a random fifth", "CC BY 4.0"),
@@ -38,14 +37,8 @@ def export(checkpoint: Path, folder: Path) -> str:
     trained.load_state_dict(state["network"])
     plain = fold_batch_norm(trained, ARCHITECTURES[name](len(categories)))
     facts = {"categories": categories, "mean": MEAN, "std": STD, "input_size": recipe.input_size}
-    weights = {key: value.half().contiguous() for key, value in plain.state_dict().items()}
-    path = folder / f"{name}.safetensors"
-    save_file(weights, path, metadata={"classifier": json.dumps(facts), "format": "pt"})
-    path.chmod(0o644)  # safetensors writes files for the owner alone
-    sums = folder / "sha256.json"
-    known = json.loads(sums.read_text()) if sums.exists() else {}
-    known[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    sums.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+    metadata = {"classifier": json.dumps(facts), "format": "pt"}
+    ship_weights(plain.state_dict(), folder / f"{name}.safetensors", metadata)
     return name
 
 

@@ -11,16 +11,13 @@ Source: Johnson et al., arXiv:1603.08155; Dumoulin et al., arXiv:1610.07629.
 """
 
 import argparse
-import hashlib
 import json
-import os
 import platform
 import time
 from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.utils import save_image
@@ -30,6 +27,7 @@ from cs231n_viz import load_image, load_model
 from cs231n_viz.fast_style import FastStyle
 from cs231n_viz.new_style import STYLE_PIXELS, square, style_terms
 from cs231n_viz.texture import grams, style_layers
+from training.files import keep_checkpoint, ship_weights
 from training.pictures import load
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -81,8 +79,7 @@ class Run:
                 k: str(v) for k, v in vars(self.args).items() if k not in {"root", "out", "export", "paintings"}
             },
         }
-        torch.save(state, self.path.with_name("next.pt"))
-        os.replace(self.path.with_name("next.pt"), self.path)
+        keep_checkpoint(state, self.path)
 
     def batch(self, images: list[Tensor], step: int) -> tuple[Tensor, Tensor]:
         """Random square views (N, 3, size, size) and a random style for each."""
@@ -142,13 +139,9 @@ class Run:
 
 def export(state: dict, folder: Path) -> str:
     """Write half-precision weights and their card; returns the card."""
-    path = folder / "fast_style.safetensors"
-    weights = {key: value.half().contiguous() for key, value in state["network"].items()}
-    save_file(weights, path, metadata={"styles": json.dumps(state["styles"]), "format": "pt"})
-    path.chmod(0o644)
-    sums = json.loads((folder / "sha256.json").read_text())
-    sums[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (folder / "sha256.json").write_text(json.dumps(dict(sorted(sums.items())), indent=1) + "\n")
+    weights = state["network"]
+    metadata = {"styles": json.dumps(state["styles"]), "format": "pt"}
+    sha = ship_weights(weights, folder / "fast_style.safetensors", metadata)
     options = " ".join(f"--{key} {value}" for key, value in state["command"].items() if value != "None")
     last = state["history"][-20:]
     means = {key: sum(row[key] for row in last) / len(last) for key in ("content", "style", "variation")}
@@ -160,7 +153,7 @@ def export(state: dict, folder: Path) -> str:
         f"{parameters:,} parameters, half precision; {each:,} of them ({each / parameters:.1%}) belong to each of the "
         f"{len(state['styles'])} styles: {', '.join(state['styles'])}.",
         "",
-        f"- sha256: `{sums[path.name]}`",
+        f"- sha256: `{sha}`",
         f"- made by: `python -m training.fast_style FOLDER {options}`, then the same with `--export data/weights`",
         f"- time: {state['seconds'] / 60:.0f} minutes on a {platform.machine()} CPU, torch bf16, on shared cores",
         "- pictures: those that the classifiers were trained on (see `mini_vgg.md` for sources and licences); any "

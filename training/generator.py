@@ -12,15 +12,11 @@ arXiv:1602.02644, eq. 1-5.
 """
 
 import argparse
-import hashlib
-import json
-import os
 import platform
 import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
@@ -30,6 +26,7 @@ from cs231n_viz import activations, load_model
 from cs231n_viz.generator import Generator
 from cs231n_viz.networks import fold_batch_norm
 from training import pictures
+from training.files import keep_checkpoint, ship_weights
 
 LAYERS = {"relu1": 0.5, "relu2": 1.0, "relu3": 1.0, "relu5": 1.0, "relu6": 2.0}  # layer -> weight of its relative error
 PIXELS, ADVERSARIAL = 2.0, 0.1
@@ -110,8 +107,7 @@ class Run:
             "history": self.history,
             "command": {k: str(v) for k, v in vars(self.args).items() if k not in {"root", "out", "export"}},
         }
-        torch.save(state, self.path.with_name("next.pt"))
-        os.replace(self.path.with_name("next.pt"), self.path)
+        keep_checkpoint(state, self.path)
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """Float32 activations of the layers that are compared; images (N, 3, 224, 224)."""
@@ -214,13 +210,8 @@ def export(state: dict, root: Path, folder: Path) -> str:
     plain.mean.copy_(trained.mean)
     plain.std.copy_(trained.std)
     plain = plain.half().float()
-    path = folder / "generator.safetensors"
-    save_file({key: value.half().contiguous() for key, value in plain.state_dict().items()}, path)
-    path.chmod(0o644)
-    sums = json.loads((folder / "sha256.json").read_text())
-    sums[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (folder / "sha256.json").write_text(json.dumps(dict(sorted(sums.items())), indent=1) + "\n")
-    text = card(state, measure(plain.eval(), root), sums[path.name])
+    sha = ship_weights(plain.state_dict(), folder / "generator.safetensors")
+    text = card(state, measure(plain.eval(), root), sha)
     (folder / "generator.md").write_text(text)
     return text
 
