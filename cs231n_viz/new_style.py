@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as transforms
 
+from cs231n_viz import folders
 from cs231n_viz.ascent import Ascent, AscentError, Step
 from cs231n_viz.capture import activations
 from cs231n_viz.fast_style import FastStyle
@@ -22,9 +22,7 @@ STYLE_PIXELS = 288  # side of a painting while its Gram matrices are taken
 
 def square(image: Tensor, size: int) -> Tensor:
     """The centre square of a picture (3, h, w), resized: (1, 3, size, size)."""
-    side = min(image.shape[-2:])
-    part = transforms.center_crop(image, [side, side])[None]
-    return F.interpolate(part, size=size, mode="bilinear", antialias=True).clamp(0, 1)  # rounding may pass 1
+    return folders.square(image, size)[None]
 
 
 def style_terms(

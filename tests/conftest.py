@@ -25,6 +25,15 @@ def reproducible():
 
 
 @pytest.fixture
+def one_thread():
+    """For tiny networks: on busy cores, waiting for a second thread takes a hundred times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def tiny_cnn() -> nn.Sequential:
     """Small enough to follow by hand: (N, 1, 6, 6) -> (N, 3), with an in-place ReLU as real networks have it."""
     return nn.Sequential(

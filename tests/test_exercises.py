@@ -23,13 +23,7 @@ WRONG = [pytest.param(n, f, d, id=f"{n}-{f.__name__}") for n, a in ANSWERS.items
 RIGHT = [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, a in ANSWERS.items() for f in a.rights]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The questions are tiny: on busy cores, waiting for a second thread takes a hundred times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def likely(text):

@@ -14,14 +14,7 @@ from cs231n_viz.explore.heat import laid_over, outlines, stretched
 from cs231n_viz.pairs import pair
 from cs231n_viz.scenes import CLASSES
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The networks are tiny: on busy cores, waiting for a second thread takes a hundred times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(*, averaging):

@@ -17,14 +17,7 @@ from cs231n_viz.fast_style import FastStyle
 from cs231n_viz.folders import square
 from cs231n_viz.painter import Painter
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """On busy cores, waiting for a second thread takes a hundred times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
