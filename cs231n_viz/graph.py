@@ -31,6 +31,7 @@ _POOLS = {  # functions -> the module that does the same, and the names of their
     torch.max_pool2d: (nn.MaxPool2d, "input kernel_size stride padding dilation ceil_mode"),
     F.avg_pool2d: (nn.AvgPool2d, "input kernel_size stride padding ceil_mode count_include_pad divisor_override"),
 }
+_LARGE = 2**22  # weights of a linear layer that no cache holds
 
 
 class Graph:
@@ -42,6 +43,7 @@ class Graph:
         sliding: Node -> its window arithmetic, for convolutions and poolings; a batch norm behind a convolution is
             part of it.
         passed: Batch norms that are part of the convolution before them.
+        neck: Index of the first large linear layer, if everything behind it needs its output only; else of the end.
         finished: Node -> the values that nobody needs when it has run.
 
     Raises:
@@ -58,6 +60,7 @@ class Graph:
         self.sliding = {node: operation for node, operation in found.items() if operation is not None}
         self.local = {node for node in self.nodes if self._is_local(node)}
         last = {used: node for node in self.nodes for used in node.all_input_nodes}
+        self.neck = self._neck()
         self.finished = {node: [used for used, end in last.items() if end is node] for node in self.nodes}
 
     def call(self, node: fx.Node, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -85,6 +88,16 @@ class Graph:
             kept = isinstance(chosen, tuple) and len(chosen) == 2 and chosen[0] == slice(None)
             return kept and isinstance(chosen[1], int | slice)
         return node.op == "call_function" and node.target in _LOCAL_FUNCTIONS
+
+    def _neck(self) -> int:
+        for index, node in enumerate(self.nodes):
+            module = self.modules.get(node)
+            if type(module) is nn.Linear and node.args and module.weight.numel() >= _LARGE:
+                behind = set(self.nodes[index:])
+                if all(behind.issuperset(later.all_input_nodes) for later in self.nodes[index + 1 :]):
+                    return index
+                break
+        return len(self.nodes) - 1
 
     def _follows_convolution(self, node: fx.Node) -> bool:
         module = self.modules.get(node)

@@ -39,9 +39,16 @@ class Incremental:
             self.graph = Graph(network)
         except Exception as error:  # whatever the forward pass of a stranger raises when it is fed no numbers
             raise NotIncrementalError(f"torch.fx cannot trace it: {str(error).splitlines()[0]}") from error
+        if not isinstance(self.graph.nodes[-1].args[0], fx.Node):
+            raise NotIncrementalError("it returns something else than one tensor")
         self._overwriting: set[fx.Node] = set()
         self._base: dict[fx.Node, Any] = {}
         self._padded: dict[fx.Node, Tensor] = {}
+
+    @property
+    def has_neck(self) -> bool:
+        """Whether the network has a large linear layer through which everything goes."""
+        return self.graph.neck < len(self.graph.nodes) - 1
 
     def start(self, picture: Tensor) -> Tensor:
         """Take ``picture`` (1, C, H, W) as the base; returns its logits (1, K)."""
@@ -53,18 +60,34 @@ class Incremental:
             self._padded[node] = operation.padded(self._base[node.args[0]], self._base[node])
         return self._base[self.graph.nodes[-1]]
 
-    def logits(self, boxes: Tensor, tops: list[int], lefts: list[int]) -> Tensor:
-        """Logits (B, K) of the base with ``boxes`` (B, C, h, w) laid over it, first rows and columns as given."""
-        picture, *nodes = self.graph.nodes
+    def advance(self, boxes: Tensor, tops: list[int], lefts: list[int]) -> Tensor:
+        """Lay ``boxes`` (B, C, h, w) over the base, first rows and columns as given, and compute what they change.
+
+        Returns:
+            (B, ...), what ``finish`` makes the logits of: the input of the first large linear layer where everything
+            goes through one, else the logits. Such a layer takes as long for few pictures as for many, since its
+            weights have to be fetched: ``finish`` is best given what several calls have returned.
+        """
+        picture, *nodes = self.graph.nodes[: self.graph.neck]
         patch = Patch(self._base[picture], boxes.clone(), tops, lefts)
         changed: dict[fx.Node, Any] = {picture: patch if self._pays(picture, patch.size) else patch.whole()}
+        self._run_all(nodes, changed)
+        neck = self.graph.nodes[self.graph.neck].args[0]
+        return _whole(changed.get(neck, self._base[neck])).expand(len(tops), *self._base[neck].shape[1:])
+
+    def finish(self, values: Tensor) -> Tensor:
+        """Logits (B, K) of what ``advance`` returned, in one call or in several."""
+        nodes = self.graph.nodes[self.graph.neck :]
+        changed: dict[fx.Node, Any] = {nodes[0].args[0]: values}
+        self._run_all(nodes, changed)
+        return changed[nodes[-1]]
+
+    def _run_all(self, nodes: list[fx.Node], changed: dict[fx.Node, Any]) -> None:
         for node in nodes:
             if any(used in changed for used in node.all_input_nodes):
                 changed[node] = self._run(node, changed)
             for used in self.graph.finished[node]:
                 changed.pop(used, None)
-        logits = changed.get(nodes[-1], self._base[nodes[-1]])
-        return logits.expand(len(tops), -1)
 
     def _run_base(self, picture: Tensor) -> None:
         base = self._base = {}

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from cs231n_viz.scores import Targets, check_images, check_targets
 Fill = str | float | Tensor
 
 _BATCH = 24  # the changed boxes of so many windows stay in the cache; more would not
+_TOGETHER = 4  # batches that go through large linear layers as one
 
 
 def occlusion(
@@ -84,7 +86,7 @@ def occlusion_steps(
     more of them.
 
     Yields:
-        (N, rows, cols), NaN where the window's turn has not come, row by row; the last one is complete.
+        (N, rows, cols), NaN where the window's turn has not come, from the middle outwards; the last one is complete.
     """
     images = check_images(images)
     _grid(images.shape[-2:], window, stride)
@@ -105,15 +107,33 @@ def _fill_in(covered: "_Covered", images: Tensor, targets: list[int], *, stride:
     with _quietly(covered.model):
         maps = images.new_full((len(images), rows * cols), torch.nan)
     for index, target in enumerate(targets):
-        for first in range(0, rows * cols, batch):
-            places = range(first, min(first + batch, rows * cols))
-            with _quietly(covered.model):  # not around the yield: what the caller does in between is the caller's
-                if first == 0:
-                    whole = covered.start(images[index : index + 1])[0, target]
-                logits = covered.logits([i // cols * stride for i in places], [i % cols * stride for i in places])
-                maps[index, first : places.stop] = whole - logits[:, target]
+        with _quietly(covered.model):  # not around the yield: what the caller does in between is the caller's
+            whole = covered.start(images[index : index + 1])[0, target]
+        waiting = _batches(rows, cols, batch)
+        while waiting:
+            some, waiting = waiting[: covered.together], waiting[covered.together :]
+            with _quietly(covered.model):
+                parts = [covered.advance([i * stride for i, _ in part], [j * stride for _, j in part]) for part in some]
+                logits = covered.finish(torch.cat(parts))
+                maps[index, [i * cols + j for part in some for i, j in part]] = whole - logits[:, target]
                 seen = maps.view(-1, rows, cols).clone()
             yield seen
+
+
+def _batches(rows: int, cols: int, most: int) -> list[list[tuple[int, int]]]:
+    """All places of the window, in batches of at most ``most``, from the middle outwards.
+
+    What a window changes is cut off at the borders, and the boxes of a batch are of one size: so windows that lie
+    equally near to a border, on whichever side, go together.
+    """
+    high = max(1, int(most**0.5))
+    wide = most // high
+
+    def groups(length: int, size: int) -> list[list[int]]:
+        outwards = torch.tensor(sorted(range(length), key=lambda i: abs(2 * i + 1 - length)))
+        return [part.tolist() for part in outwards.tensor_split(-(-length // size))]
+
+    return [list(product(some, others)) for some in groups(rows, high) for others in groups(cols, wide)]
 
 
 def _mixes_batches(model: nn.Module) -> bool:
@@ -149,16 +169,25 @@ class _Covered:
             self._network = None
         return self.model(picture.clone())
 
-    def logits(self, tops: list[int], lefts: list[int]) -> Tensor:
-        """Logits (B, K) with the window at B places."""
+    @property
+    def together(self) -> int:
+        """How many batches ``finish`` should be given at once."""
+        return _TOGETHER if self._network is not None and self._network.has_neck else 1
+
+    def advance(self, tops: list[int], lefts: list[int]) -> Tensor:
+        """What ``finish`` makes the logits of, with the window at B places: (B, ...)."""
         if self._network is not None:
             boxes = self._normalised(self.patch).expand(len(tops), -1, -1, -1)
-            return self._network.logits(boxes.contiguous(memory_format=torch.channels_last), tops, lefts)
+            return self._network.advance(boxes.contiguous(memory_format=torch.channels_last), tops, lefts)
         pictures = self._picture.repeat(len(tops), 1, 1, 1).contiguous(memory_format=torch.channels_last)
         side = self.patch.shape[-1]
         for image, top, left in zip(pictures, tops, lefts, strict=True):
             image[:, top : top + side, left : left + side] = self.patch
         return self.model(pictures)
+
+    def finish(self, values: Tensor) -> Tensor:
+        """Logits (B, K)."""
+        return values if self._network is None else self._network.finish(values)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         return (pixels - self.model.mean) / self.model.std if self._classifier else pixels
