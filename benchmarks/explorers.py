@@ -29,6 +29,7 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "top_patches": lambda: _top_patches(alexnet),
         "occlusion": lambda: explore.occlusion(viz.load_model("mini_vgg")),
         "saliency": lambda: explore.saliency({"mini_vgg": viz.load_model("mini_vgg"), "mini_alexnet": alexnet}),
+        "outline": _outline,
         "class_activation": lambda: explore.class_activation({"mini_vgg": viz.load_model("mini_vgg")}),
         "two_objects": lambda: explore.two_objects({"mini_vgg": viz.load_model("mini_vgg")}),
         "relevance": lambda: explore.relevance({"mini_alexnet": alexnet, "mini_vgg": _small_vgg()}),
@@ -60,6 +61,17 @@ def _judge() -> explore.Explorer:
     maps = {"saliency": viz.saliency(model, images, 0), "grad_cam": viz.grad_cam(model, images, 0, "relu5_2")}
     curves = {name: viz.scoring.deletion_insertion(model, images, 0, found, steps=8) for name, found in maps.items()}
     return explore.judge(images, masks, maps, curves)
+
+
+def _outline() -> explore.Explorer:
+    model, scenes = viz.load_model("mini_vgg"), viz.Gallery.scenes(12, size=192)
+    images, masks = torch.stack([image for image, _ in scenes]), torch.stack(list(scenes.masks))
+    targets = torch.tensor([model.index(scenes.categories[label]) for label in scenes.labels])
+    maps = {
+        "saliency": viz.saliency(model, images, targets),
+        "grad_cam": viz.grad_cam(model, images, targets, "relu5_2"),
+    }
+    return explore.outline(images, masks, maps)
 
 
 def settings(control: widgets.Widget) -> Iterator[object]:

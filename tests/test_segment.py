@@ -1,9 +1,15 @@
 """From a saliency map to a mask."""
 
+from itertools import islice
+
+import cv2
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 import cs231n_viz as viz
+from cs231n_viz import segment
 
 
 @pytest.fixture
@@ -62,6 +68,40 @@ def test_only_the_largest_piece_is_kept(disc):
     assert overlap(found, truth) > 0.95
 
 
+def test_seeds_are_the_pixels_beyond_the_quantiles():
+    ramp = torch.arange(100.0).view(10, 10)
+    for foreground, above in ((0.905, 10), (90 / 99, 9)):  # the second quantile is one of the values
+        marks = segment.seeds(ramp.flip(0), foreground=foreground, background=30 / 99).flip(0).flatten()
+        assert marks.bincount().tolist() == [31, above, 69 - above]
+        assert marks[:31].eq(segment.GROUND).all()
+        assert marks[-above:].eq(segment.OBJECT).all()
+
+
+def test_where_the_top_of_the_map_is_flat_all_of_it_is_the_object():
+    flat = torch.arange(100.0).view(10, 10).clamp_max(70)
+    marks = segment.seeds(flat)
+    assert torch.equal(marks == segment.OBJECT, flat == 70)
+    assert torch.equal(marks == segment.GROUND, flat < 30)
+
+
+def test_round_by_round_it_is_what_opencv_makes_in_one_go():
+    image = viz.Gallery.scenes(3, seed=3, size=96)[2][0]
+    down, right = torch.meshgrid(torch.linspace(-1, 1, 96), torch.linspace(-1, 1, 96), indexing="ij")
+    spot = torch.exp(-2 * (down - 0.07) ** 2 - 3 * (right + 0.11) ** 2)
+    marks = segment.seeds(spot)
+    made = list(islice(segment.cut_rounds(image, marks), 6))
+    assert len({mask.numpy().tobytes() for mask in made}) >= 4
+    pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()[..., ::-1].copy()
+    for rounds, mask in enumerate(made, start=1):
+        sides, colours = marks.numpy().copy(), (np.zeros((1, 65)), np.zeros((1, 65)))
+        cv2.setRNGSeed(0)
+        cv2.grabCut(pixels, sides, None, *colours, rounds, cv2.GC_INIT_WITH_MASK)
+        pieces, _ = ndimage.label(sides % 2, structure=np.ones((3, 3)))
+        largest = 1 + np.bincount(pieces[pieces > 0] - 1).argmax()
+        assert torch.equal(mask, torch.from_numpy(pieces == largest))
+        assert torch.equal(mask, viz.grabcut(image, spot, rounds=rounds))
+
+
 def test_what_gives_no_seeds_is_refused(disc):
     image, saliency, _ = disc
     with pytest.raises(ValueError, match="same everywhere"):
@@ -70,6 +110,8 @@ def test_what_gives_no_seeds_is_refused(disc):
         viz.grabcut(image[None], saliency)
     with pytest.raises(ValueError, match=r"0 < background < foreground < 1, got 0\.9 and 0\.5"):
         viz.grabcut(image, saliency, foreground=0.5, background=0.9)
+    with pytest.raises(ValueError, match="at least one round, got 0"):
+        viz.grabcut(image, saliency, rounds=0)
     with pytest.raises(ValueError, match="finite"):
         viz.grabcut(image, saliency.clone().fill_(torch.nan))
     for wrong, message in ((image * 255, "divide by 255"), ((image * 255).byte(), "uint8"), (image * torch.nan, "NaN")):

@@ -14,6 +14,7 @@ from cs231n_viz.explore.inversion import inversion
 from cs231n_viz.explore.judge import judge
 from cs231n_viz.explore.neighbours import neighbours
 from cs231n_viz.explore.occlusion import occlusion
+from cs231n_viz.explore.outline import outline
 from cs231n_viz.explore.picture import ClickablePicture, ImageView
 from cs231n_viz.explore.pool import pooling
 from cs231n_viz.explore.receptive import receptive_fields
@@ -45,6 +46,7 @@ __all__ = [
     "judge",
     "neighbours",
     "occlusion",
+    "outline",
     "pooling",
     "receptive_fields",
     "relevance",

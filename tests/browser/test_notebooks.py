@@ -225,6 +225,21 @@ def test_notebook_04_answers_to_its_controls(open_notebook):
         press(slider(cell, "unit"), "ArrowLeft")
     with notebook.changes(shown(cell)):
         cell.get_by_label("network", exact=True).select_option("mini_alexnet")
+
+    cell = explorer(notebook, "outline")
+    expect(cell.get_by_text("After 5 rounds the IoU is")).to_be_visible()
+    with notebook.changes(shown(cell)):
+        press(slider(cell, "picture"), "ArrowRight")
+    for label in ("foreground", "background", "rounds"):
+        with notebook.changes(shown(cell)):
+            press(slider(cell, label), "ArrowLeft")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("map", exact=True).select_option("a spot in the middle")
+    press(slider(cell, "background"), "End")
+    press(slider(cell, "foreground"), "Home")
+    expect(cell.get_by_text("40 % of the pixels would be seeds of both sides")).to_be_visible()
+    press(slider(cell, "background"), "Home")
+    expect(cell.get_by_text("the IoU is")).to_be_visible()
     assert notebook.errors() == []
 
 
