@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +14,7 @@ from cs231n_viz.capture import evaluating, network_of
 from cs231n_viz.scores import Targets, check_each, check_images, check_targets
 
 Method = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, targets) -> (N, h, w) or (N, C, H, W)
+Similarity = Literal["rank", "ssim"]
 
 
 def as_maps(attribution: Tensor, size: tuple[int, int] | None = None) -> Tensor:
@@ -31,6 +33,33 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     pairs = zip(first.flatten(1).cpu(), second.flatten(1).cpu(), strict=True)
     uneven = lambda a, b: a.min() < a.max() and b.min() < b.max()  # noqa: E731 (of an even map there is no ranking: 0)
     return torch.tensor([float(spearmanr(a, b).statistic) if uneven(a, b) else 0.0 for a, b in pairs])
+
+
+def ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity of each map with its partner, by windows of 7 x 7; (N, H, W) twice -> (N,).
+
+    Of the maps, the absolute values count, divided by their largest: their scale makes no difference, and 0 stays 0.
+    A map is alike to itself by 1. Where both are near 0 they count as alike: two sparse maps are, for that alone.
+
+    Raises:
+        ValueError: If the maps are smaller than 3 x 3.
+
+    Source: Wang et al., IEEE Transactions on Image Processing 13(4), 2004, eq. 13.
+    """
+    from skimage.metrics import structural_similarity
+
+    side = min(7, *first.shape[1:])
+    if side < 3:
+        raise ValueError(f"ssim wants maps of at least 3 x 3, got {tuple(first.shape[1:])}; as_maps enlarges them")
+    side -= 1 - side % 2  # a window has a middle
+    pairs = zip(_up_to_1(first), _up_to_1(second), strict=True)
+    return torch.tensor([float(structural_similarity(a, b, win_size=side, data_range=1.0)) for a, b in pairs])
+
+
+def _up_to_1(maps: Tensor) -> np.ndarray:
+    maps = maps.detach().abs().double().cpu()
+    largest = maps.amax((1, 2), keepdim=True)
+    return (maps / torch.where(largest > 0, largest, 1)).numpy()
 
 
 @contextmanager
@@ -52,7 +81,13 @@ def _randomized(model: nn.Module, names: list[str], seed: int) -> Iterator[None]
 
 
 def randomization_test(
-    model: nn.Module, images: Tensor, targets: Targets, method: Method, *, seed: int = 0
+    model: nn.Module,
+    images: Tensor,
+    targets: Targets,
+    method: Method,
+    *,
+    similarity: Similarity = "rank",
+    seed: int = 0,
 ) -> dict[str, float]:
     """Does an attribution notice when the network forgets what it has learned, from the last layer on down?
 
@@ -64,23 +99,32 @@ def randomization_test(
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
         method: (model, images, targets) -> attribution.
+        similarity: Of two maps: ``"rank"``, :func:`rank_correlation` at the size that they have, or ``"ssim"``,
+            :func:`ssim` at the size of the picture.
         seed: Of the new weights.
 
     Returns:
-        Layer -> mean rank correlation of the maps with the original ones, when it and all layers behind it are random.
+        Layer -> mean similarity of the maps to the original ones, when it and all layers behind it are random.
+
+    Raises:
+        ValueError: If images or targets do not fit, or there is no such similarity.
 
     Source: Adebayo et al., arXiv:1810.03292, section 3.1 (cascading randomization).
     """
+    if similarity not in get_args(Similarity):
+        raise ValueError(f"similarity must be {' or '.join(map(repr, get_args(Similarity)))}, got {similarity!r}")
     images = check_images(images)
     rows = check_each(targets, len(images))
-    original = as_maps(method(model, images, rows))
+    # An SSIM window has its meaning in pixels of the picture: coarse maps are enlarged, as in the paper.
+    compare, size = (ssim, tuple(images.shape[2:])) if similarity == "ssim" else (rank_correlation, None)
+    original = as_maps(method(model, images, rows), size)
     layers = [name for name, module in network_of(model).named_modules() if list(module.parameters(recurse=False))]
     found, gone = {}, []
     for layer in reversed(layers):
         gone.append(layer)
         with _randomized(model, gone, seed):
-            maps = as_maps(method(model, images, rows))
-        found[layer] = rank_correlation(original, maps).mean().item()
+            maps = as_maps(method(model, images, rows), size)
+        found[layer] = compare(original, maps).mean().item()
     return found
 
 

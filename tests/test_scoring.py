@@ -60,6 +60,56 @@ def test_rank_correlation_knows_order_only():
     torch.testing.assert_close(scoring.rank_correlation(maps, -maps).float(), -torch.ones(2))
 
 
+def test_ssim_of_two_single_pixels_in_closed_form():
+    """Of 9 pixels one is 1: both means are 1/9, both variances 1/9, and the covariance is -1/72 (N - 1 in both)."""
+    small = 0.03**2
+    found = scoring.ssim(planted(1, 1, size=3), planted(0, 2, size=3))
+    torch.testing.assert_close(found, torch.tensor([(small - 2 / 72) / (small + 2 / 9)]))
+
+
+def test_ssim_is_the_mean_over_all_windows_of_7():
+    """Of 14 x 14 windows, 49 see a pixel that one map has and the other, empty there, has not; the others agree."""
+    first = planted(0, 0, size=20)
+    second = first + planted(10, 10, size=20)
+    seeing = 0.01**2 * 0.03**2 / ((1 / 49**2 + 0.01**2) * (1 / 49 + 0.03**2))
+    torch.testing.assert_close(scoring.ssim(first, second), torch.tensor([(147 + 49 * seeing) / 196]))
+
+
+def test_ssim_knows_neither_scale_nor_sign_and_every_pixel_counts():
+    maps, other = torch.rand(2, 3, 12, 9)
+    assert scoring.ssim(maps, maps).tolist() == [1, 1, 1]
+    assert scoring.ssim(maps, -7 * maps).tolist() == pytest.approx([1, 1, 1])
+    found = scoring.ssim(maps, other)
+    assert (found < 0.9).all()
+    torch.testing.assert_close(scoring.ssim(maps * 1e6, -other / 1e6), found)
+    torch.testing.assert_close(scoring.ssim(other, maps), found)
+    each = torch.cat([scoring.ssim(maps[i : i + 1], other[i : i + 1]) for i in range(3)])
+    assert torch.equal(each, found)
+
+
+def test_ssim_falls_with_noise():
+    maps = torch.rand(1, 5, 40, 40).cumsum(2)[0]
+    alike = [scoring.ssim(maps, maps + level * torch.rand_like(maps)).mean().item() for level in (0, 1, 10, 100)]
+    assert alike == sorted(alike, reverse=True)
+    assert alike[0] == 1
+    assert alike[-1] < 0.5
+
+
+def test_even_maps_have_a_similarity():
+    zero, one, uneven = torch.zeros(1, 8, 8), torch.ones(1, 8, 8), torch.rand(1, 8, 8)
+    assert scoring.ssim(zero, zero).item() == scoring.ssim(one, 3 * one).item() == 1
+    for first, second in ((zero, one), (zero, uneven), (uneven, one)):
+        assert 0 < scoring.ssim(first, second).item() < 0.1
+    assert scoring.rank_correlation(zero, uneven).item() == 0
+
+
+def test_ssim_wants_room_for_a_window():
+    for size in (3, 4, 6):
+        assert scoring.ssim(planted(1, 1, size), planted(1, 1, size)).item() == 1
+    with pytest.raises(ValueError, match=r"at least 3 x 3, got \(2, 2\)"):
+        scoring.ssim(torch.rand(1, 2, 2), torch.rand(1, 2, 2))
+
+
 class Weighted(nn.Module):
     """Softmax over (Σ w x, 0) of the mean colour."""
 
@@ -125,6 +175,34 @@ def test_randomization_is_noticed_by_the_gradient_and_not_by_the_picture():
     assert noticing != scoring.randomization_test(model, images, 1, viz.saliency, seed=1)
 
 
+def test_randomization_is_noticed_by_ssim_too():
+    model, images = network(), pictures(3, 12)
+    ignoring = scoring.randomization_test(model, images, 1, lambda *ask: ask[1].mean(1), similarity="ssim")
+    assert list(ignoring) == ["head", "middle.2", "middle.0", "conv"]
+    assert set(ignoring.values()) == {1.0}
+    noticing = scoring.randomization_test(model, images, 1, viz.saliency, similarity="ssim")
+    assert noticing["conv"] < 0.6
+    by_rank = scoring.randomization_test(model, images, 1, viz.saliency)
+    assert by_rank == scoring.randomization_test(model, images, 1, viz.saliency, similarity="rank") != noticing
+
+
+def test_ssim_compares_coarse_maps_at_the_size_of_the_picture():
+    model, images = network(), pictures(2, 12)
+    drawn = torch.rand(5, 2, 4, 4)
+    again = iter(drawn)
+    found = scoring.randomization_test(model, images, 0, lambda *ask: next(again), similarity="ssim")
+    large = [scoring.as_maps(values, (12, 12)) for values in drawn]
+    assert list(found.values()) == [scoring.ssim(large[0], values).mean().item() for values in large[1:]]
+
+
+def test_another_similarity_is_refused_before_anything_is_run():
+    def method(model, images, targets):
+        raise AssertionError("not to be called")
+
+    with pytest.raises(ValueError, match="similarity must be 'rank' or 'ssim', got 'hog'"):
+        scoring.randomization_test(network(), pictures(1, 12), 0, method, similarity="hog")
+
+
 def test_layers_behind_stay_random_and_all_have_their_spread():
     model, images, seen = network(), pictures(1, 12), []
 
@@ -157,5 +235,6 @@ def test_weights_come_back_after_an_error_and_when_two_modules_share_them():
 
     with unchanged(model, images), pytest.raises(KeyboardInterrupt):
         scoring.randomization_test(model, images, 0, method)
-    with unchanged(model, images):
-        scoring.randomization_test(model, images, 0, lambda model, images, targets: images.mean(1))
+    for similarity in ("rank", "ssim"):
+        with unchanged(model, images):
+            scoring.randomization_test(model, images, 0, lambda *ask: ask[1].mean(1), similarity=similarity)
