@@ -89,19 +89,23 @@ class _Rectify(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, bounds: tuple[float, float], masked: bool, over: bool) -> Tensor:
-        low, high = bounds
-        ctx.stopped = x <= low if masked else None
-        if masked and high < torch.inf:
-            ctx.stopped |= x >= high
         if over:
             ctx.mark_dirty(x)
-            return x.clamp_(low, high)
-        return x.clamp(low, high)
+        result = x.clamp_(*bounds) if over else x.clamp(*bounds)
+        ctx.bounds = bounds if masked else None
+        if masked:
+            ctx.save_for_backward(result)  # it lies on a bound exactly where x does or is beyond it
+        return result
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple:
-        positive = gradient.clamp_min(0)
-        return (positive if ctx.stopped is None else positive.masked_fill_(ctx.stopped, 0)), None, None, None
+        if ctx.bounds is None:
+            return gradient.clamp_min(0), None, None, None
+        (result,), (low, high) = ctx.saved_tensors, ctx.bounds
+        passed = torch.ops.aten.threshold_backward(gradient, result, low)  # 0 up to low, in one go
+        if high < torch.inf:
+            passed.masked_fill_(result >= high, 0)
+        return passed.clamp_min_(0), None, None, None
 
 
 def _rectifying(method: str, *, masked: bool) -> Interception:

@@ -9,6 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from cs231n_viz.attribution import guided_backprop
 from cs231n_viz.capture import capture, evaluating
+from cs231n_viz.layout import arranged
 from cs231n_viz.operations import AVERAGES, operation
 from cs231n_viz.scores import Targets, check_images, check_targets, class_scores
 
@@ -96,7 +97,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
 
     Source: Selvaraju et al., arXiv:1610.02391, eq. 1 and 2.
     """
-    images = check_images(images)
+    images = arranged(model, check_images(images))
     with torch.enable_grad(), evaluating(model):
         with capture(model, [layer]) as found:
             scores = class_scores(model, images, targets)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cs231n_viz import regularisers as keep
 from cs231n_viz.ascent import Ascent, Objective, Rule, ascend
+from cs231n_viz.layout import arranged
 from cs231n_viz.objectives import channel, logit, redirected
 from cs231n_viz.parameterisation import Fourier, Pixels
 from cs231n_viz.robustness import jitter, robust
@@ -152,7 +153,7 @@ def visualize(
     centre = _centre(model)
     side = size or getattr(model, "input_size", 224)
     image_of = _parameterised(parameterisation, start, centre=centre, shape=(count, 3, side, side), seed=seed)
-    asked = _quick(redirected(objective) if redirect else objective)
+    asked = _quick(model, redirected(objective) if redirect else objective)
     after = keep.after_each_step(keeping.changes(), centre) if keeping.changes() else None
     climbed = keeping.around(asked, centre=centre, seed=seed)
     found = ascend(image_of.to(centre.device), climbed, steps=steps, lr=lr, rule=rule, after=after)
@@ -223,6 +224,6 @@ def _parameterised(kind: str, start: Start, *, centre: Tensor, shape: tuple[int,
     return Pixels(picture) if kind == "pixels" else Fourier(tuple(picture.shape[-2:]), start=picture)
 
 
-def _quick(objective: Objective) -> Objective:
+def _quick(model: nn.Module, objective: Objective) -> Objective:
     """Ask in the order of memory in which convolutions are fastest; the values are the same."""
-    return lambda images: objective(images.contiguous(memory_format=torch.channels_last))
+    return lambda images: objective(arranged(model, images))

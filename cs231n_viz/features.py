@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from cs231n_viz.capture import activations, check_layers
+from cs231n_viz.layout import arranged
 from cs231n_viz.models import Classifier
 
 Pool = Literal["mean", "max"]
@@ -90,7 +91,7 @@ def batches(
     with tqdm(total=len(gallery), initial=start, desc=layer, unit="picture", disable=not bar) as shown:
         for first in range(start, len(gallery), batch):
             rows = range(first, min(first + batch, len(gallery)))
-            images = model.prepare([gallery[row][0] for row in rows]).contiguous(memory_format=torch.channels_last)
+            images = arranged(model, model.prepare([gallery[row][0] for row in rows]))
             yield first, activations(model, images, [layer])[layer]
             shown.update(len(rows))
 

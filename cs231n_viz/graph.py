@@ -68,6 +68,8 @@ class Graph:
         if node.op == "call_module":
             return self.modules[node](*args, **kwargs)
         if node.op == "call_method":
+            if node.target == "view" and not isinstance(args[1], torch.dtype):
+                return args[0].reshape(*args[1:], **kwargs)  # which takes maps whose channels are last in memory, too
             return getattr(args[0], node.target)(*args[1:], **kwargs)
         if node.op == "get_attr":
             return operator.attrgetter(node.target)(self.root)

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from cs231n_viz.changes import Pair, Patch, common_box
 from cs231n_viz.graph import Graph
 
-_MOST = 0.75  # a box that covers more of its map than this is not worth the cutting and laying
+_MOST = 0.8  # a box that covers more of its map than this is not worth the cutting and laying
 
 
 class NotIncrementalError(Exception):

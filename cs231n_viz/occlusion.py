@@ -12,13 +12,14 @@ from tqdm.auto import tqdm
 
 from cs231n_viz.capture import evaluating
 from cs231n_viz.incremental import Incremental, NotIncrementalError
+from cs231n_viz.layout import arranged
 from cs231n_viz.models import Classifier
 from cs231n_viz.scores import Targets, check_images, check_targets
 
 Fill = str | float | Tensor
 
 _BATCH = 24  # the changed boxes of so many windows stay in the cache; more would not
-_TOGETHER = 4  # batches that go through large linear layers as one
+_TOGETHER = 8  # batches that go through large linear layers as one
 
 
 def occlusion(
@@ -94,7 +95,7 @@ def occlusion_steps(
     if batch is not None and batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     with _quietly(model):
-        images = images.clone(memory_format=torch.channels_last)
+        images = arranged(model, images.clone())
         logits = model(images[:1].clone())
     found = check_targets(targets, len(images), logits.shape[1])
     covered = _Covered(model, colour.expand(3, window, window), logits)
@@ -179,7 +180,7 @@ class _Covered:
         if self._network is not None:
             boxes = self._normalised(self.patch).expand(len(tops), -1, -1, -1)
             return self._network.advance(boxes.contiguous(memory_format=torch.channels_last), tops, lefts)
-        pictures = self._picture.repeat(len(tops), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        pictures = arranged(self.model, self._picture.repeat(len(tops), 1, 1, 1))
         side = self.patch.shape[-1]
         for image, top, left in zip(pictures, tops, lefts, strict=True):
             image[:, top : top + side, left : left + side] = self.patch

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.capture import capture, evaluating
+from cs231n_viz.layout import arranged
 from cs231n_viz.operations import Interception, check_graph
 
 Targets = int | Tensor
@@ -105,7 +106,7 @@ def differentiate(
     model: nn.Module, images: Tensor, score: Callable[[Tensor], Tensor], rules: AbstractContextManager | None = None
 ) -> Tensor:
     """Gradient of each image's score with respect to that image, in eval mode, under ``rules``."""
-    pixels = images.detach().clone().requires_grad_()
+    pixels = arranged(model, images.detach().clone()).requires_grad_()
     with torch.enable_grad(), evaluating(model), rules or nullcontext():
         scores = score(pixels)
     if isinstance(rules, Interception):

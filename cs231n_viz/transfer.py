@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.capture import evaluating
+from cs231n_viz.layout import arranged
 from cs231n_viz.models import Classifier
 from cs231n_viz.regularisers import total_variation
 from cs231n_viz.resizing import resized
@@ -57,7 +58,7 @@ def transfer(judge: Classifier, images: Tensor, categories: Sequence[str]) -> Ve
     side = judge.input_size
     seen = resized(images, (side, side))
     with evaluating(judge):
-        logits = judge(seen.contiguous(memory_format=torch.channels_last))
+        logits = judge(arranged(judge, seen))
     own = logits.gather(1, rows[:, None])
     return Verdict(
         rank=(logits > own).sum(dim=1),

@@ -337,7 +337,7 @@ def test_several_batches_share_a_large_linear_layer_if_nothing_goes_around_it(be
     monkeypatch.setattr(Incremental, "finish", lambda *args, run=Incremental.finish: calls.append(args) or run(*args))
     check(model, torch.rand(1, 3, 24, 24).double(), [1], window=5, stride=2, batch=9)  # 100 windows
     batches = 16  # 10 rows and columns of windows, in fours of at most three
-    assert len(calls) == (batches if beside else batches / 4)
+    assert len(calls) == (batches if beside else batches / 8)
 
 
 def test_the_steps_fill_the_map_and_can_be_left():

@@ -15,6 +15,7 @@ from cs231n_viz.explore.climb import fit
 from cs231n_viz.explore.controls import GAP, dropdown, slider
 from cs231n_viz.fooling import Fooling, Rule, fooling_image, noise
 from cs231n_viz.images import sample_images
+from cs231n_viz.layout import arranged
 from cs231n_viz.models import Classifier
 
 NOISE = "noise"
@@ -90,7 +91,7 @@ class _Fooling:
     def _start_of(self, photograph: str, network: str) -> Tensor:
         model = self.models[network]
         image = noise(model.input_size).to(model.mean) if photograph == NOISE else model.prepare(photograph)
-        return image.contiguous(memory_format=torch.channels_last)
+        return arranged(model, image)
 
     @torch.no_grad()
     def _opinion(self, photograph: str, network: str) -> int:

@@ -14,6 +14,7 @@ from cs231n_viz.explore.controls import GAP, dropdown, slider
 from cs231n_viz.explore.gradually import again
 from cs231n_viz.explore.picture import ClickablePicture
 from cs231n_viz.images import sample_images
+from cs231n_viz.layout import arranged
 from cs231n_viz.models import Classifier
 from cs231n_viz.occlusion import occlusion_steps
 
@@ -92,7 +93,7 @@ class _Occluder:
     def look(self, photograph: str) -> tuple[Tensor, Tensor]:
         """The picture (1, 3, S, S) and its logits (K,), computed once."""
         if photograph not in self.seen:
-            images = self.model.prepare(photograph).contiguous(memory_format=torch.channels_last)
+            images = arranged(self.model, self.model.prepare(photograph))
             with torch.no_grad():
                 self.seen[photograph] = images, self.model(images)[0].cpu()
         return self.seen[photograph]

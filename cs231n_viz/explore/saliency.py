@@ -28,6 +28,7 @@ from cs231n_viz.explore.controls import GAP, dropdown, slider
 from cs231n_viz.explore.gradually import again
 from cs231n_viz.explore.picture import ClickablePicture
 from cs231n_viz.images import sample_images
+from cs231n_viz.layout import arranged
 from cs231n_viz.models import Classifier
 from cs231n_viz.scores import Neuron
 
@@ -106,7 +107,7 @@ class _Saliency:
         model = self.models[network]
         key = (photograph, model.input_size)
         if key not in self.images:
-            self.images[key] = model.prepare(photograph).contiguous(memory_format=torch.channels_last)
+            self.images[key] = arranged(model, model.prepare(photograph))
         return self.images[key]
 
     def _map_of(self, photograph: str, network: str, layer: str) -> np.ndarray:
