@@ -106,7 +106,10 @@ def differentiate(
     model: nn.Module, images: Tensor, score: Callable[[Tensor], Tensor], rules: AbstractContextManager | None = None
 ) -> Tensor:
     """Gradient of each image's score with respect to that image, in eval mode, under ``rules``."""
-    pixels = arranged(model, images.detach().clone()).requires_grad_()
+    pixels = images.detach().clone()
+    if rules is not None or not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
+        pixels = arranged(model, pixels)  # not plain gradients of ResNets: more time goes into copying weights
+    pixels.requires_grad_()
     with torch.enable_grad(), evaluating(model), rules or nullcontext():
         scores = score(pixels)
     if isinstance(rules, Interception):
