@@ -29,7 +29,7 @@ from training import pictures
 from training.files import keep_checkpoint, ship_weights
 
 LAYERS = {"relu1": 0.5, "relu2": 1.0, "relu3": 1.0, "relu5": 1.0, "relu6": 2.0}  # layer -> weight of its relative error
-PIXELS, ADVERSARIAL = 2.0, 0.1
+PIXELS, ADVERSARIAL = 2.0, 0.3
 SEEN = 224  # side in pixels that mini_alexnet looks at
 
 
@@ -57,13 +57,13 @@ def views(images: list[Tensor], random: torch.Generator) -> Tensor:
 
 
 def crop(images: Tensor, state: Tensor) -> Tensor:
-    """A random nine tenths of pictures, at full size: the same for the same state of a generator.
+    """A random part of pictures, half of the side at least, at full size: the same for the same state of a generator.
 
     Without it the grid on which ``mini_alexnet`` looks, four pixels wide, shows in what the generator draws.
     """
     random = torch.Generator()
     random.set_state(state)
-    side = int(torch.randint(round(0.85 * SEEN), SEEN + 1, (), generator=random))
+    side = int(torch.randint(SEEN // 2, SEEN + 1, (), generator=random))
     top, left = torch.randint(0, SEEN - side + 1, (2,), generator=random).tolist()
     part = images[..., top : top + side, left : left + side]
     return F.interpolate(part, size=SEEN, mode="bilinear").contiguous(memory_format=torch.channels_last)
