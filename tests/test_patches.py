@@ -1,7 +1,9 @@
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+from unittest import mock
 
 import pytest
 import torch
@@ -192,6 +194,7 @@ def test_a_cluster_of_two_workers_gives_the_same_bits(model):
     alone = viz.top_patches(model, pictures, "conv5", k=3, batch=4, progress=False)
     vectors = viz.features(model, pictures, "fc7", batch=4, progress=False)
     with (
+        mock.patch.dict(os.environ),  # a cluster leaves settings behind that make every later process slow
         distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
