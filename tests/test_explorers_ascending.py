@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from jupyter_client.manager import start_new_kernel
 from PIL import Image
 from small_networks import small_classifier
 
@@ -380,6 +381,47 @@ async def test_an_interrupt_ends_the_cell_but_not_the_event_loop():
     begin.error = None
     press(explorer, "start")
     await until(lambda: explorer.state == "finished")
+
+
+RUNNING = """
+import time
+import numpy as np, torch
+from cs231n_viz.ascent import Ascent, Step
+from cs231n_viz.explore.ascending import Ascending
+
+def climb():
+    for index in range(100_000):
+        time.sleep(0.02)
+        yield Step(index, float(index), torch.zeros(1, 3, 8, 8))
+
+explorer = Ascending(lambda: Ascent(climb(), 100_000, progress=False), {}, name="climb")
+explorer.start()
+"""
+
+
+def test_the_kernels_interrupt_button_stops_a_run_between_two_cells():
+    manager, client = start_new_kernel()
+
+    def said(code):
+        texts = []
+        client.execute_interactive(code, timeout=60, output_hook=lambda m: texts.append(m["content"].get("text", "")))
+        return "".join(texts)
+
+    try:
+        assert "Error" not in said(RUNNING)
+        for _ in range(20):  # between two ticks, for a twentieth of the time, the kernel is deaf
+            manager.interrupt_kernel()
+            time.sleep(0.2)
+            state, made = said("print(explorer.state, len(explorer.scores))").split()
+            if state != "running":
+                break
+        assert state == "stopped"
+        assert int(made) > 0
+        assert said("print(len(explorer.scores), explorer.controls['start'].disabled)").split() == [made, "False"]
+        assert said("explorer.start(); print(explorer.state)").strip() == "running"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 class Clock:

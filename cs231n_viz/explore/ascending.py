@@ -12,7 +12,7 @@ The buttons are ``controls["start"]``, ``"pause"`` (which then resumes), ``"stop
 done by the methods :meth:`Ascending.start`, ``pause``, ``resume``, ``stop``, ``save``, and ``finish`` for a cell that
 wants the end result. Inside a running event loop a few steps are made at a time, so that the page follows and buttons
 are heard; in plain Python ``start`` runs to the end. A control that ``begin`` takes stops a run when it is moved; any
-other control only changes how the run is drawn.
+other control only changes how the run is drawn. The kernel's interrupt button stops a run too.
 """
 
 import asyncio
@@ -199,7 +199,8 @@ class Ascending(Explorer):
         if turn == self._turn and self.state == "running":
             self._step_due = self._due = True
             try:
-                self.flush()
+                with gradually.interruptible(self.stop):
+                    self.flush()
             except KeyboardInterrupt:  # out of a callback it would end the event loop, and the kernel with it
                 self.update()
 
@@ -234,7 +235,7 @@ class Ascending(Explorer):
             self.step = step
             self.scores.append(step.score)
             now = time.perf_counter()
-            if 2 * now - before > end:  # another step would take as long
+            if self.state != "running" or 2 * now - before > end:  # another step would take as long
                 return
             before = now
         if self.step is None:

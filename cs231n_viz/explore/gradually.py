@@ -1,6 +1,10 @@
 """For explorers whose picture takes longer than a moment: one more drawing, after whatever else is waiting."""
 
 import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from cs231n_viz.explore.base import Explorer
 
@@ -19,3 +23,20 @@ def again(explorer: Explorer) -> None:
         explorer.update()
     else:
         loop.call_later(PAUSE, explorer.update)
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the kernel's interrupt button call ``stop`` while steps are made between two cells.
+
+    A kernel that runs no cell ignores interrupts; while a cell runs they belong to the cell.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
