@@ -3,7 +3,7 @@ r"""Train the two classifiers that ship with the course, on a CPU, resumably.
 The recipe: random affine and colour changes, CutMix on half of the batches until the last epochs, classes drawn by
 a power of their size, AdamW under a one-cycle schedule, small pictures first and large ones last, and the soft labels
 of an ImageNet SqueezeNet that was fine-tuned with this same script. What ships was trained in two rounds, the second
-from the weights of the first:
+from the weights of the first; the last layer of mini_vgg then once more (see ``training.last_layer``):
 
     python -m training.classifiers ROOT --network squeezenet1_1
     python -m training.classifiers ROOT --network mini_alexnet --teacher runs/squeezenet1_1/last.pt
@@ -12,7 +12,8 @@ from the weights of the first:
         --start runs/mini_alexnet/last.pt --epochs 32 --lr 2e-3 --out runs/second
     python -m training.classifiers ROOT --network mini_vgg --teacher runs/squeezenet1_1/last.pt \
         --start runs/mini_vgg/last.pt --epochs 10 --lr 1.5e-3 --out runs/second
-    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/second/mini_vgg/last.pt
+    python -m training.last_layer ROOT runs/second/mini_vgg/last.pt --out runs/third
+    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/third/mini_vgg/last.pt
 """
 
 import argparse

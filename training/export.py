@@ -1,6 +1,6 @@
 """Turn trained checkpoints into the files that ship: folded, in half precision, measured, with a model card.
 
-    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/second/mini_vgg/last.pt
+    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/third/mini_vgg/last.pt
 
 Everything a card says is measured here, on the very file that ships: held-out accuracy by data set, the answers on
 the bundled photographs (which were never trained on) and how smooth the first filters are.
@@ -69,6 +69,7 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
         f"- sha256: `{sha}`",
         f"- made by: {_command(state['command'])}, then `python -m training.export`",
         *_earlier(state),
+        *_last_layer(state),
         f"- seed {state['command']['seed']}, {len(state['history'])} epochs, {_sizes(recipe)}",
         f"- time: {state['seconds'] / 60:.0f} minutes of training on {_machine(state['command'])}",
         "- teacher: an ImageNet SqueezeNet 1.1, fine-tuned on the same pictures by the same script; 70 % of the loss "
@@ -104,6 +105,19 @@ def _earlier(state: dict) -> list[str]:
     before = sum(run["epochs"] for run in runs)
     commands = ", then ".join(_command(run | {"epochs": "None"}) for run in runs)
     return [f"- began with the weights of {before} earlier epochs: {commands}"] if runs else []
+
+
+def _last_layer(state: dict) -> list[str]:
+    """How the last layer was trained again, if it was."""
+    if "last_layer" not in state:
+        return []
+    options = " ".join(f"--{key} {value}" for key, value in state["last_layer"].items() if key != "seconds")
+    minutes = state["last_layer"]["seconds"] / 60
+    return [
+        f"- its last layer was then trained again, {minutes:.0f} minutes: `python -m training.last_layer ROOT "
+        f"CHECKPOINT {options}`, on upright views of classes that Caltech-101 turned, on faces in other places, and "
+        "on small objects; how many of each was chosen by the tables below"
+    ]
 
 
 def _sizes(recipe: Recipe) -> str:
