@@ -79,6 +79,23 @@ def ascend(
                 getattr(image_of, "project", _nothing)()
 
 
+def ascend_carefully(
+    image_of: nn.Module, objective: Objective, *, steps: int, lr: float, rule: Rule, careful: int, short: float
+) -> Iterator[Step]:
+    """``ascend``, in which L-BFGS comes behind ``careful`` steps of Adam of length ``short``, at most a quarter of all.
+
+    It makes no line search: its first steps may leap to black and white, and where a spectrum's picture is saturated
+    no gradient leads back.
+    """
+    first = min(careful, steps // 4) if rule == "lbfgs" else 0
+    if first:
+        for step in ascend(image_of, objective, steps=first, lr=short):
+            if step.index < first:  # the next ascent shows the last picture as its first
+                yield step
+    for step in ascend(image_of, objective, steps=steps - first, lr=lr, rule=rule):
+        yield step._replace(index=first + step.index)
+
+
 def _nothing() -> None:
     pass
 

@@ -47,7 +47,7 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         (features,) = ctx.saved_tensors
-        both = (gradient + gradient.mT) / (features.shape[2] * features.shape[3])
+        both = ((gradient + gradient.mT) / (features.shape[2] * features.shape[3])).to(features)
         if features.is_contiguous(memory_format=torch.channels_last):
             rows = features.permute(0, 2, 3, 1).flatten(1, 2) @ both
             return rows.unflatten(1, features.shape[2:]).permute(0, 3, 1, 2)

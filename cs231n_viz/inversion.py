@@ -15,14 +15,14 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from cs231n_viz.ascent import Ascent, Objective, Rule, Step, ascend
+from cs231n_viz.ascent import Ascent, Objective, Rule, Step, ascend_carefully
 from cs231n_viz.capture import activations
 from cs231n_viz.models import Classifier
 from cs231n_viz.parameterisation import Fourier
 from cs231n_viz.regularisers import sixth_power, total_variation
 from cs231n_viz.scores import check_images
 
-_CAREFUL, _SHORT = 10, 0.02  # steps of Adam before L-BFGS, and their length
+_CAREFUL = {"careful": 10, "short": 0.02}  # steps of Adam before L-BFGS, and their length
 
 
 class Inversion(Ascent):
@@ -107,19 +107,8 @@ def invert(
         "recipe": "invert", "model": model.name, "layer": layer, "steps": steps, "lr": lr, "rule": rule, "tv": tv,
         "sixth": sixth, "beta": beta, "restarts": restarts, "seed": seed,
     }  # fmt: skip
-    climb = _climb(image_of, objective, steps, rule, lr)
+    climb = ascend_carefully(image_of, objective, steps=steps, lr=lr, rule=rule, **_CAREFUL)
     return Inversion(climb, steps + 1, wanted=(model, layer, features), settings=settings, progress=progress)
-
-
-def _climb(image_of: Fourier, objective: Objective, steps: int, rule: Rule, lr: float) -> Iterator[Step]:
-    """An ascent; L-BFGS starts behind a few steps of Adam, as its first ones may leap to black and white for good."""
-    careful = min(_CAREFUL, steps // 4) if rule == "lbfgs" else 0
-    if careful:
-        for step in ascend(image_of, objective, steps=careful, lr=_SHORT):
-            if step.index < careful:  # the next ascent shows the last picture as its first
-                yield step
-    for step in ascend(image_of, objective, steps=steps - careful, lr=lr, rule=rule):
-        yield step._replace(index=careful + step.index)
 
 
 def inversion_objective(

@@ -85,9 +85,9 @@ class JointLoss:
         self.model, self.weights, self.average = model, weights, average
         self.content_layer, self.style_layers = layers[0], tuple(layers[1])
         self.shares = [1 / len(styles)] * len(styles) if style_weights is None else list(style_weights)
-        self.content = self._features(content, [self.content_layer])[self.content_layer]
+        self.content = self._features(content, [self.content_layer])[self.content_layer].to(content)
         found = [self._features(style, self.style_layers) for style in styles]
-        grams = [{layer: gram_matrix(maps) for layer, maps in each.items()} for each in found]
+        grams = [{layer: gram_matrix(maps).to(content) for layer, maps in each.items()} for each in found]
         self.masks = masks
         self.targets = [blended(grams, self.shares)] if masks is None else grams
         self.terms: Terms = {}
@@ -109,14 +109,14 @@ class JointLoss:
 
     def _distance(self, grams: Grams, number: int) -> Tensor:
         targets = self.targets[number]
-        terms = [(grams[name] - target).square().sum() / target.square().sum() for name, target in targets.items()]
+        terms = [(grams[key].to(goal) - goal).square().sum() / goal.square().sum() for key, goal in targets.items()]
         return torch.stack(terms).mean()
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (1, 3, H, W) -> scalar, the sum of the three terms."""
         features = self._features(images, [self.content_layer, *self.style_layers], gradients=True)
         raw = {
-            "content": content_distance(features[self.content_layer], self.content),
+            "content": content_distance(features[self.content_layer].to(images), self.content),
             "style": self.style_distance(features),
             "tv": total_variation(images),
         }

@@ -1,6 +1,7 @@
 """Style transfer: closed forms of the loss, colours, regions, what is refused, and a pair judged by another network."""
 
 from collections import OrderedDict
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from cs231n_viz.images import load_image
 from cs231n_viz.models import load_model, wrap
 from cs231n_viz.neighbours import nearest
 from cs231n_viz.paintings import load_painting
+from cs231n_viz.precision import half_precision
 from cs231n_viz.regularisers import total_variation
 from cs231n_viz.resizing import resized
 from cs231n_viz.style import content_layer_of, style_layers_of, stylize
@@ -110,6 +112,34 @@ def test_the_style_term_is_the_gram_distance_of_the_textures(model, photo, paint
     ).item()
     assert loss.terms["style"] == pytest.approx(wanted, rel=1e-4)
     assert content_distance(2 * torch.ones(3), torch.ones(3)) == 1
+
+
+@pytest.mark.skipif(
+    isinstance(half_precision(torch.device("cpu")), nullcontext), reason="no instructions for bfloat16: full precision"
+)
+def test_half_precision_ends_where_full_precision_does(monkeypatch):
+    vgg, size = load_model("mini_vgg"), (96, 96)
+    photo, painting = resized(load_image("cat")[None], size), resized(load_painting("swirls")[None], size)
+    layers = (content_layer_of(vgg), style_layers_of(vgg))
+    loss = JointLoss(vgg, photo, [painting], layers=layers, weights=(1.0, 10.0, 30.0))
+    reached = {}
+    for native in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda native=native: native)
+        climb = stylize(vgg, photo, painting, size=96, scales=1, steps=60, rule="adam", progress=False)
+        first = next(climb)
+        assert first.score == pytest.approx(-loss(first.image).item(), rel=2e-3 if native else 1e-4)
+        assert first.image.dtype == climb.image.dtype == torch.float32
+        reached[native] = loss(climb.image).item()
+    assert reached[True] < 0.3 * loss(photo).item()
+    assert reached[True] == pytest.approx(reached[False], rel=0.01)
+    assert reached[True] != reached[False]  # the two were computed differently
+
+
+@pytest.mark.parametrize("options", [{"style_scale": 0.5}, {"colours": "histogram"}])
+def test_first_steps_do_not_leap_to_black_and_white(options):
+    options |= {"size": 144, "steps": 20, "progress": False}
+    image = stylize(load_model("mini_vgg"), load_image("astronaut"), load_painting("swirls"), **options).image
+    assert ((image < 0.005) | (image > 0.995)).float().mean() < 0.005
 
 
 def test_styles_are_blended_in_their_gram_matrices_and_weights_are_shares(model, photo, painting):
