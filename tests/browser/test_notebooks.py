@@ -236,6 +236,8 @@ def test_notebook_04_answers_to_its_controls(open_notebook):
     press(slider(cell, "rounds"), "ArrowLeft")  # a fifth round may change nothing, so that the picture stays
     expect(cell.get_by_text("After 4 rounds the IoU is")).to_be_visible()
     with notebook.changes(shown(cell)):
+        press(slider(cell, "rounds"), "Home")
+    with notebook.changes(shown(cell)):
         cell.get_by_label("map", exact=True).select_option("a spot in the middle")
     press(slider(cell, "background"), "End")
     press(slider(cell, "foreground"), "Home")
