@@ -12,6 +12,7 @@ import platform
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from cs231n_viz import filters, load_model
 from cs231n_viz.gallery import Gallery
@@ -28,15 +29,19 @@ SETS = {
 }
 
 
+def folded(state: dict) -> nn.Sequential:
+    """The network of a checkpoint, its batch norms merged into the convolutions."""
+    name, classes = state["name"], len(state["categories"])
+    trained = ARCHITECTURES[name](classes, batch_norm=True, dropout=RECIPES[name].dropout)
+    trained.load_state_dict(state["network"])
+    return fold_batch_norm(trained, ARCHITECTURES[name](classes))
+
+
 def export(checkpoint: Path, folder: Path) -> str:
     """Fold the batch norms of a checkpoint and write it as half-precision safetensors; returns the network's name."""
     state = torch.load(checkpoint, weights_only=True)
-    name, categories = state["name"], state["categories"]
-    recipe = RECIPES[name]
-    trained = ARCHITECTURES[name](len(categories), batch_norm=True, dropout=recipe.dropout)
-    trained.load_state_dict(state["network"])
-    plain = fold_batch_norm(trained, ARCHITECTURES[name](len(categories)))
-    facts = {"categories": categories, "mean": MEAN, "std": STD, "input_size": recipe.input_size}
+    name, plain = state["name"], folded(state)
+    facts = {"categories": state["categories"], "mean": MEAN, "std": STD, "input_size": RECIPES[name].input_size}
     metadata = {"classifier": json.dumps(facts), "format": "pt"}
     ship_weights(plain.state_dict(), folder / f"{name}.safetensors", metadata)
     return name

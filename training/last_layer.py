@@ -26,9 +26,9 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as T
 from tqdm import tqdm
 
-from cs231n_viz.networks import ARCHITECTURES, fold_batch_norm
 from training import augment, pictures
 from training.classifiers import RECIPES, normalise
+from training.export import folded
 from training.files import keep_checkpoint
 
 VIEWS = {"plain": 8000, "upright": 800, "face": 700, "small": 4500}  # of each kind, in a round
@@ -253,14 +253,12 @@ def main() -> None:
     start = time.perf_counter()
     state = torch.load(args.checkpoint, weights_only=True)
     name, categories = state["name"], state["categories"]
-    trained = ARCHITECTURES[name](len(categories), batch_norm=True, dropout=RECIPES[name].dropout)
-    trained.load_state_dict(state["network"])
-    plain = fold_batch_norm(trained, ARCHITECTURES[name](len(categories))).requires_grad_(False).eval()
-    *_, (last, layer) = plain.named_children()
+    network = folded(state).requires_grad_(False).eval()
+    *_, (last, layer) = network.named_children()
     found = pictures.find(args.root)
     labels = torch.tensor([categories.index(label) for _, label in found.train])
     views = Views(pictures.load(found.train), labels, categories, RECIPES[name].input_size, args.seed)
-    seen = features(plain[:-1].to(memory_format=torch.channels_last), views, args.rounds)
+    seen = features(network[:-1].to(memory_format=torch.channels_last), views, args.rounds)
     layer = fit(layer, *seen, epochs=args.epochs, lr=args.lr, keep=args.keep, seed=args.seed)
     state["network"] |= {f"{last}.weight": layer.weight, f"{last}.bias": layer.bias}
     options = {"rounds": args.rounds, "epochs": args.epochs, "lr": args.lr, "keep": args.keep, "seed": args.seed}
