@@ -35,6 +35,11 @@ LISTEN = """() => {
             window.kernelErrors.push(`${message.content.ename}: ${message.content.evalue}`);
     });
 }"""
+# The kernel answers in order, and its messages come in order: behind this answer no earlier error is missing.
+ERRORS = """async () => {
+    await jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestKernelInfo();
+    return window.kernelErrors;
+}"""
 RUN_ALL = """() => {
     window.allCellsRan = undefined;
     jupyterapp.commands.execute("notebook:run-all-cells").then(ok => { window.allCellsRan = Boolean(ok) });
@@ -142,8 +147,11 @@ class LabNotebook:
         self.wait_idle()
 
     def errors(self) -> list[str]:
-        """All errors since the notebook was opened, those of widget callbacks included, as "ValueError: reason"."""
-        return self.page.evaluate("() => window.kernelErrors")
+        """All errors since the notebook was opened, as "ValueError: reason".
+
+        Those of widget callbacks are among them, also of what was clicked a moment ago.
+        """
+        return self.page.evaluate(ERRORS)
 
     @contextmanager
     def changes(self, element: Locator, *, timeout: float = 30) -> Iterator[None]:

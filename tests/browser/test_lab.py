@@ -41,11 +41,11 @@ def test_a_control_moved_in_the_page_changes_the_picture(lab, open_notebook):
 
 @pytest.mark.parametrize("wrapped", ["f", "widgets.Output().capture()(f)"])
 def test_errors_are_seen_also_those_of_callbacks(lab, open_notebook, wrapped):
-    callback = "import ipywidgets as widgets\ndef f(_): raise KeyError('of the callback')"
+    slow = "def f(_):\n    time.sleep(1)\n    raise KeyError('of the callback')"
+    callback = f"import time\nimport ipywidgets as widgets\n{slow}"
     button = f"b = widgets.Button(description='Fail')\nb.on_click({wrapped})\nb"
     notebook = open_notebook(write(lab, "broken.ipynb", callback, button, "raise ValueError('of the cell')"))
     notebook.run_all()
     assert notebook.errors() == ["ValueError: of the cell"]
     notebook.panel.get_by_role("button", name="Fail").click()
-    notebook.wait_idle()
     assert "KeyError: 'of the callback'" in notebook.errors()
