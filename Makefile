@@ -82,7 +82,9 @@ train: $(STAMP) ## Train and export the shipped networks again, from the picture
 	$(PY) -m training.classifiers $(DATA) --network mini_vgg $(TEACHER) --start runs/mini_vgg/last.pt \
 		--epochs 10 --lr 1.5e-3 --out runs/second
 	$(PY) -m training.last_layer $(DATA) runs/second/mini_vgg/last.pt --out runs/third
-	$(PY) -m training.export $(DATA) runs/second/mini_alexnet/last.pt runs/third/mini_vgg/last.pt
+	$(PY) -m training.export $(DATA) runs/third/mini_vgg/last.pt
+	$(PY) -m training.upper_layers $(DATA) runs/second/mini_alexnet/last.pt $(TEACHER) --out runs/third
+	$(PY) -m training.export $(DATA) runs/third/mini_alexnet/last.pt
 	$(PY) -m training.generator $(DATA)
 	$(PY) -m training.generator $(DATA) --export data/weights
 	$(PY) -m training.fast_style $(DATA)

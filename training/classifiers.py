@@ -3,7 +3,8 @@ r"""Train the two classifiers that ship with the course, on a CPU, resumably.
 The recipe: random affine and colour changes, CutMix on half of the batches until the last epochs, classes drawn by
 a power of their size, AdamW under a one-cycle schedule, small pictures first and large ones last, and the soft labels
 of an ImageNet SqueezeNet that was fine-tuned with this same script. What ships was trained in two rounds, the second
-from the weights of the first; the last layer of mini_vgg then once more (see ``training.last_layer``):
+from the weights of the first; then the last layer of mini_vgg once more (see ``training.last_layer``), and with its
+help the layers of mini_alexnet behind pool2 (see ``training.upper_layers``):
 
     python -m training.classifiers ROOT --network squeezenet1_1
     python -m training.classifiers ROOT --network mini_alexnet --teacher runs/squeezenet1_1/last.pt
@@ -13,7 +14,10 @@ from the weights of the first; the last layer of mini_vgg then once more (see ``
     python -m training.classifiers ROOT --network mini_vgg --teacher runs/squeezenet1_1/last.pt \
         --start runs/mini_vgg/last.pt --epochs 10 --lr 1.5e-3 --out runs/second
     python -m training.last_layer ROOT runs/second/mini_vgg/last.pt --out runs/third
-    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/third/mini_vgg/last.pt
+    python -m training.export ROOT runs/third/mini_vgg/last.pt
+    python -m training.upper_layers ROOT runs/second/mini_alexnet/last.pt --teacher runs/squeezenet1_1/last.pt \
+        --out runs/third
+    python -m training.export ROOT runs/third/mini_alexnet/last.pt
 """
 
 import argparse
@@ -91,6 +95,19 @@ def normalise(images: Tensor) -> Tensor:
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
+def load_teacher(path: Path, classes: int) -> nn.Module:
+    """The fine-tuned SqueezeNet of a checkpoint, for its soft labels."""
+    teacher = squeezenet1_1(num_classes=classes)
+    teacher.classifier[2] = nn.Identity()
+    teacher.load_state_dict(torch.load(path, weights_only=True)["network"])
+    return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def seen_by_teacher(views: Tensor) -> Tensor:
+    """Views at the size that the teacher was trained on, if they are larger."""
+    return F.interpolate(views, size=144, mode="bilinear", antialias=True) if views.shape[-1] > 144 else views
+
+
 def loss_of(logits: Tensor, labels: Tensor, others: Tensor, share: float, soft: Tensor | None) -> Tensor:
     """Smoothed cross-entropy of a CutMix batch; with a teacher, mostly its soft labels at temperature 2."""
     hard = share * F.cross_entropy(logits, labels, label_smoothing=0.1)
@@ -119,7 +136,7 @@ class Run:
         self.lr = args.lr or self.recipe.lr
         self.optimizer = torch.optim.AdamW(self._groups(), lr=self.lr)
         self.schedule = self._schedule(self.epochs * self.batches)
-        self.teacher = self._teacher(args.teacher) if args.teacher else None
+        self.teacher = load_teacher(args.teacher, len(self.categories)) if args.teacher else None
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self.earlier: list[dict] = []  # commands of the runs that this one goes on from
@@ -138,13 +155,6 @@ class Run:
     def _schedule(self, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
         one_cycle = torch.optim.lr_scheduler.OneCycleLR
         return one_cycle(self.optimizer, self.lr, total_steps=steps + 1, pct_start=0.15)
-
-    def _teacher(self, path: Path) -> nn.Module:
-        state = torch.load(path, weights_only=True)
-        teacher = squeezenet1_1(num_classes=len(self.categories))
-        teacher.classifier[2] = nn.Identity()
-        teacher.load_state_dict(state["network"])
-        return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def _start(self, state: dict) -> None:
         self.network.load_state_dict(state["network"])
@@ -190,9 +200,8 @@ class Run:
         views = normalise(views)
         soft = None
         if self.teacher:
-            small = F.interpolate(views, size=144, mode="bilinear", antialias=True) if views.shape[-1] > 144 else views
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                soft = (self.teacher(small).float() / 2).softmax(1)
+                soft = (self.teacher(seen_by_teacher(views)).float() / 2).softmax(1)
         return views, labels, others, share, soft
 
     def size(self, epoch: int) -> int:

@@ -1,6 +1,6 @@
 """Turn trained checkpoints into the files that ship: folded, in half precision, measured, with a model card.
 
-    python -m training.export ROOT runs/second/mini_alexnet/last.pt runs/third/mini_vgg/last.pt
+    python -m training.export ROOT runs/third/mini_alexnet/last.pt runs/third/mini_vgg/last.pt
 
 Everything a card says is measured here, on the very file that ships: held-out accuracy by data set, the answers on
 the bundled photographs (which were never trained on) and how smooth the first filters are.
@@ -75,6 +75,7 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
         f"- made by: {_command(state['command'])}, then `python -m training.export`",
         *_earlier(state),
         *_last_layer(state),
+        *_upper_layers(state),
         f"- seed {state['command']['seed']}, {len(state['history'])} epochs, {_sizes(recipe)}",
         f"- time: {state['seconds'] / 60:.0f} minutes of training on {_machine(state['command'])}",
         "- teacher: an ImageNet SqueezeNet 1.1, fine-tuned on the same pictures by the same script; 70 % of the loss "
@@ -122,6 +123,20 @@ def _last_layer(state: dict) -> list[str]:
         f"- its last layer was then trained again, {minutes:.0f} minutes: `python -m training.last_layer ROOT "
         f"CHECKPOINT {options}`, on upright views of classes that Caltech-101 turned, on faces in other places, and "
         "on small objects; how many of each was chosen by the tables below"
+    ]
+
+
+def _upper_layers(state: dict) -> list[str]:
+    """How the layers behind pool2 were trained again, if they were."""
+    if "upper_layers" not in state:
+        return []
+    options = " ".join(f"--{key} {value}" for key, value in state["upper_layers"].items() if key != "seconds")
+    minutes = state["upper_layers"]["seconds"] / 60
+    return [
+        f"- its layers behind pool2 were then trained again, {minutes:.0f} minutes: `python -m training.upper_layers "
+        f"ROOT CHECKPOINT --teacher CHECKPOINT {options}`, on upright views of classes that Caltech-101 turned, on "
+        "faces in other places, on small objects and on flowers of other hues; how many of each was chosen by the "
+        "tables below"
     ]
 
 

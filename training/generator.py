@@ -156,7 +156,7 @@ class Run:
 
     def train(self, images: list[Tensor]) -> None:
         """Go on from where the checkpoint stands to the last step."""
-        if self.step == 0:
+        if self.step == 0 or self.args.remeasure:
             self.measure_codes(images)
         start, kept = time.perf_counter(), self.seconds
         left, total = range(self.step, self.args.steps), self.args.steps
@@ -259,6 +259,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--remeasure", action="store_true", help="going on, after mini_alexnet has changed")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="checkpoints; a second call resumes")
     parser.add_argument("--export", type=Path, help="write the weights and their card into this folder, do not train")
     args = parser.parse_args()

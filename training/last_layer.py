@@ -89,12 +89,13 @@ class Views:
         usual = {k for k in range(len(categories)) if each[k] > self.counts[k] / 2}  # of other classes, single ones
         self.turned = [(row, angle) for row, angle in self.turned if int(labels[row]) in usual]
         people = {categories.index(name) for name in WITH_PEOPLE if name in categories}
+        self.flowers = (labels == categories.index("flower")).nonzero()[:, 0].tolist() if "flower" in categories else []
         self.face_label = categories.index("Faces")
         self.faces = find_faces(images, [row for row in range(len(images)) if int(labels[row]) in people])
 
     def batches(self, kind: str, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """``count`` views of a kind, with changed colours, by the batch."""
-        if not {"upright": self.turned, "face": self.faces}.get(kind, True):
+        if not {"upright": self.turned, "face": self.faces, "recoloured": self.flowers}.get(kind, True):
             raise ValueError(f"no picture to draw {kind} views from; wanted Caltech-101 and Imagenette as they come")
         for start in range(0, count, _BATCH):
             wanted = min(_BATCH, count - start)
@@ -103,7 +104,12 @@ class Views:
                 views = augment.random_views([self.images[row] for row in rows], self.size, self.random)
                 labels = self.labels[rows]
             else:
-                draw = {"upright": self._upright, "face": self._face, "small": self._small}[kind]
+                draw = {
+                    "upright": self._upright,
+                    "face": self._face,
+                    "small": self._small,
+                    "recoloured": self._recoloured,
+                }[kind]
                 made = [draw() for _ in range(wanted)]
                 views = torch.stack([view for view, _ in made])
                 labels = torch.tensor([label for _, label in made])
@@ -150,6 +156,12 @@ class Views:
         row = int(torch.multinomial(1 / self.counts[self.labels], 1, generator=self.random))
         piece, share = self._part(self.images[row], 0.7), self._between(0.4, 0.8)
         return self._pasted(piece, share, round_=self._between(0, 1) < 0.5), int(self.labels[row])
+
+    def _recoloured(self) -> tuple[Tensor, int]:
+        """A flower whose hue was turned: those of Flowers-17 are white, yellow and blue, hardly ever red."""
+        row = self.flowers[self._below(len(self.flowers))]
+        view = augment.random_views([self.images[row]], self.size, self.random)[0]
+        return T.adjust_hue(view.clamp(0, 1), self._between(-0.5, 0.5)), int(self.labels[row])
 
     def _pasted(self, piece: Tensor, share: float, *, round_: bool) -> Tensor:
         """A part of a random picture with a piece on it that has soft edges and is ``share`` of its side long."""
