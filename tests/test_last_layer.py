@@ -80,10 +80,23 @@ def test_small_views_draw_every_class_alike_often(monkeypatch):
     assert counts.min() > 70
 
 
+def test_recoloured_views_show_flowers_in_all_hues(monkeypatch):
+    monkeypatch.setattr(last_layer, "find_faces", lambda images, rows: [])
+    red = torch.tensor([200, 20, 20], dtype=torch.uint8)[:, None, None].expand(3, 40, 40).contiguous()
+    views = Views([red, red], torch.tensor([0, 1]), ["Faces", "flower"], 24, seed=0)
+    images, labels = zip(*(views._recoloured() for _ in range(40)), strict=True)
+    assert set(labels) == {1}
+    colours = torch.stack(images).mean((2, 3))
+    assert set(colours.argmax(1).tolist()) == {0, 1, 2}
+    assert colours.amax(1).std() < 0.01  # as light as before
+
+
 def test_where_nothing_can_be_drawn_it_is_said(monkeypatch):
     views = made(monkeypatch, faces=())
     with pytest.raises(ValueError, match="no picture to draw face views from"):
         next(views.batches("face", 3))
+    with pytest.raises(ValueError, match="no picture to draw recoloured views from"):
+        next(views.batches("recoloured", 3))
 
 
 def test_faces_are_found_where_they_are():

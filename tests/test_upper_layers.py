@@ -1,3 +1,5 @@
+import copy
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ from torch import nn
 from cs231n_viz.networks import ARCHITECTURES
 from training import last_layer, pictures, upper_layers
 from training.export import folded
-from training.upper_layers import VIEWS, between, drawing, merged, split, tune
+from training.upper_layers import VIEWS, Stage, drawing, merged, split, tune
 
 
 def checkpoint(name="mini_alexnet", classes=4, *, seed=0):
@@ -41,15 +43,20 @@ def test_merging_the_batch_norms_leaves_the_answers_as_they_were(name):
 
 def test_common_classes_and_kinds_are_drawn_as_often_as_wanted():
     labels = torch.tensor([0] * 40 + [1] * 160)
-    kinds = torch.zeros(200, dtype=torch.long)
-    chances, length = drawing(torch.cat([labels, labels]), torch.cat([kinds, kinds + 3]))
+    kinds = torch.arange(5).repeat_interleave(200)
+    stage = Stage("pool2", 1, {"plain": 1.2, "small": 0.9}, {"plain": 0.15, "small": 0.2})
+    chances, length = drawing(labels.repeat(5), kinds, stage)
     assert length == int(200 * (1.2 + 0.9))
-    assert chances[:200].sum() / chances[200:].sum() == pytest.approx(1.2 / 0.9)
-    assert chances[199] / chances[0] == pytest.approx(16**0.15)  # views of a class come by the root of its size
-    assert chances[-1] / chances[200] == pytest.approx(16**0.2)
+    per_kind = chances.view(5, 200)
+    assert per_kind.sum(1).tolist() == pytest.approx([240, 0, 0, 180, 0])
+    assert per_kind[0, -1] / per_kind[0, 0] == pytest.approx(16**0.15)  # views of a class come by the root of its size
+    assert per_kind[3, -1] / per_kind[3, 0] == pytest.approx(16**0.2)
 
 
-def recorded(classes=4, count=96):
+EVERYTHING = Stage("pool2", 30, dict.fromkeys(VIEWS, 1.0), {})
+
+
+def recorded(classes=4, count=100):
     """Inputs whose label is plain to see, in a channel of its own; soft labels that say the same of plain views."""
     random = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % classes
@@ -63,42 +70,40 @@ def recorded(classes=4, count=96):
 
 def test_tuning_learns_the_labels_and_repeats_itself():
     seen = recorded()
-    upper = split(merged(checkpoint(), dropout=0.1))[1]
-    before = {key: value.clone() for key, value in upper.state_dict().items()}
-    tuned, again = (tune(upper, seen, epochs=30, lr=3e-3, seed=1) for _ in range(2))
-    for key, value in upper.state_dict().items():
-        assert torch.equal(value, before[key]), key
-        if "running" in key:
-            assert torch.equal(tuned.state_dict()[key], value), key
+    before = split(merged(checkpoint(), dropout=0.1))[1]
+    tuned, again = copy.deepcopy(before), copy.deepcopy(before)
+    for upper in (tuned, again):
+        tune(upper, seen, EVERYTHING, lr=3e-3, seed=1)
     for key, value in tuned.state_dict().items():
         assert torch.equal(value, again.state_dict()[key]), key
+        if "running" in key:
+            assert torch.equal(value, before.state_dict()[key]), key
 
     def right(layers):
         with torch.no_grad():
             return (layers(seen["inputs"].float()).argmax(1) == seen["labels"]).float().mean()
 
-    assert right(upper) < 0.5
+    assert right(before) < 0.5
     assert right(tuned) == 1
+
+
+def test_a_stage_changes_the_layers_behind_its_own():
+    upper = split(merged(checkpoint()))[1]
+    before = copy.deepcopy(upper.state_dict())
+    tune(upper, recorded(), Stage("flatten", 1, {"plain": 1.0}, {}), lr=1e-3, seed=1)
+    changed = {key for key, value in upper.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed == {f"fc{number}.{kind}" for number in (6, 7, 8) for kind in ("weight", "bias")}
 
 
 def test_soft_labels_have_their_say_on_plain_views_most():
     seen = recorded()
     seen["soft"] = seen["soft"].roll(1, dims=1)  # they contradict the labels
     upper = split(merged(checkpoint()))[1]
-    tuned = tune(upper, seen, epochs=30, lr=3e-3, seed=1)
+    tune(upper, seen, EVERYTHING, lr=3e-3, seed=1)
     with torch.no_grad():
-        said = tuned(seen["inputs"].float()).argmax(1)
+        said = upper(seen["inputs"].float()).argmax(1)
     plain = seen["kinds"] == 0
     assert (said[plain] == (seen["labels"][plain] + 1) % 4).float().mean() > 0.9
-
-
-def test_between_two_states_lies_a_line():
-    old = {"kept": torch.ones(2), "moved": torch.zeros(2), "count": torch.tensor(3)}
-    new = {"moved": torch.tensor([1.0, 2.0]), "count": torch.tensor(5)}
-    found = between(old, new, 0.25)
-    assert torch.equal(found["kept"], torch.ones(2))
-    assert found["moved"].tolist() == [0.25, 0.5]
-    assert found["count"] == 3
 
 
 def test_only_the_layers_behind_pool2_change_and_nothing_is_done_twice(root, tmp_path, monkeypatch):  # noqa: F811
@@ -109,6 +114,8 @@ def test_only_the_layers_behind_pool2_change_and_nothing_is_done_twice(root, tmp
     before = run_for(root, tmp_path / "runs", 1, monkeypatch)
     network = folded(before)
     monkeypatch.setattr(upper_layers, "VIEWS", dict.fromkeys(VIEWS, 8))
+    stages = tuple(dataclasses.replace(stage, epochs=1) for stage in upper_layers.STAGES)
+    monkeypatch.setattr(upper_layers, "STAGES", stages)
     monkeypatch.setattr(upper_layers, "ProcessPoolExecutor", lambda *_, mp_context: ThreadPoolExecutor(1))
     monkeypatch.setattr(upper_layers, "load_model", lambda _: SimpleNamespace(network=network, input_size=32))
     monkeypatch.setattr(upper_layers, "load_teacher", lambda *_: network)
@@ -116,23 +123,23 @@ def test_only_the_layers_behind_pool2_change_and_nothing_is_done_twice(root, tmp
     monkeypatch.setattr(last_layer, "find_faces", lambda images, rows: [(row, (10, 10, 20, 20))])
     out = tmp_path / "third/mini_vgg"
 
-    def call(share):
+    def call(lr):
         given = [str(root), str(tmp_path / "runs/mini_vgg/last.pt"), "--teacher", "none", "--shards", "2"]
-        given += ["--epochs", "1", "--share", str(share), "--out", str(tmp_path / "third")]
+        given += ["--lr", str(lr), "--out", str(tmp_path / "third")]
         monkeypatch.setattr("sys.argv", ["upper_layers", *given])
         upper_layers.main()
         return torch.load(out / "last.pt", weights_only=True), {
             file.name: file.stat().st_mtime_ns for file in out.glob("*.pt")
         }
 
-    after, files = call(1.0)
-    assert set(files) == {"views_0.pt", "views_1.pt", "tuned.pt", "last.pt"}
+    after, files = call(3e-4)
+    assert set(files) == {"views_0.pt", "views_1.pt", "stage_1.pt", "stage_2.pt", "last.pt"}
     assert after["upper_layers"]["shards"] == 2
     old, new = folded(before).state_dict(), folded(after).state_dict()
     kept = {key for key in old if torch.allclose(old[key], new[key], rtol=1e-4, atol=1e-7)}
     assert kept == {f"conv{name}.{kind}" for name in ("1_1", "2_1") for kind in ("weight", "bias")}
 
-    back, later = call(0.0)
-    for key, value in folded(back).state_dict().items():
-        torch.testing.assert_close(value, old[key], rtol=1e-4, atol=1e-6)
+    again, later = call(1.0)  # nothing is left to do that this step size could spoil
+    for key, value in folded(again).state_dict().items():
+        assert torch.equal(value, new[key]), key
     assert {name for name in files if later[name] != files[name]} == {"last.pt"}
