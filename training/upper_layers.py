@@ -2,17 +2,20 @@ r"""Train all layers of a classifier behind pool2 again, on views that its data 
 
 mini_alexnet's last layer alone cannot learn from the views of ``training.last_layer`` what mini_vgg's can: its
 convolutions do not tell a face in the street from a French horn. So they are trained as well, all but the first two,
-whose filters are fine as they are. What pool2 makes of each view is recorded once; an epoch then takes a minute. Plain
-views also keep the answers of the network as it was, of the teacher and of the mini_vgg that ships, which has learned
-from such views already; the other views have mini_vgg's alone. How many views of each kind was chosen by the accuracy
-on held-out pictures and by the answers on the photographs that come with the course:
+whose filters are fine as they are. What pool2 makes of each view is recorded once (6 GB; twice that in memory); an
+epoch then takes three minutes. Plain and upright views also keep the answers of the network as it was, of the teacher
+and of the mini_vgg that ships, which has learned from such views already; the other views have mini_vgg's alone. How
+many views of each kind was chosen by the accuracy on held-out pictures and by the answers on the photographs that come
+with the course:
 
     python -m training.upper_layers ROOT runs/second/mini_alexnet/last.pt \
         --teacher runs/squeezenet1_1/last.pt --out runs/third
     python -m training.export ROOT runs/third/mini_alexnet/last.pt
 
-Source: Kang et al., "Decoupling representation and classifier", ICLR 2020, arXiv:1910.09217, section 4 (two stages:
-what a layer sees is learned from classes drawn alike, what is made of it then from another sampling).
+Source: Kang et al., "Decoupling representation and classifier", ICLR 2020, arXiv:1910.09217, section 4 (two stages,
+each with a sampling of its own).
+Differs from the paper: there the classifier is trained again on classes drawn alike; here the convolutions see rare
+classes and small objects more often than they come, and the linear layers learn how common they are.
 """
 
 import argparse
@@ -54,7 +57,7 @@ class Stage:
     common: dict[str, float]  # and in proportion to the size of their class ** this
 
 
-# What a layer learns gains from rare classes and hard views; what is made of it, from classes as they come.
+# Convolutions gain from rare classes and hard views; what is made of them, from classes nearly as they come.
 STAGES = (
     Stage("pool2", 4, {"plain": 1.2, "upright": 1.0, "face": 1.0, "small": 0.9}, {"plain": 0.15, "small": 0.2}),
     Stage(
