@@ -28,6 +28,15 @@ SETS = {
     "flowers": ("flowers, a random fifth", "VGG Flowers-17 / -102, for research"),
 }
 
+_SCRIPTS = {  # script -> the layers that it trains again, what else it is given, its other views
+    "last_layer": ("its last layer was", "", "and on small objects"),
+    "upper_layers": (
+        "its layers behind pool2 were",
+        "--teacher CHECKPOINT ",
+        "on small objects and on flowers of other hues",
+    ),
+}
+
 
 def folded(state: dict) -> nn.Sequential:
     """The network of a checkpoint, its batch norms merged into the convolutions."""
@@ -74,8 +83,7 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
         f"- sha256: `{sha}`",
         f"- made by: {_command(state['command'])}, then `python -m training.export`",
         *_earlier(state),
-        *_last_layer(state),
-        *_upper_layers(state),
+        *_trained_again(state),
         f"- seed {state['command']['seed']}, {len(state['history'])} epochs, {_sizes(recipe)}",
         f"- time: {state['seconds'] / 60:.0f} minutes of training on {_machine(state['command'])}",
         "- teacher: an ImageNet SqueezeNet 1.1, fine-tuned on the same pictures by the same script; 70 % of the loss "
@@ -113,31 +121,18 @@ def _earlier(state: dict) -> list[str]:
     return [f"- began with the weights of {before} earlier epochs: {commands}"] if runs else []
 
 
-def _last_layer(state: dict) -> list[str]:
-    """How the last layer was trained again, if it was."""
-    if "last_layer" not in state:
-        return []
-    options = " ".join(f"--{key} {value}" for key, value in state["last_layer"].items() if key != "seconds")
-    minutes = state["last_layer"]["seconds"] / 60
-    return [
-        f"- its last layer was then trained again, {minutes:.0f} minutes: `python -m training.last_layer ROOT "
-        f"CHECKPOINT {options}`, on upright views of classes that Caltech-101 turned, on faces in other places, and "
-        "on small objects; how many of each was chosen by the tables below"
-    ]
-
-
-def _upper_layers(state: dict) -> list[str]:
-    """How the layers behind pool2 were trained again, if they were."""
-    if "upper_layers" not in state:
-        return []
-    options = " ".join(f"--{key} {value}" for key, value in state["upper_layers"].items() if key != "seconds")
-    minutes = state["upper_layers"]["seconds"] / 60
-    return [
-        f"- its layers behind pool2 were then trained again, {minutes:.0f} minutes: `python -m training.upper_layers "
-        f"ROOT CHECKPOINT --teacher CHECKPOINT {options}`, on upright views of classes that Caltech-101 turned, on "
-        "faces in other places, on small objects and on flowers of other hues; how many of each was chosen by the "
-        "tables below"
-    ]
+def _trained_again(state: dict) -> list[str]:
+    """How some layers were trained again, by another script, if they were."""
+    lines = []
+    for script, (layers, given, views) in _SCRIPTS.items():
+        if script in state:
+            options = " ".join(f"--{key} {value}" for key, value in state[script].items() if key != "seconds")
+            lines.append(
+                f"- {layers} then trained again, {state[script]['seconds'] / 60:.0f} minutes: `python -m "
+                f"training.{script} ROOT CHECKPOINT {given}{options}`, on upright views of classes that Caltech-101 "
+                f"turned, on faces in other places, {views}; how many of each was chosen by the tables below"
+            )
+    return lines
 
 
 def _sizes(recipe: Recipe) -> str:
