@@ -45,6 +45,7 @@ def integrated_gradients(
     *,
     baseline: Tensor | float = 0.0,
     steps: int = 64,
+    complete: bool = True,
 ) -> Tensor:
     """Which values made the logit rise on the way from a baseline to the picture?
 
@@ -54,24 +55,57 @@ def integrated_gradients(
         targets: Class index, or (N,) of them.
         baseline: Where the straight path begins: one value, (3, H, W) or (N, 3, H, W); black if omitted.
         steps: Gradients along the path, at the nodes of Gauss and Legendre.
+        complete: Weigh them so that the sum is right. The slope of a network of ReLUs jumps at many places on the
+            path, and the plain rule misses the rise of the logit by some percent at 64 steps; but that rise is known,
+            from two forward passes. So the weights are changed by as little as makes the sum right, in least squares:
+            by some percent, which costs the map next to nothing (distance from the limit of many steps, bundled
+            photographs and ``mini_alexnet``: 2.5 % in place of 2.3). Without it, ``completeness_error`` tells the
+            error of the integration.
 
     Returns:
-        (N, 3, H, W), signed, in logits. Their sum is the rise of the logit, up to the error of the integration that
-        ``completeness_error`` measures.
+        (N, 3, H, W), signed, in logits. Their sum is the rise of the logit, if ``complete`` and if no weight has to
+        become negative for it; ``completeness_error`` measures what is missing.
 
-    Source: Sundararajan et al., arXiv:1703.01365, eq. 1; eq. 3 for the sum.
-    Differs from the paper: Gauss and Legendre's nodes in place of an even Riemann sum, for a smaller error.
+    Source: Sundararajan et al., arXiv:1703.01365, eq. 1; eq. 3 for the sum. The weights are those of a control variate
+        (Deville & Särndal, "Calibration Estimators in Survey Sampling", JASA 87, 1992).
+    Differs from the paper: Gauss and Legendre's nodes in place of an even Riemann sum, for a smaller error; the
+        weights.
     """
     images = check_images(images)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     start = check_baseline(baseline, images)
+    way = images - start
     nodes, weights = np.polynomial.legendre.leggauss(steps)
-    total = torch.zeros_like(images)
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        point = start + float(node) * (images - start)
-        total += float(weight) * differentiate(model, point, lambda pixels: class_scores(model, pixels, targets))
-    return total * (images - start)
+    weights, slopes = torch.from_numpy(weights / 2).to(images)[:, None], []
+    mean, sloped = torch.zeros_like(images), torch.zeros_like(images)
+    for node, weight in zip((nodes + 1) / 2, weights, strict=True):
+        point = start + float(node) * way
+        found = weight * differentiate(model, point, lambda pixels: class_scores(model, pixels, targets))
+        mean += found
+        slopes.append((found * way).flatten(1).sum(1) / weight)
+        sloped += found * slopes[-1].view(-1, 1, 1, 1)
+    if complete and steps > 1:
+        tilt, average = _tilt(torch.stack(slopes), weights, _ends(model, images, start, targets))
+        mean = mean + tilt * (sloped - average * mean)
+    return mean * way
+
+
+def _tilt(slopes: Tensor, weights: Tensor, ends: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The tilt t that makes Σ wₖ (1 + t (sₖ - s̄)) sₖ the rise, and s̄ = Σ wₖ sₖ: for slopes (K, N), (N, 1, 1, 1) each.
+
+    The tilt stops where a weight would become negative. It is 0 where rounding explains what is missing or that the
+    slopes differ.
+    """
+    first, last = ends
+    rounding = torch.finfo(slopes.dtype).eps
+    average = (weights * slopes).sum(0)
+    missing, above = last - first - average, slopes - average
+    tilt = missing / (weights * above.square()).sum(0)
+    tilt = tilt.clamp(-1 / above.amax(0), -1 / above.amin(0))
+    exact = missing.abs() <= 32 * rounding * torch.maximum(first.abs(), last.abs())
+    alike = above.abs().amax(0) <= rounding**0.5 * slopes.abs().amax(0)
+    return torch.where(exact | alike, 0, tilt).view(-1, 1, 1, 1), average.view(-1, 1, 1, 1)
 
 
 def expected_gradients(
@@ -110,7 +144,6 @@ def expected_gradients(
     return total / samples
 
 
-@torch.no_grad()
 def completeness_error(
     model: nn.Module, images: Tensor, targets: Targets, attribution: Tensor, *, baseline: Tensor | float = 0.0
 ) -> Tensor:
@@ -128,7 +161,14 @@ def completeness_error(
     """
     images = check_images(images)
     start = check_baseline(baseline, images)
-    with evaluating(model):
-        rise = class_scores(model, images, targets) - class_scores(model, start, targets)
+    first, last = _ends(model, images, start, targets)
+    rise = last - first
     error = (attribution.flatten(1).sum(1) - rise).abs()
     return torch.where(error == 0, 0, error / rise.abs())
+
+
+@torch.no_grad()
+def _ends(model: nn.Module, images: Tensor, start: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    """The logits at both ends of the path, (N,) each."""
+    with evaluating(model):
+        return class_scores(model, start, targets), class_scores(model, images, targets)

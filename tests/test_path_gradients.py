@@ -1,11 +1,12 @@
 """Averages of gradients, on networks whose answers are known."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import cs231n_viz as viz
-from benchmarks.explicit import classifier, pictures, relative_error
+from benchmarks.explicit import NETWORKS, classifier, pictures, relative_error
 
 X = pictures(2, 6)
 BASES = pictures(4, 6, seed=9)
@@ -65,6 +66,61 @@ def test_integrated_gradients_of_a_quadratic_in_closed_form(baseline, steps):
     found = viz.integrated_gradients(model, X, 1, baseline=baseline, steps=steps)
     assert relative_error(found, right) <= 1e-12
     assert viz.completeness_error(model, X, 1, found, baseline=baseline).max() <= 1e-12
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_integrated_gradients_are_complete_on_every_network(name):
+    model, images = classifier(name), pictures(1, NETWORKS[name][0])
+    found = viz.integrated_gradients(model, images, 4)
+    assert viz.completeness_error(model, images, 4, found).max() <= 1e-10
+
+
+def test_the_plain_rule_is_not_complete_and_little_moves_to_make_it_so():
+    model, images = classifier("mini_vgg"), pictures(2, 32)
+    whole, plain = (viz.integrated_gradients(model, images, 4, complete=complete) for complete in (True, False))
+    assert viz.completeness_error(model, images, 4, plain).min() > 1e-3
+    assert viz.completeness_error(model, images, 4, whole).max() <= 1e-10
+    assert relative_error(whole, plain) < 0.05
+
+
+@pytest.mark.parametrize("steps", [8, 64])
+def test_the_weights_are_the_nearest_whose_sum_is_right(steps):
+    """Against the least-squares problem itself: min Σ (W - w)² / w with Σ W = 1 and Σ W s = rise."""
+    model, images = classifier("mini_vgg"), pictures(1, 32)
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    points = [images * float(node) for node in (nodes + 1) / 2]
+    parts = torch.stack([viz.gradient(model, point, 4) * images for point in points])
+    slopes = parts.flatten(1).sum(1).numpy()
+    with torch.no_grad():
+        rise = (model(images) - model(torch.zeros_like(images)))[0, 4].item()
+    conditions = np.stack([np.ones(steps), slopes])
+    root = np.sqrt(weights / 2)
+    change = np.linalg.lstsq(conditions * root, [0, rise - weights / 2 @ slopes], rcond=None)[0] * root
+    right = torch.tensordot(torch.from_numpy(weights / 2 + change), parts, dims=1)
+    assert (weights / 2 + change).min() > 0
+    assert relative_error(viz.integrated_gradients(model, images, 4, steps=steps), right) <= 1e-10
+
+
+class Bent(nn.Module):
+    """The mean colour, and slopes that come on top where it passes a place."""
+
+    def __init__(self, *bends):
+        super().__init__()
+        self.bends = bends
+
+    def forward(self, images):
+        mean = images.mean((1, 2, 3))
+        return (mean + sum(slope * (mean - place).relu() for slope, place in self.bends))[:, None]
+
+
+@pytest.mark.parametrize(("bends", "seen"), [([(100, 0.95)], 1.0), ([(100, 0.95), (0.1, 0.5)], 1.1)])
+def test_no_weight_becomes_negative_for_the_sake_of_the_sum(bends, seen):
+    """What no node saw is not made up for: at most the steepest slope that one saw, and the rest is reported."""
+    model, images = Bent(*bends), torch.ones(1, 3, 4, 4, dtype=torch.float64)
+    found = viz.integrated_gradients(model, images, 0, steps=2)
+    assert found.sum().item() == pytest.approx(seen)
+    rise = 1 + sum(slope * (1 - place) for slope, place in bends)
+    assert viz.completeness_error(model, images, 0, found).item() == pytest.approx(1 - seen / rise)
 
 
 def test_completeness_error_measures_what_is_missing():
