@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 import cs231n_viz as viz
+from benchmarks.attribution_speed import alternating
 from benchmarks.row import Row
 
 LAYER, K = "conv5", 9
@@ -114,12 +116,13 @@ def rows() -> Iterator[Row]:
     yield Row(f"top_patches, {LAYER}: 2 000 scenes", taken, "≤", 60, " s")
     if Path("/proc/self/statm").exists():
         viz.top_patches(model, Pictures(500), LAYER, k=K, progress=False)  # else the first also pays for what is kept
-        few, many = (
+        less, more = (
             peak_memory(lambda n=n: viz.top_patches(model, Pictures(n), LAYER, k=K, progress=False))
             for n in (500, 5000)
         )
-        yield Row("top_patches: memory for 5 000 pictures above that for 500", many - few, "≤", 20, " MB")
-    whole = seconds(lambda: viz.features(model, pictures, "fc8", progress=False))
-    for layer in ("conv1", "conv3", "fc6"):
-        part = seconds(lambda layer=layer: viz.features(model, pictures, layer, pool="mean", progress=False))
+        yield Row("top_patches: memory for 5 000 pictures above that for 500", more - less, "≤", 20, " MB")
+    layers, few = ("fc8", "conv1", "conv3", "fc6"), Pictures(64)
+    works = [partial(viz.features, model, few, layer, pool="mean", progress=False) for layer in layers]
+    whole, *parts = alternating(works, repeats=30)  # behind fc6 there is little to skip
+    for layer, part in zip(layers[1:], parts, strict=True):
         yield Row(f"features, {layer}: share of the time of a full forward pass", part / whole, "≤", 1)

@@ -70,7 +70,7 @@ def top_patches(
     layer: str,
     *,
     k: int = 9,
-    batch: int = 16,
+    batch: int = 8,
     index: str | Path | None = None,
     progress: bool = True,
     client: Any = None,
