@@ -1,7 +1,8 @@
 """Are the methods exact? Ours and the peers' on twelve networks, in float64: ``python -m benchmarks.exactness``.
 
 Random weights, one random picture, one class. Gradients, guided backprop, deconvnet and Grad-CAM are compared with the
-explicit backward pass; DeepLIFT with the difference of the logits that it has to add up to; LRP with the logit.
+explicit backward pass; integrated gradients and DeepLIFT with the difference of the logits that they have to add up to;
+LRP with the logit.
 Writes the table into README.md beside this file.
 """
 
@@ -17,18 +18,21 @@ from torch import Tensor
 
 import cs231n_viz as viz
 from benchmarks.explicit import NETWORKS, Explicit, build, pictures, randomise, relative_error
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import PEERS, STEPS, Peer
 from cs231n_viz.models import Classifier
 
 CLASSES = 10
 BEGIN, END = "<!-- exactness begins -->", "<!-- exactness ends -->"
 PACKAGES = ("captum", "grad-cam", "torchcam", "zennit")
-METHODS = ("gradient", "guided backprop", "deconvnet", "Grad-CAM", "DeepLIFT", "LRP")
+METHODS = ("gradient", "guided backprop", "deconvnet", "Grad-CAM", "integrated gradients", "DeepLIFT", "LRP")
 OURS: dict[str, Peer] = {
     "gradient": lambda model, images, layer, target: viz.gradient(model, images, target),
     "guided backprop": lambda model, images, layer, target: viz.guided_backprop(model, images, target),
     "deconvnet": lambda model, images, layer, target: viz.deconvnet(model, images, target),
     "Grad-CAM": lambda model, images, layer, target: viz.grad_cam(model, images, target, layer),
+    "integrated gradients": lambda model, images, layer, target: viz.integrated_gradients(
+        model, images, target, steps=STEPS
+    ),
     "DeepLIFT": lambda model, images, layer, target: viz.deep_lift(model, images, target),
     "LRP": lambda model, images, layer, target: viz.lrp(model, images, target, "gamma"),
 }
@@ -84,7 +88,8 @@ def judges(model: Classifier, images: Tensor, layer: str, target: int) -> dict[s
     }
     right["Grad-CAM"] = grad_cam(explicit, layer, target)
     found = {method: lambda answer, method=method: compared(answer, right[method]) for method in right}
-    found["DeepLIFT"] = lambda answer: ((answer.sum() - rise) / rise).abs().item()
+    for method in ("integrated gradients", "DeepLIFT"):
+        found[method] = lambda answer: ((answer.sum() - rise) / rise).abs().item()
     found["LRP"] = lambda answer: ((answer.sum() - logit) / logit).abs().item()
     return found
 

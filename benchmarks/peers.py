@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from cs231n_viz.models import Classifier
 
+STEPS = 64  # of integrated gradients
 Peer = Callable[[Classifier, Tensor, str, int], Tensor]
 
 
@@ -35,6 +36,12 @@ def captum_saliency(model: Classifier, images: Tensor, layer: str, target: int) 
     from captum.attr import Saliency
 
     return Saliency(model).attribute(asking(images), target=target, abs=False)
+
+
+def captum_integrated(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    from captum.attr import IntegratedGradients
+
+    return IntegratedGradients(model).attribute(images, target=target, n_steps=STEPS)
 
 
 def captum_lrp(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
@@ -88,6 +95,13 @@ def zennit(kind: str) -> Peer:
     return run
 
 
+def zennit_integrated(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
+    from zennit.attribution import IntegratedGradients
+
+    with IntegratedGradients(model, n_iter=STEPS) as attributor:
+        return attributor(images, lambda out: F.one_hot(torch.tensor([target]), out.shape[1]).to(out))[1]
+
+
 def zennit_lrp(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
     """γ everywhere, biases kept out of the shares, batch norms merged by its canonizers."""
     from zennit.attribution import Gradient
@@ -118,6 +132,8 @@ PEERS: dict[tuple[str, str], Peer] = {
     ("Grad-CAM", "captum"): captum_grad_cam,
     ("Grad-CAM", "grad-cam"): grad_cam_map,
     ("Grad-CAM", "torchcam"): torchcam_map,
+    ("integrated gradients", "captum"): captum_integrated,
+    ("integrated gradients", "zennit"): zennit_integrated,
     ("DeepLIFT", "captum"): captum("DeepLift"),
     ("LRP", "captum"): captum_lrp,
     ("LRP", "zennit"): zennit_lrp,
