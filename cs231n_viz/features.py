@@ -44,8 +44,8 @@ def features(
         gallery: N pictures; each is prepared as the model wants it.
         layer: Name from ``model.layers()``, for example ``"fc7"``.
         pool: For a layer of maps (C, h, w): the ``"mean"`` or ``"max"`` of each map. Without it, D = C·h·w.
-        batch: Pictures per forward pass; with 8 the maps of a small network still fit into memory that a process keeps,
-            with more they are asked for and given back each time, which takes a sixth of the time.
+        batch: Pictures per forward pass. The maps of 8 fit into memory that a process keeps; for more, it is asked for
+            and given back each time, which costs a sixth of the time.
         progress: Show a bar.
         client: A ``distributed.Client``: its workers take shards of the gallery.
 

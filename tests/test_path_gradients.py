@@ -123,6 +123,20 @@ def test_no_weight_becomes_negative_for_the_sake_of_the_sum(bends, seen):
     assert viz.completeness_error(model, images, 0, found).item() == pytest.approx(1 - seen / rise)
 
 
+class Lifted(Bent):
+    """The same, so far up that float32 does not know what it rises by."""
+
+    def forward(self, images):
+        return super().forward(images) + 1e8
+
+
+def test_a_rise_that_rounding_hides_changes_no_weights():
+    images = torch.ones(1, 3, 4, 4)
+    for model, alike in ((Bent((3.0, 0.6)), False), (Lifted((3.0, 0.6)), True)):
+        whole, plain = (viz.integrated_gradients(model, images, 0, steps=8, complete=how) for how in (True, False))
+        assert torch.equal(whole, plain) == alike
+
+
 def test_completeness_error_measures_what_is_missing():
     model = Linear()
     found = viz.integrated_gradients(model, X, 0)
