@@ -57,10 +57,10 @@ def integrated_gradients(
         steps: Gradients along the path, at the nodes of Gauss and Legendre.
         complete: Weigh them so that the sum is right. The slope of a network of ReLUs jumps at many places on the
             path, and the plain rule misses the rise of the logit by some percent at 64 steps; but that rise is known,
-            from two forward passes. So the weights are changed by as little as makes the sum right, in least squares:
-            by some percent, which costs the map next to nothing (distance from the limit of many steps, bundled
-            photographs and ``mini_alexnet``: 2.5 % in place of 2.3). Without it, ``completeness_error`` tells the
-            error of the integration.
+            from two forward passes. So the weights are changed by as little as makes the sum right, in least squares.
+            At 64 steps that is some percent, and costs the map next to nothing (distance from the limit of many steps,
+            bundled photographs and ``mini_alexnet``: 2.5 % in place of 2.3); with few steps it costs more, and one
+            step has no weights to change. Without it, ``completeness_error`` tells the error of the integration.
 
     Returns:
         (N, 3, H, W), signed, in logits. Their sum is the rise of the logit, if ``complete`` and if no weight has to
