@@ -11,7 +11,7 @@ from torch import Tensor
 import cs231n_viz as viz
 from benchmarks import peers
 from benchmarks.row import Row
-from cs231n_viz.models import Classifier
+from cs231n_viz.network.models import Classifier
 
 LAYERS = {"mini_alexnet": "relu5", "resnet18": "layer4", "vgg16": "features.29"}
 TARGET, BATCH = 3, 2

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 import cs231n_viz as viz
-from benchmarks.explicit import NETWORKS, Explicit, build, pictures, randomise, relative_error
 from benchmarks.peers import PEERS, STEPS, Peer
-from cs231n_viz.models import Classifier
+from cs231n_viz.network.models import Classifier
+from tests.explicit import NETWORKS, Explicit, build, pictures, randomise, relative_error
 
 CLASSES = 10
 BEGIN, END = "<!-- exactness begins -->", "<!-- exactness ends -->"

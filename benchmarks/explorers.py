@@ -9,7 +9,6 @@ import torch
 import cs231n_viz as viz
 from benchmarks.row import Row
 from cs231n_viz import explore
-from cs231n_viz.kept import kept
 
 
 def explorers() -> dict[str, Callable[[], explore.Explorer]]:
@@ -23,8 +22,8 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "filters": explore.filters,
         "responses": lambda: explore.responses(alexnet),
         "second_layer": lambda: explore.second_layer(alexnet),
-        "neighbours": lambda: explore.neighbours(kept(viz.Gallery.crops(57)), {"mini_alexnet": alexnet}),
-        "embedding": lambda: explore.embedding(kept(viz.Gallery.crops(57)), perplexities=(5, 20)),
+        "neighbours": lambda: explore.neighbours(viz.Gallery.crops(57).in_memory(), {"mini_alexnet": alexnet}),
+        "embedding": lambda: explore.embedding(viz.Gallery.crops(57).in_memory(), perplexities=(5, 20)),
         "activation_maps": lambda: explore.activation_maps(alexnet, layer="relu5"),
         "top_patches": lambda: _top_patches(alexnet),
         "occlusion": lambda: explore.occlusion(viz.load_model("mini_vgg")),
@@ -46,7 +45,7 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
 
 
 def _top_patches(model: viz.Classifier) -> explore.Explorer:
-    gallery = kept(viz.Gallery.crops(57))
+    gallery = viz.Gallery.crops(57).in_memory()
     return explore.top_patches({model.name: viz.top_patches(model, gallery, "relu5", progress=False)}, gallery)
 
 

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 import cs231n_viz as viz
 from benchmarks.row import Row
-from cs231n_viz.fast_style import load_fast_style
-from cs231n_viz.painter import Painter
+from cs231n_viz.style.fast import load_fast_style
+from cs231n_viz.style.painter import Painter
 
 FRAMES = 100
 WANTED = {256: 24, 512: 6}  # frames per second by side in pixels

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import cs231n_viz as viz
 from benchmarks.row import Row
-from cs231n_viz.resizing import resized
+from cs231n_viz.pictures.images import resize
 
 SIDE, WINDOW, STRIDE, TARGET = 224, 32, 8, 3
 POSITIONS = ((SIDE - WINDOW) // STRIDE + 1) ** 2
@@ -86,7 +86,7 @@ def ours(model: viz.Classifier, image: Tensor) -> Tensor:
 def rows() -> Iterator[Row]:
     for name in (*GOALS, *OTHERS):
         model = viz.load_model(name, weights="DEFAULT" if name.startswith("mini") else None)
-        image = resized(model.prepare("cat"), (SIDE, SIDE)).clamp(0, 1)  # mini_vgg is used to less
+        image = resize(model.prepare("cat"), (SIDE, SIDE)).clamp(0, 1)  # mini_vgg is used to less
         places = range(0, POSITIONS, 11)
         with torch.no_grad():
             logits = model(image)[0]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cs231n_viz.models import Classifier
+from cs231n_viz.network.models import Classifier
 
 STEPS = 64  # of integrated gradients
 Peer = Callable[[Classifier, Tensor, str, int], Tensor]

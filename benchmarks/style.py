@@ -8,13 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.row import Row
-from cs231n_viz.images import load_image
-from cs231n_viz.models import load_model
-from cs231n_viz.paintings import load_painting
-from cs231n_viz.resizing import resized
-from cs231n_viz.style import content_layer_of, style_layers_of, stylize
-from cs231n_viz.style_loss import JointLoss
-from cs231n_viz.texture import gram_distance, grams, style_layers
+from cs231n_viz.network.models import load_model
+from cs231n_viz.pictures.images import load_image, resize
+from cs231n_viz.pictures.paintings import load_painting
+from cs231n_viz.style.loss import JointLoss
+from cs231n_viz.style.transfer import content_layer_of, style_layers_of, stylize
+from cs231n_viz.texture.neural import gram_distance, grams, style_layers
 
 SIZE, EVALUATIONS = 256, 40
 
@@ -93,7 +92,7 @@ def tutorial(model: nn.Module, content: Tensor, style: Tensor, layers: tuple, we
 def rows() -> Iterator[Row]:
     model, judge = load_model("mini_vgg"), load_model("mini_alexnet")
     photo, painting = load_image("astronaut")[None], load_painting("swirls")[None]
-    content, style = resized(photo, (SIZE, SIZE)), resized(painting, (SIZE, SIZE))
+    content, style = resize(photo, (SIZE, SIZE)), resize(painting, (SIZE, SIZE))
     layers = (content_layer_of(model), style_layers_of(model))
     joint = JointLoss(model, content, [style], layers=layers, weights=(1.0, 10.0, 0.0))
     next(stylize(model, photo, painting, size=64, progress=False))  # whatever is loaded once

@@ -16,9 +16,9 @@ from torchvision.transforms.v2 import functional as transforms
 
 import cs231n_viz as viz
 from benchmarks.row import Row
-from cs231n_viz.class_visualization import Regularisers, visualize
-from cs231n_viz.objectives import channel
-from cs231n_viz.parameterisation import Fourier
+from cs231n_viz.synthesis.class_visualization import Regularisers, visualize
+from cs231n_viz.synthesis.objectives import channel
+from cs231n_viz.synthesis.parameterisation import Fourier
 
 CHANNELS = {"mini_alexnet": ("relu2", 7), "mini_vgg": ("relu3_2", 13)}
 SIDE = {"mini_alexnet": 224, "mini_vgg": 192}

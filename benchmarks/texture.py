@@ -9,13 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.row import Row
-from cs231n_viz.efros_leung import efros_leung
-from cs231n_viz.images import load_image
-from cs231n_viz.models import load_model
-from cs231n_viz.paintings import painting_names
-from cs231n_viz.quilting import quilt
-from cs231n_viz.texture import gram_distance, grams, start_noise, style_layers, synthesize_texture
-from cs231n_viz.texture_samples import texture_sample
+from cs231n_viz.network.models import load_model
+from cs231n_viz.pictures.images import load_image
+from cs231n_viz.pictures.paintings import painting_names, texture_sample
+from cs231n_viz.texture.efros_leung import efros_leung
+from cs231n_viz.texture.neural import gram_distance, grams, start_noise, style_layers, synthesize_texture
+from cs231n_viz.texture.quilting import quilt
 
 WINDOW = 11
 

@@ -4,65 +4,102 @@ Import it as ``import cs231n_viz as viz``. Images are (N, 3, H, W), RGB in [0, 1
 ``model.layers()``; every method leaves the model as it found it.
 """
 
+import os
+import warnings
 from importlib import import_module
 from types import ModuleType
 
-from cs231n_viz import objectives, regularisers, robustness, scoring
-from cs231n_viz.animation import save_animation
-from cs231n_viz.ascent import Ascent, AscentError, Step, ascend
-from cs231n_viz.attribution import deconvnet, gradient, gradient_times_input, guided_backprop, saliency
-from cs231n_viz.cam import cam, grad_cam, guided_grad_cam
-from cs231n_viz.capture import activations, capture
-from cs231n_viz.class_visualization import Regularisers, class_visualization, visualize
-from cs231n_viz.code_space import class_visualization_of_code, reconstruct, visualize_code
-from cs231n_viz.deep_dream import deep_dream, zoom
-from cs231n_viz.deep_lift import deep_lift
-from cs231n_viz.efros_leung import efros_leung, efros_leung_steps
-from cs231n_viz.facets import facets, multifaceted
-from cs231n_viz.fast_style import FastStyle, Painter, load_fast_style
-from cs231n_viz.features import features, pixels
-from cs231n_viz.fields import ReceptiveField
-from cs231n_viz.filters import first_layer_filters, normalise_filters
-from cs231n_viz.fooling import fgsm, fooling_image
-from cs231n_viz.gallery import Gallery
-from cs231n_viz.generator import Generator, load_generator
-from cs231n_viz.gram import covariance_matrix, gram_matrix
-from cs231n_viz.growth import Growth, copied_share, origin_map
-from cs231n_viz.histogram import match_histogram
-from cs231n_viz.images import ImageError, load_image, sample_images
-from cs231n_viz.inversion import invert, psnr
-from cs231n_viz.keep import read_settings, save_png
-from cs231n_viz.layers import Layer, receptive_field
-from cs231n_viz.models import Classifier, load_model, offline_models, wrap
-from cs231n_viz.neighbours import distances, embed, explained_variance, nearest, purity, thumbnail_grid
-from cs231n_viz.new_style import train_style
-from cs231n_viz.occlusion import occlusion, occlusion_steps
-from cs231n_viz.operations import UnknownOperationError
-from cs231n_viz.paintings import load_painting, painting_names
-from cs231n_viz.parameterisation import Codes, Fourier, Pixels
-from cs231n_viz.patch_index import StaleIndexError
-from cs231n_viz.patches import TopPatches, load_patches, top_patches
-from cs231n_viz.path_gradients import (
+# Threads that spin while they wait take the core from whoever else needs it; set before torch loads its OpenMP library.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from cs231n_viz.attribution import scoring
+from cs231n_viz.attribution.averaged_gradients import (
     completeness_error,
     expected_gradients,
     integrated_gradients,
     smooth_grad,
 )
-from cs231n_viz.propagation import Ledger
-from cs231n_viz.quilting import minimum_cut, quilt, quilt_steps
-from cs231n_viz.random_filters import RandomFilters
-from cs231n_viz.regularisers import total_variation
-from cs231n_viz.relevance import lrp, lrp_layers
-from cs231n_viz.segment import grabcut
-from cs231n_viz.selectivity import Selectivity, selectivity
-from cs231n_viz.style import Stylisation, stylize
-from cs231n_viz.texture import gram_distance, grams, start_noise, style_layers, synthesize_texture
-from cs231n_viz.texture_samples import texture_names, texture_sample
-from cs231n_viz.transfer import transfer
-from cs231n_viz.weights import WeightsError
+from cs231n_viz.attribution.deep_lift import deep_lift
+from cs231n_viz.attribution.grabcut import grabcut
+from cs231n_viz.attribution.grad_cam import cam, grad_cam, guided_grad_cam
+from cs231n_viz.attribution.lrp import lrp, lrp_layers
+from cs231n_viz.attribution.lrp_rules import Ledger
+from cs231n_viz.attribution.occlusion import occlusion, occlusion_steps
+from cs231n_viz.attribution.saliency import (
+    deconvnet,
+    gradient,
+    gradient_times_input,
+    guided_backprop,
+    saliency,
+)
+from cs231n_viz.data_files import data_path, data_root
+from cs231n_viz.network.capture import activations, capture
+from cs231n_viz.network.interception import UnknownOperationError
+from cs231n_viz.network.layers import Layer, receptive_field
+from cs231n_viz.network.models import Classifier, load_model, offline_models, wrap
+from cs231n_viz.network.receptive_field import ReceptiveField
+from cs231n_viz.network.shipped import WeightsError
+from cs231n_viz.pictures.gallery import Gallery
+from cs231n_viz.pictures.images import ImageError, centre_square, load_image, resize, sample_images
+from cs231n_viz.pictures.paintings import load_painting, painting_names, texture_names, texture_sample
+from cs231n_viz.pictures.saving import read_settings, save_animation, save_png
+from cs231n_viz.pictures.scenes import OBJECTS, object_mask, object_pair
+from cs231n_viz.representation.embedding import embed, explained_variance, thumbnail_grid
+from cs231n_viz.representation.features import features, pixels
+from cs231n_viz.representation.filters import first_convolution, first_layer_filters, normalise_filters, smooth_share
+from cs231n_viz.representation.gram import covariance_matrix, gram_matrix
+from cs231n_viz.representation.neighbours import distances, nearest, purity
+from cs231n_viz.representation.selectivity import Selectivity, selectivity
+from cs231n_viz.representation.top_patches import StaleIndexError, TopPatches, load_patches, top_patches
+from cs231n_viz.style.colours import luminance
+from cs231n_viz.style.fast import FastStyle, load_fast_style, save_fast_style
+from cs231n_viz.style.painter import Painter
+from cs231n_viz.style.training import train_style
+from cs231n_viz.style.transfer import Stylisation, stylize
+from cs231n_viz.synthesis import objectives, regularisers, views
+from cs231n_viz.synthesis.ascent import Ascent, AscentError, Step, ascend
+from cs231n_viz.synthesis.class_visualization import Regularisers, class_visualization, visualize
+from cs231n_viz.synthesis.deep_dream import deep_dream, zoom
+from cs231n_viz.synthesis.facets import diversity, facets, multifaceted
+from cs231n_viz.synthesis.fooling import fgsm, fooling_image
+from cs231n_viz.synthesis.generator import (
+    Codes,
+    Generator,
+    class_visualization_of_code,
+    load_generator,
+    reconstruct,
+    visualize_code,
+)
+from cs231n_viz.synthesis.inversion import invert, psnr
+from cs231n_viz.synthesis.parameterisation import Fourier, Pixels, start_noise
+from cs231n_viz.synthesis.regularisers import total_variation
+from cs231n_viz.synthesis.transferability import transfer
+from cs231n_viz.texture.efros_leung import efros_leung, efros_leung_steps
+from cs231n_viz.texture.growth import Growth, copied_share, origin_map
+from cs231n_viz.texture.neural import (
+    RandomFilters,
+    gram_distance,
+    grams,
+    match_histogram,
+    style_layers,
+    synthesize_texture,
+)
+from cs231n_viz.texture.quilting import minimum_cut, quilt, quilt_steps
 
 __version__ = "0.1.0"
 __all__ = [
+    "data_root",
+    "data_path",
+    "diversity",
+    "save_fast_style",
+    "smooth_share",
+    "first_convolution",
+    "luminance",
+    "object_pair",
+    "OBJECTS",
+    "object_mask",
+    "centre_square",
+    "resize",
     "Ascent",
     "AscentError",
     "Classifier",
@@ -152,7 +189,7 @@ __all__ = [
     "receptive_field",
     "reconstruct",
     "regularisers",
-    "robustness",
+    "views",
     "saliency",
     "sample_images",
     "save_animation",
@@ -183,6 +220,9 @@ _LATER = ("exercises", "explore", "plotting")  # they import matplotlib and ipyw
 def __getattr__(name: str) -> ModuleType:
     if name in _LATER:
         return import_module(f"cs231n_viz.{name}")
+    if name == "robustness":
+        warnings.warn("viz.robustness is now viz.views", DeprecationWarning, stacklevel=2)
+        return views
     raise AttributeError(f"module 'cs231n_viz' has no attribute {name!r}")
 
 

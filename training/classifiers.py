@@ -34,8 +34,8 @@ from torch.nn import functional as F
 from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 from tqdm import tqdm
 
-from cs231n_viz.filters import smooth_share
-from cs231n_viz.networks import ARCHITECTURES
+from cs231n_viz.network.shipped import ARCHITECTURES
+from cs231n_viz.representation.filters import smooth_share
 from training import augment, pictures
 from training.files import keep_checkpoint
 

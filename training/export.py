@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cs231n_viz import filters, load_model
-from cs231n_viz.gallery import Gallery
-from cs231n_viz.networks import ARCHITECTURES, fold_batch_norm
+from cs231n_viz import load_model
+from cs231n_viz.network.shipped import ARCHITECTURES, fold_batch_norm
+from cs231n_viz.pictures.gallery import Gallery
+from cs231n_viz.representation import filters
 from training import pictures
 from training.classifiers import MEAN, RECIPES, STD, Recipe, accuracy, held_out_sets
 from training.files import ship_weights

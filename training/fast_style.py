@@ -24,9 +24,10 @@ from torchvision.utils import save_image
 from tqdm import tqdm
 
 from cs231n_viz import load_image, load_model
-from cs231n_viz.fast_style import FastStyle
-from cs231n_viz.new_style import STYLE_PIXELS, square, style_terms
-from cs231n_viz.texture import grams, style_layers
+from cs231n_viz.pictures.images import centre_square
+from cs231n_viz.style.fast import FastStyle
+from cs231n_viz.style.training import STYLE_PIXELS, style_terms
+from cs231n_viz.texture.neural import grams, style_layers
 from training.files import keep_checkpoint, ship_weights
 from training.pictures import load
 
@@ -51,7 +52,7 @@ class Run:
         self.network = FastStyle([path.stem for path in paths]).to(memory_format=torch.channels_last)
         self.critic = load_model("mini_vgg").to(memory_format=torch.channels_last)
         self.layers = list(style_layers(self.critic))
-        found = [grams(self.critic, square(load_image(path), STYLE_PIXELS), self.layers) for path in paths]
+        found = [grams(self.critic, centre_square(load_image(path), STYLE_PIXELS), self.layers) for path in paths]
         self.targets = {layer: torch.cat([each[layer] for each in found]) for layer in self.layers}
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=args.lr, betas=(0.9, 0.99))
         self.step, self.seconds = 0, 0.0
@@ -132,7 +133,7 @@ class Run:
         """Two photographs in every style, as one picture beside the checkpoint."""
         rows = []
         for name in ("cat", "astronaut"):
-            image = square(load_image(name), 256)
+            image = centre_square(load_image(name), 256)
             rows += [image, *(self.network(image, weights) for weights in torch.eye(len(self.network.styles)))]
         save_image(torch.cat(rows), self.path.with_name("sample.png"), nrow=len(self.network.styles) + 1)
 

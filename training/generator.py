@@ -23,8 +23,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from tqdm import tqdm
 
 from cs231n_viz import activations, load_model
-from cs231n_viz.generator import Generator
-from cs231n_viz.networks import fold_batch_norm
+from cs231n_viz.network.shipped import fold_batch_norm
+from cs231n_viz.synthesis.generator import Generator
 from training import pictures
 from training.files import keep_checkpoint, ship_weights
 

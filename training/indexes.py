@@ -8,7 +8,6 @@ import argparse
 
 import cs231n_viz as viz
 from cs231n_viz.data_files import data_root
-from cs231n_viz.kept import kept
 
 PICTURES, SEED = 160, 0
 LAYERS = {"mini_alexnet": "relu5", "mini_vgg": "relu5_2"}
@@ -17,7 +16,7 @@ LAYERS = {"mini_alexnet": "relu5", "mini_vgg": "relu5_2"}
 def main() -> None:
     """One file per network, trained and untrained, in ``data/indexes``."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    gallery = kept(viz.Gallery.scenes(PICTURES, seed=SEED))
+    gallery = viz.Gallery.scenes(PICTURES, seed=SEED).in_memory()
     for name, layer in LAYERS.items():
         for weights, state in (("DEFAULT", "trained"), (None, "untrained")):
             model = viz.load_model(name, weights=weights, seed=SEED)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from skimage.data import stereo_motorcycle
 
-from cs231n_viz.images import load_image, to_uint8
+from cs231n_viz.pictures.images import load_image, to_uint8
 
 OUTLINES = Path(__file__).with_name("outlines.json")
 BAND = 4  # pixels either side of the hand-drawn line within which GrabCut may move it

@@ -1,15 +1,15 @@
 """How well do the shipped networks name the objects of scenes? ``python -m training.scene_report``.
 
 Prints top-1 (the largest of all logits) for every class and photograph and for bins of the object's size: the range of
-sizes in ``cs231n_viz.scenes.SCALE`` is chosen by it, so that each network is right on at least three scenes of four.
+sizes in ``cs231n_viz.pictures.scenes.SCALE`` is chosen by it, so that each network is right on at least three scenes of four.
 """
 
 import argparse
 
 import torch
 
-from cs231n_viz.models import Classifier, load_model
-from cs231n_viz.scenes import CLASSES, SCALE, Scenes
+from cs231n_viz.network.models import Classifier, load_model
+from cs231n_viz.pictures.scenes import CLASSES, SCALE, Scenes
 
 NETWORKS = ("mini_alexnet", "mini_vgg")
 BINS = 4

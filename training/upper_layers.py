@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from cs231n_viz import load_model
-from cs231n_viz.networks import ARCHITECTURES
+from cs231n_viz.network.shipped import ARCHITECTURES
 from training import pictures
 from training.classifiers import RECIPES, accuracy, held_out_sets, load_teacher, normalise, seen_by_teacher
 from training.export import folded

@@ -1,33 +1,36 @@
 """Explorers: small interactive pictures, each with ``.controls`` (name -> widget) and ``.picture`` (RGB array)."""
 
-from cs231n_viz.explore.activation_maps import activation_maps
-from cs231n_viz.explore.base import Drawing, Explorer
-from cs231n_viz.explore.class_activation import class_activation
-from cs231n_viz.explore.class_visualization import class_visualization
-from cs231n_viz.explore.convolve import convolution
-from cs231n_viz.explore.deep_dream import deep_dream
-from cs231n_viz.explore.embedding import embedding
-from cs231n_viz.explore.fast_style import fast_style
-from cs231n_viz.explore.first_layer import filters, responses
-from cs231n_viz.explore.fooling import fooling
-from cs231n_viz.explore.inversion import inversion
-from cs231n_viz.explore.judge import judge
-from cs231n_viz.explore.neighbours import neighbours
-from cs231n_viz.explore.occlusion import occlusion
-from cs231n_viz.explore.outline import outline
-from cs231n_viz.explore.picture import ClickablePicture, ImageView
-from cs231n_viz.explore.pool import pooling
-from cs231n_viz.explore.receptive import receptive_fields
-from cs231n_viz.explore.relevance import relevance
-from cs231n_viz.explore.saliency import saliency
-from cs231n_viz.explore.second_layer import second_layer
-from cs231n_viz.explore.stack import stack_calculator
-from cs231n_viz.explore.style import style
-from cs231n_viz.explore.texture import growing, texture
-from cs231n_viz.explore.top_patches import top_patches
-from cs231n_viz.explore.two_objects import two_objects
+from cs231n_viz.explore.n00_cnn_review.convolution import convolution
+from cs231n_viz.explore.n00_cnn_review.pooling import pooling
+from cs231n_viz.explore.n00_cnn_review.receptive_fields import receptive_fields
+from cs231n_viz.explore.n00_cnn_review.stack_calculator import stack_calculator
+from cs231n_viz.explore.n01_first_layer.filters import filters, responses
+from cs231n_viz.explore.n01_first_layer.second_layer import second_layer
+from cs231n_viz.explore.n02_fc_features.embedding import embedding
+from cs231n_viz.explore.n02_fc_features.neighbours import neighbours
+from cs231n_viz.explore.n03_activations.activation_maps import activation_maps
+from cs231n_viz.explore.n03_activations.top_patches import top_patches
+from cs231n_viz.explore.n04_saliency.occlusion import occlusion
+from cs231n_viz.explore.n04_saliency.saliency import saliency
+from cs231n_viz.explore.n04_saliency.segmentation import outline
+from cs231n_viz.explore.n05_class_activation.class_activation import class_activation
+from cs231n_viz.explore.n05_class_activation.two_objects import two_objects
+from cs231n_viz.explore.n06_decomposition.deletion import judge
+from cs231n_viz.explore.n06_decomposition.relevance import relevance
+from cs231n_viz.explore.n07_class_visualization.class_visualization import class_visualization
+from cs231n_viz.explore.n08_fooling.fooling import fooling
+from cs231n_viz.explore.n09_deepdream_inversion.deep_dream import deep_dream
+from cs231n_viz.explore.n09_deepdream_inversion.inversion import inversion
+from cs231n_viz.explore.n10_texture.texture import growing, texture
+from cs231n_viz.explore.n11_style_transfer.style import style
+from cs231n_viz.explore.n12_fast_style.camera import Camera, NoCameraError
+from cs231n_viz.explore.n12_fast_style.fast_style import fast_style
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView
 
 __all__ = [
+    "Camera",
+    "NoCameraError",
     "ClickablePicture",
     "Drawing",
     "Explorer",

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-from lab_driver import LabNotebook, LabServer
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.lab_driver import LabNotebook, LabServer
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

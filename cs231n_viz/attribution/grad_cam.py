@@ -1,0 +1,136 @@
+"""Where is the evidence? Class activation maps, and their generalisation to any layer of any network."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from cs231n_viz.attribution.saliency import guided_backprop
+from cs231n_viz.network.capture import capture, evaluating
+from cs231n_viz.network.checks import Targets, check_images, check_targets
+from cs231n_viz.network.gradients import class_scores
+from cs231n_viz.network.interception import AVERAGES, operation
+from cs231n_viz.network.memory_format import arranged
+
+
+class _Head(TorchFunctionMode):
+    """Notes the maps that were averaged last, and the linear layer behind them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps: Tensor | None = None
+        self.linear: tuple[Tensor, Tensor | None] | None = None
+
+    def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        name = operation(function)
+        if name in AVERAGES and args[0].ndim == 4 and result.flatten().shape == args[0][..., 0, 0].flatten().shape:
+            self.maps, self.linear = args[0].clone(), None
+        elif name == "linear":
+            self.linear = args[1], (*args, (kwargs or {}).get("bias"))[2]
+        return result
+
+    def logits(self) -> Tensor | None:
+        """What the network would answer if averaging the maps and the linear layer were all that came after them."""
+        if self.maps is None:
+            return None
+        means = self.maps.mean((2, 3))
+        if self.linear is None:
+            return means
+        return F.linear(means, *self.linear) if self.linear[0].shape[1] == means.shape[1] else None
+
+
+@torch.no_grad()
+def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
+    """Which places of the last maps speak for a class, in a network that averages them and then adds them up?
+
+    Args:
+        model: A classifier that ends in global average pooling and at most one linear layer: mini_vgg, the ResNets,
+            GoogLeNet, DenseNets, MobileNetV2, SqueezeNets.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: Class index, or (N,) of them.
+
+    Returns:
+        (N, h, w), signed. The mean over the places, plus the bias of the class, is its logit.
+
+    Raises:
+        TypeError: If the network ends in another way; ``grad_cam`` works for any.
+        ValueError: If images or targets are out of range.
+
+    Source: Zhou et al., arXiv:1512.04150, eq. 2.
+    """
+    images = check_images(images)
+    with evaluating(model), _Head() as head:
+        logits = model(images)
+    rebuilt = head.logits()
+    if rebuilt is None or rebuilt.shape != logits.shape or not torch.allclose(rebuilt, logits, rtol=1e-3, atol=1e-4):
+        raise TypeError(
+            "cam wants a network that ends in global average pooling and one linear layer, such as mini_vgg or "
+            "resnet18; grad_cam works for any"
+        )
+    rows = check_targets(targets, len(images), logits.shape[1]).to(logits.device)
+    if head.linear is None:
+        return head.maps[torch.arange(len(images)), rows]
+    return torch.einsum("nchw,nc->nhw", head.maps, head.linear[0][rows])
+
+
+def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, signed: bool = False) -> Tensor:
+    """Which places of a layer's maps speak for a class, to first order?
+
+    Each map is weighted with the mean over its places of the gradient of the logit.
+
+    Args:
+        model: Any classifier.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: Class index, or (N,) of them.
+        layer: Name from ``model.layers()`` of a layer of maps; ``"relu5_2"`` of mini_vgg, ``"relu5"`` of
+            mini_alexnet, ``"layer4"`` of a ResNet.
+        signed: Keep what speaks against the class, below 0.
+
+    Returns:
+        (N, h, w); at least 0 unless ``signed``, and then 0 all over where nothing speaks for the class.
+
+    Raises:
+        KeyError: If there is no such layer.
+        ValueError: If it has no maps, or images or targets are out of range.
+
+    Source: Selvaraju et al., arXiv:1610.02391, eq. 1 and 2.
+    """
+    images = arranged(model, check_images(images))
+    with torch.enable_grad(), evaluating(model):
+        with capture(model, [layer]) as found:
+            scores = class_scores(model, images, targets)
+    if layer not in found:
+        raise KeyError(f"the network never reached layer {layer!r} in this forward pass")
+    maps = found[layer]
+    if maps.ndim != 4:
+        raise ValueError(f"grad_cam wants a layer of maps (N, C, h, w); {layer!r} puts out {tuple(maps.shape)}")
+    gradients = torch.autograd.grad(scores, maps, torch.ones_like(scores))[0]
+    combined = (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1)
+    return combined if signed else combined.clamp_min(0)
+
+
+def guided_grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str) -> Tensor:
+    """Which details, at the places that speak for the class?
+
+    Args:
+        model: As in ``guided_backprop``.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: Class index, or (N,) of them.
+        layer: As in :func:`grad_cam`.
+
+    Returns:
+        (N, 3, H, W): guided backprop times the bilinearly enlarged map.
+
+    Raises:
+        KeyError: If there is no such layer.
+        UnknownOperationError: If guided backprop has no rule for something in the network.
+        ValueError: If the layer has no maps, or images or targets are out of range.
+
+    Source: Selvaraju et al., arXiv:1610.02391, section 3.2.
+    """
+    places = grad_cam(model, images, targets, layer)[:, None]
+    places = F.interpolate(places, size=images.shape[-2:], mode="bilinear", align_corners=False)
+    return guided_backprop(model, images, targets) * places

@@ -1,0 +1,177 @@
+"""The logits of many pictures that each differ from one in a small box, by computing only what the box can change.
+
+The graph of the network runs once for the base picture, and what every operation puts out is kept. A changed picture
+then takes the same way, but only as :class:`~cs231n_viz.attribution.incremental.changes.Patch`: the box of each map that can differ. Where an
+operation mixes all positions, where its arithmetic is not known here, or where the box covers most of the map, the map
+is completed and the rest of the way is the ordinary one. That is never wrong, at most slower.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from cs231n_viz.attribution.incremental.changes import Pair, Patch, common_box
+from cs231n_viz.attribution.incremental.graph import Graph
+
+_MOST = 0.8  # a box that covers more of its map than this is not worth the cutting and laying
+
+
+class NotIncrementalError(Exception):
+    """The network's graph does not say all that the network does; the message says why."""
+
+
+class Incremental:
+    """A network in eval mode, ready for pictures that differ from a base picture in a box.
+
+    It computes with the weights and modules of ``network`` and changes none of them. Call it under ``no_grad`` and in
+    eval mode.
+
+    Raises:
+        NotIncrementalError: If the forward pass cannot be traced, or hooks take part in it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        for name, module in network.named_modules():
+            if module._forward_hooks or module._forward_pre_hooks:
+                raise NotIncrementalError(f"{name or 'it'} has hooks, which may alter what flows")
+        try:
+            self.graph = Graph(network)
+        except Exception as error:  # whatever the forward pass of a stranger raises when it is fed no numbers
+            raise NotIncrementalError(f"torch.fx cannot trace it: {str(error).splitlines()[0]}") from error
+        if not isinstance(self.graph.nodes[-1].args[0], fx.Node):
+            raise NotIncrementalError("it returns something else than one tensor")
+        self._overwriting: set[fx.Node] = set()
+        self._base: dict[fx.Node, Any] = {}
+        self._padded: dict[fx.Node, Tensor] = {}
+
+    @property
+    def has_neck(self) -> bool:
+        """Whether the network has a large linear layer through which everything goes."""
+        return self.graph.neck < len(self.graph.nodes) - 1
+
+    def start(self, picture: Tensor) -> Tensor:
+        """Take ``picture`` (1, C, H, W) as the base; returns its logits (1, K)."""
+        known = len(self._overwriting)
+        self._run_base(picture)
+        if len(self._overwriting) > known:  # they spoilt values that the boxes are laid over; now they are known
+            self._run_base(picture)
+        for node, operation in self.graph.sliding.items():
+            self._padded[node] = operation.padded(self._base[node.args[0]], self._base[node])
+        return self._base[self.graph.nodes[-1]]
+
+    def advance(self, boxes: Tensor, tops: list[int], lefts: list[int]) -> Tensor:
+        """Lay ``boxes`` (B, C, h, w) over the base, first rows and columns as given, and compute what they change.
+
+        Returns:
+            (B, ...), what ``finish`` makes the logits of: the input of the first large linear layer where everything
+            goes through one, else the logits. Such a layer takes as long for few pictures as for many, since its
+            weights have to be fetched: ``finish`` is best given what several calls have returned.
+        """
+        picture, *nodes = self.graph.nodes[: self.graph.neck]
+        patch = Patch(self._base[picture], boxes.clone(), tops, lefts)
+        changed: dict[fx.Node, Any] = {picture: patch if self._pays(picture, patch.size) else patch.whole()}
+        self._run_all(nodes, changed)
+        neck = self.graph.nodes[self.graph.neck].args[0]
+        return _whole(changed.get(neck, self._base[neck])).expand(len(tops), *self._base[neck].shape[1:])
+
+    def finish(self, values: Tensor) -> Tensor:
+        """Logits (B, K) of what ``advance`` returned, in one call or in several."""
+        nodes = self.graph.nodes[self.graph.neck :]
+        changed: dict[fx.Node, Any] = {nodes[0].args[0]: values}
+        self._run_all(nodes, changed)
+        return changed[nodes[-1]]
+
+    def _run_all(self, nodes: list[fx.Node], changed: dict[fx.Node, Any]) -> None:
+        for node in nodes:
+            if any(used in changed for used in node.all_input_nodes):
+                changed[node] = self._run(node, changed)
+            for used in self.graph.finished[node]:
+                changed.pop(used, None)
+
+    def _run_base(self, picture: Tensor) -> None:
+        base = self._base = {}
+        for node in self.graph.nodes:
+            if node.op == "placeholder":
+                base[node] = node.args[0] if base and node.args else picture.clone()
+            elif node in self.graph.passed:
+                base[node] = base[node.args[0]]
+            elif node in self.graph.sliding:
+                base[node] = self.graph.sliding[node].whole(base[node.args[0]])
+            else:
+                before = {used: _version(base[used]) for used in node.all_input_nodes}
+                base[node] = self._call(node, {used: base[used] for used in before})
+                for used in before:
+                    if _version(base[used]) != before[used]:
+                        self._check_overwriting(node, used)
+
+    def _check_overwriting(self, node: fx.Node, spoilt: fx.Node) -> None:
+        """Accept an in-place operation if nobody reads what it overwrites afterwards, under any name."""
+        done = list(self._base)
+        for other, value in self._base.items():
+            if other is not node and _share_memory(value, self._base[spoilt]) and not set(other.users) <= set(done):
+                raise NotIncrementalError(f"{node.name} overwrites {other.name}, which is read again")
+        self._overwriting.add(node)
+
+    def _run(self, node: fx.Node, changed: dict[fx.Node, Any]) -> Any:
+        if node in self.graph.passed:
+            return changed[node.args[0]]
+        found = None
+        if node in self.graph.sliding:
+            found = self._slide(node, changed[node.args[0]])
+        elif node in self.graph.local:
+            found = self._run_in_box(node, changed)
+        if found is not None:
+            return found
+        values = {used: _whole(changed[used]) for used in node.all_input_nodes if used in changed}
+        return self._call(node, values)
+
+    def _slide(self, node: fx.Node, maps: Patch | Tensor) -> Patch | Tensor:
+        operation = self.graph.sliding[node]
+        if isinstance(maps, Patch):
+            box = operation.reach(maps, self._base[node])
+            if self._pays(node, box[2]):
+                return operation.apply(maps, self._padded[node], self._base[node], box=box)
+        return operation.whole(_whole(maps))
+
+    def _run_in_box(self, node: fx.Node, changed: dict[fx.Node, Any]) -> Patch | None:
+        """A local operation on patches, brought to one box; None if other values take part in it."""
+        patches = [changed.get(used) for used in node.all_input_nodes]
+        if not all(isinstance(patch, Patch) for patch in patches):
+            return None
+        result = self._base[node]
+        if any(patch.base.shape[-2:] != result.shape[-2:] for patch in patches):
+            return None  # broadcast along rows or columns
+        if node.target is not torch.unsqueeze and any(patch.base.ndim != 4 for patch in patches):
+            return None
+        tops, lefts, size = common_box(patches)
+        if not self._pays(node, size):
+            return None
+        regions = (patch.region(tops, lefts, size) for patch in patches)
+        return Patch(result, self._call(node, dict(zip(node.all_input_nodes, regions, strict=True))), tops, lefts)
+
+    def _call(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        """Run a node with ``values`` for its inputs, the base's where there is none; the base is not overwritten."""
+
+        def value(used: fx.Node) -> Any:
+            found = values[used] if used in values else self._base[used]
+            ours = node in self._overwriting and found is self._base[used] and isinstance(found, Tensor)
+            return found.clone() if ours else found
+
+        return self.graph.call(node, fx.map_arg(node.args, value), fx.map_arg(node.kwargs, value))
+
+    def _pays(self, node: fx.Node, size: Pair) -> bool:
+        rows, cols = self._base[node].shape[-2:]
+        return size[0] * size[1] <= _MOST * rows * cols
+
+
+def _whole(value: Any) -> Any:
+    return value.whole() if isinstance(value, Patch) else value
+
+
+def _version(value: Any) -> int:
+    return value._version if isinstance(value, Tensor) else 0
+
+
+def _share_memory(value: Any, other: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()

@@ -1,0 +1,238 @@
+"""Which part of the picture does a class need? Cover it up, window by window, and watch the logit fall."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from tqdm.auto import tqdm
+
+from cs231n_viz.attribution.incremental.network import Incremental, NotIncrementalError
+from cs231n_viz.network.capture import evaluating
+from cs231n_viz.network.checks import Targets, check_images, check_targets
+from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.network.models import Classifier
+
+Fill = str | float | Tensor
+
+_BATCH = 24  # the changed boxes of so many windows stay in the cache; more would not
+_TOGETHER = 8  # batches that go through large linear layers as one
+
+
+def occlusion(
+    model: nn.Module,
+    images: Tensor,
+    targets: Targets,
+    *,
+    window: int = 32,
+    stride: int = 8,
+    fill: Fill = "mean",
+    batch: int | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """How much does the logit of a class fall when a window of the picture is covered?
+
+    A network that rests on the object, not on its surroundings, shows the object. The map is exact: the same as that
+    of one full forward pass for each window. It is computed incrementally, layer by layer only what the window can
+    reach, where ``torch.fx`` can follow the network; where it cannot, a warning says why, and full passes are made.
+
+    Args:
+        model: Any classifier, run in eval mode and left as it was.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: One class index for all images, or (N,).
+        window: Side of the square window in pixels.
+        stride: Pixels from one window to the next, to the right and down.
+        fill: What the window is filled with: ``"mean"``, the colour that the model subtracts, 0 behind its
+            normalisation; ``"grey"``, 0.5; a number; or a colour, (3,).
+        batch: Windows per forward pass; chosen for the cache if omitted.
+        progress: Show a bar. An interrupt ends the call, and the model is as it was.
+
+    Returns:
+        (N, rows, cols), logit of the picture minus logit with the window covered: above 0 the window spoke for the
+        class, below 0 against it. Entry (i, j) is the window whose first pixel is (i·stride, j·stride). Only windows
+        that lie in the picture count: rows = (H - window) // stride + 1, cols likewise.
+
+    Raises:
+        ValueError: If ``images`` or ``targets`` do not fit, the window is larger than the picture, the stride below
+            1, or the fill no colour.
+
+    Source: Zeiler & Fergus, arXiv:1311.2901, section 4.2 and fig. 7 (d), who show the probability with a grey square.
+    Differs from the paper: the difference of the logit, which does not saturate; grey is a choice.
+    """
+    options = {"window": window, "stride": stride, "fill": fill, "batch": batch}
+    steps = occlusion_steps(model, images, targets, **options)
+    rows, cols = _grid(images.shape[-2:], window, stride)
+    with tqdm(total=len(images) * rows * cols, desc="occlusion", unit="window", disable=not progress) as bar:
+        for maps in steps:
+            bar.update(int(maps.isfinite().sum()) - bar.n)
+    return maps
+
+
+def occlusion_steps(
+    model: nn.Module,
+    images: Tensor,
+    targets: Targets,
+    *,
+    window: int = 32,
+    stride: int = 8,
+    fill: Fill = "mean",
+    batch: int | None = None,
+) -> Iterator[Tensor]:
+    """As ``occlusion``, for a preview that fills: the map after every batch of windows.
+
+    Arguments and exceptions are those of ``occlusion``; between two maps the model is as it was. To stop, take no
+    more of them.
+
+    Yields:
+        (N, rows, cols), NaN where the window's turn has not come, from the middle outwards; the last one is complete.
+    """
+    images = check_images(images)
+    _grid(images.shape[-2:], window, stride)
+    colour = _colour(model, images, fill)
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
+    with _quietly(model):
+        images = arranged(model, images.clone())
+        logits = model(images[:1].clone())
+    found = check_targets(targets, len(images), logits.shape[1])
+    covered = _Covered(model, colour.expand(3, window, window), logits)
+    count = 1 if _mixes_batches(model) else batch or _BATCH
+    return _fill_in(covered, images, found.tolist(), stride=stride, batch=count)
+
+
+def _fill_in(covered: "_Covered", images: Tensor, targets: list[int], *, stride: int, batch: int) -> Iterator[Tensor]:
+    rows, cols = _grid(images.shape[-2:], covered.patch.shape[-1], stride)
+    with _quietly(covered.model):
+        maps = images.new_full((len(images), rows * cols), torch.nan)
+    for index, target in enumerate(targets):
+        with _quietly(covered.model):  # not around the yield: what the caller does in between is the caller's
+            whole = covered.start(images[index : index + 1])[0, target]
+        waiting = _batches(rows, cols, batch)
+        while waiting:
+            some, waiting = waiting[: covered.together], waiting[covered.together :]
+            with _quietly(covered.model):
+                parts = [covered.advance([i * stride for i, _ in part], [j * stride for _, j in part]) for part in some]
+                logits = covered.finish(torch.cat(parts))
+                maps[index, [i * cols + j for part in some for i, j in part]] = whole - logits[:, target]
+                seen = maps.view(-1, rows, cols).clone()
+            yield seen
+
+
+def _batches(rows: int, cols: int, most: int) -> list[list[tuple[int, int]]]:
+    """All places of the window, in batches of at most ``most``, from the middle outwards.
+
+    What a window changes is cut off at the borders, and the boxes of a batch are of one size: so windows that lie
+    equally near to a border, on whichever side, go together.
+    """
+    high = max(1, int(most**0.5))
+    wide = most // high
+
+    def groups(length: int, size: int) -> list[list[int]]:
+        outwards = torch.tensor(sorted(range(length), key=lambda i: abs(2 * i + 1 - length)))
+        return [part.tolist() for part in outwards.tensor_split(-(-length // size))]
+
+    return [list(product(some, others)) for some in groups(rows, high) for others in groups(cols, wide)]
+
+
+def _mixes_batches(model: nn.Module) -> bool:
+    """Batch norms without statistics of their own take those of the batch, even in eval mode."""
+    return any(isinstance(module, _BatchNorm) and module.running_mean is None for module in model.modules())
+
+
+class _Covered:
+    """Logits of a picture with a window covered, incrementally if that can be done."""
+
+    def __init__(self, model: nn.Module, patch: Tensor, logits: Tensor) -> None:
+        self.model, self.patch = model, patch
+        self._picture = torch.empty(0)
+        self._expected: Tensor | None = logits  # of the first picture
+        self._classifier = type(model).forward is Classifier.forward
+        self._network: Incremental | None = None
+        try:
+            with _quietly(model):
+                self._network = Incremental(model.network if self._classifier else model)
+        except NotIncrementalError as reason:
+            _warn(reason)
+
+    def start(self, picture: Tensor) -> Tensor:
+        """Turn to a picture (1, 3, H, W); returns its logits (1, K)."""
+        self._picture = picture
+        try:
+            if self._network is not None:
+                logits = self._network.start(self._normalised(picture))
+                self._compare(logits)
+                return logits
+        except NotIncrementalError as reason:
+            _warn(reason)
+            self._network = None
+        return self.model(picture.clone())
+
+    @property
+    def together(self) -> int:
+        """How many batches ``finish`` should be given at once."""
+        return _TOGETHER if self._network is not None and self._network.has_neck else 1
+
+    def advance(self, tops: list[int], lefts: list[int]) -> Tensor:
+        """What ``finish`` makes the logits of, with the window at B places: (B, ...)."""
+        if self._network is not None:
+            boxes = self._normalised(self.patch).expand(len(tops), -1, -1, -1)
+            return self._network.advance(boxes.contiguous(memory_format=torch.channels_last), tops, lefts)
+        pictures = arranged(self.model, self._picture.repeat(len(tops), 1, 1, 1))
+        side = self.patch.shape[-1]
+        for image, top, left in zip(pictures, tops, lefts, strict=True):
+            image[:, top : top + side, left : left + side] = self.patch
+        return self.model(pictures)
+
+    def finish(self, values: Tensor) -> Tensor:
+        """Logits (B, K)."""
+        return values if self._network is None else self._network.finish(values)
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        return (pixels - self.model.mean) / self.model.std if self._classifier else pixels
+
+    def _compare(self, logits: Tensor) -> None:
+        """The traced graph must say what the network itself says of the first picture."""
+        expected, self._expected = self._expected, None
+        if expected is not None and not torch.allclose(
+            logits, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item(), equal_nan=True
+        ):
+            raise NotIncrementalError("its traced graph gives other logits than the network itself")
+
+
+def _warn(reason: NotIncrementalError) -> None:
+    warnings.warn(f"occlusion runs the whole network for every window: {reason}", stacklevel=2)
+
+
+@contextmanager
+def _quietly(model: nn.Module) -> Iterator[None]:
+    with torch.inference_mode(False), torch.no_grad(), evaluating(model):
+        yield
+
+
+def _grid(size: tuple[int, int], window: int, stride: int) -> tuple[int, int]:
+    height, width = size
+    if not 1 <= window <= min(height, width):
+        raise ValueError(
+            f"window must be from 1 to {min(height, width)}, the picture is {height}x{width}; got {window}"
+        )
+    if stride < 1:
+        raise ValueError(f"stride must be at least 1, got {stride}")
+    return (height - window) // stride + 1, (width - window) // stride + 1
+
+
+def _colour(model: nn.Module, images: Tensor, fill: Fill) -> Tensor:
+    """The fill as (3, 1, 1)."""
+    if isinstance(fill, str):
+        mean = getattr(model, "mean", None)
+        known = {"mean": mean, "grey": 0.5} if isinstance(mean, Tensor) else {"grey": 0.5}
+        if fill not in known:
+            hint = "; 'mean' is for a Classifier, wrap() makes one" if fill == "mean" else ""
+            raise ValueError(f"fill must be {' or '.join(map(repr, known))}, a number or a colour, got {fill!r}{hint}")
+        return torch.as_tensor(known[fill]).to(images).expand(3, 1, 1)
+    colour = torch.as_tensor(fill).to(images).flatten()
+    if len(colour) not in (1, 3) or not (colour.min() >= 0 and colour.max() <= 1):
+        raise ValueError(f"fill must be one number or three in [0, 1], got {colour.tolist()}")
+    return colour.expand(3)[:, None, None]

@@ -1,0 +1,216 @@
+"""Is an attribution any good? Four questions that can be answered with numbers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms.functional import gaussian_blur
+
+from cs231n_viz.network.capture import evaluating, network_of
+from cs231n_viz.network.checks import Targets, check_each, check_images, check_targets
+
+Method = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, targets) -> (N, h, w) or (N, C, H, W)
+Similarity = Literal["rank", "ssim"]
+
+
+def as_maps(attribution: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """One non-negative value per pixel: |sum over colours|, enlarged to ``size`` if it is smaller; (N, H, W)."""
+    maps = attribution.detach()
+    maps = maps.sum(1).abs() if maps.ndim == 4 else maps.clamp_min(0)
+    if size is not None and tuple(maps.shape[1:]) != tuple(size):
+        maps = F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+    return maps
+
+
+def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
+    """Spearman's correlation of the pixels of each map with those of its partner; (N, H, W) twice -> (N,)."""
+    from scipy.stats import spearmanr
+
+    pairs = zip(first.flatten(1).cpu(), second.flatten(1).cpu(), strict=True)
+    uneven = lambda a, b: a.min() < a.max() and b.min() < b.max()  # noqa: E731 (of an even map there is no ranking: 0)
+    return torch.tensor([float(spearmanr(a, b).statistic) if uneven(a, b) else 0.0 for a, b in pairs])
+
+
+def ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity of each map with its partner, by windows of 7 x 7; (N, H, W) twice -> (N,).
+
+    Of the maps, the absolute values count, divided by their largest: their scale makes no difference, and 0 stays 0.
+    A map is alike to itself by 1. Where both are near 0 they count as alike: two sparse maps are, for that alone.
+
+    Raises:
+        ValueError: If the maps are smaller than 3 x 3.
+
+    Source: Wang et al., IEEE Transactions on Image Processing 13(4), 2004, eq. 13.
+    """
+    from skimage.metrics import structural_similarity
+
+    side = min(7, *first.shape[1:])
+    if side < 3:
+        raise ValueError(f"ssim wants maps of at least 3 x 3, got {tuple(first.shape[1:])}; as_maps enlarges them")
+    side -= 1 - side % 2  # a window has a middle
+    pairs = zip(_up_to_1(first), _up_to_1(second), strict=True)
+    return torch.tensor([float(structural_similarity(a, b, win_size=side, data_range=1.0)) for a, b in pairs])
+
+
+def _up_to_1(maps: Tensor) -> np.ndarray:
+    maps = maps.detach().abs().double().cpu()
+    largest = maps.amax((1, 2), keepdim=True)
+    return (maps / torch.where(largest > 0, largest, 1)).numpy()
+
+
+@contextmanager
+def _randomized(model: nn.Module, names: list[str], seed: int) -> Iterator[None]:
+    """Draw the weights of some modules anew, with the mean and spread they have, as long as the context is open."""
+    kept = {}
+    random = torch.Generator().manual_seed(seed)
+    try:
+        for name in names:
+            for key, value in network_of(model).get_submodule(name).named_parameters(recurse=False):
+                kept[name, key] = value.detach().clone()
+                noise = torch.randn(value.shape, generator=random).to(value)
+                centre, spread = (value.mean(), value.std()) if value.numel() > 1 else (0, value.abs())
+                value.data.copy_(centre + noise * spread)
+        yield
+    finally:
+        for (name, key), value in reversed(kept.items()):  # of a shared weight, the first one kept is the original
+            getattr(network_of(model).get_submodule(name), key).data.copy_(value)
+
+
+def randomization_test(
+    model: nn.Module,
+    images: Tensor,
+    targets: Targets,
+    method: Method,
+    *,
+    similarity: Similarity = "rank",
+    seed: int = 0,
+) -> dict[str, float]:
+    """Does an attribution notice when the network forgets what it has learned, from the last layer on down?
+
+    Layer by layer from the logits to the pixels, weights are drawn anew and stay so. A map that hardly changes shows
+    the picture, not the network.
+
+    Args:
+        model: Any classifier; it has its own weights again afterwards, also after an error.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: Class index, or (N,) of them.
+        method: (model, images, targets) -> attribution.
+        similarity: Of two maps: ``"rank"``, :func:`rank_correlation` at the size that they have, or ``"ssim"``,
+            :func:`ssim` at the size of the picture.
+        seed: Of the new weights.
+
+    Returns:
+        Layer -> mean similarity of the maps to the original ones, when it and all layers behind it are random.
+
+    Raises:
+        ValueError: If images or targets do not fit, or there is no such similarity.
+
+    Source: Adebayo et al., arXiv:1810.03292, section 3.1 (cascading randomization).
+    """
+    if similarity not in get_args(Similarity):
+        raise ValueError(f"similarity must be {' or '.join(map(repr, get_args(Similarity)))}, got {similarity!r}")
+    images = check_images(images)
+    rows = check_each(targets, len(images))
+    # An SSIM window has its meaning in pixels of the picture: coarse maps are enlarged, as in the paper.
+    compare, size = (ssim, tuple(images.shape[2:])) if similarity == "ssim" else (rank_correlation, None)
+    original = as_maps(method(model, images, rows), size)
+    layers = [name for name, module in network_of(model).named_modules() if list(module.parameters(recurse=False))]
+    found, gone = {}, []
+    for layer in reversed(layers):
+        gone.append(layer)
+        with _randomized(model, gone, seed):
+            maps = as_maps(method(model, images, rows), size)
+        found[layer] = compare(original, maps).mean().item()
+    return found
+
+
+class Curves(NamedTuple):
+    """Probability of the target while pixels go or come; ``deletion`` and ``insertion`` are (N, steps + 1)."""
+
+    deletion: Tensor
+    insertion: Tensor
+
+    @property
+    def areas(self) -> tuple[Tensor, Tensor]:
+        """Areas under both curves, each (N,), in [0, 1]: deletion wants little, insertion much."""
+        steps = self.deletion.shape[1] - 1
+        return tuple(torch.trapezoid(curve, dx=1 / steps, dim=1) for curve in self)
+
+
+@torch.no_grad()
+def deletion_insertion(
+    model: nn.Module, images: Tensor, targets: Targets, attribution: Tensor, *, steps: int = 32, batch: int = 16
+) -> Curves:
+    """How fast does the class go when the most important pixels go first, and come when they come first?
+
+    Args:
+        model: Any classifier.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: Class index, or (N,) of them.
+        attribution: (N, h, w) or (N, C, H, W), more for more important pixels.
+        steps: Equal shares of the pixels.
+        batch: Pictures per forward pass.
+
+    Source: Petsiuk et al., arXiv:1806.07421, section 4.3.
+    Differs from the paper: pixels come out of a blurred picture, and go into it, in both directions, so that neither
+        draws sharp black shapes.
+    """
+    images = check_images(images)
+    with evaluating(model):
+        rows = check_targets(targets, len(images), model(images[:1]).shape[1])
+    order = as_maps(attribution, tuple(images.shape[2:])).flatten(1).argsort(dim=1, descending=True, stable=True)
+    rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).to(order).expand_as(order))
+    share = (rank.view(len(images), 1, *images.shape[2:]) + 0.5) / order.shape[1]
+    blurred = gaussian_blur(images, kernel_size=min(51, 2 * min(images.shape[2:]) - 1), sigma=12.0)
+    curves = []
+    for start, end in ((images, blurred), (blurred, images)):
+        pictures = [torch.where(share < step / steps, end, start) for step in range(steps + 1)]
+        stack = torch.stack(pictures, dim=1).flatten(0, 1)
+        with evaluating(model):
+            logits = torch.cat([model(part) for part in stack.split(batch)])
+        wanted = rows.repeat_interleave(steps + 1).to(logits.device)
+        curves.append(logits.softmax(1).gather(1, wanted[:, None]).view(len(images), steps + 1).cpu())
+    return Curves(*curves)
+
+
+def pointing_game(attribution: Tensor, masks: Tensor, *, tolerance: int = 15) -> Tensor:
+    """Does the strongest point of an attribution lie on the object?
+
+    Args:
+        attribution: (N, h, w) or (N, C, H, W).
+        masks: (N, H, W) bool, True on the object.
+        tolerance: Pixels by which the point may miss.
+
+    Returns:
+        (N,) bool. The share of True over a gallery is the score. A map that is 0 everywhere points nowhere: False.
+
+    Source: Zhang et al., arXiv:1608.00507, section 4.1, with its 15 pixels.
+    """
+    size = tuple(masks.shape[1:])
+    maps = as_maps(attribution, size)
+    best = maps.flatten(1).argmax(1)
+    rows, columns = torch.arange(size[0])[:, None], torch.arange(size[1])[None]
+    hits = []
+    for index, mask in zip(best.tolist(), masks.bool(), strict=True):
+        near = (rows - index // size[1]) ** 2 + (columns - index % size[1]) ** 2 <= tolerance**2
+        hits.append((mask.cpu() & near).any())
+    return torch.stack(hits) & (maps.flatten(1).amax(1) > 0).cpu()
+
+
+def mass_in_mask(attribution: Tensor, masks: Tensor) -> Tensor:
+    """What share of an attribution lies on the object?
+
+    Args:
+        attribution: (N, h, w) or (N, C, H, W).
+        masks: (N, H, W) bool, True on the object.
+
+    Returns:
+        (N,) in [0, 1]; chance is the object's share of the picture. 0 for a map that is 0 everywhere.
+    """
+    maps = as_maps(attribution, tuple(masks.shape[1:]))
+    total = maps.sum((1, 2))
+    return (maps * masks.to(maps)).sum((1, 2)) / torch.where(total > 0, total, 1)

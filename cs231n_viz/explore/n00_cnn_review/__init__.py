@@ -1,0 +1,1 @@
+"""Explorers of notebook 00: what does a convolution layer compute?"""

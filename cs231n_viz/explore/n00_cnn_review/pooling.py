@@ -1,0 +1,106 @@
+"""Explorer of notebook 00: what does pooling keep?"""
+
+from collections.abc import Callable
+
+import ipywidgets as widgets
+import numpy as np
+
+from cs231n_viz.explore.n00_cnn_review.windows import (
+    by_student,
+    input_panel,
+    left_over,
+    output_panel,
+    run_through,
+    take_patch,
+    windows_of,
+)
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, ORANGE, Canvas, greys, number
+from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
+from cs231n_viz.explore.toolkit.picture import ImageView
+from cs231n_viz.pictures.images import ImageSource
+
+
+def pooling(image: ImageSource | None = None, *, max_pool: Callable | None = None) -> Explorer:
+    """Slide a pooling window over a patch of a photograph, and see which pixel wins.
+
+    Args:
+        image: What ``load_image`` takes, or a 2-D array of 3 to 16 rows and columns in [0, 1]; coffee if omitted.
+        max_pool: Computes the maxima in place of ours: ``max_pool(image (1, H, W), size, stride)`` -> (1, h, w).
+
+    Returns:
+        The explorer; ``controls`` are ``kind``, ``size``, ``stride``, ``cell`` and ``play``.
+    """
+    pixels = take_patch(image).pixels
+    largest = min(4, *pixels.shape)
+    controls = {
+        "kind": dropdown("keep", ["maximum", "average"]),
+        "size": slider("window size", 1, largest, value=2),
+        "stride": slider("stride", 1, 4, value=2),
+        "cell": slider("output cell", 0, 1),
+        "play": widgets.Play(interval=500, tooltip="run through the output cells"),
+    }
+
+    def draw(kind: str, size: int, stride: int, cell: int) -> Drawing:
+        windows = windows_of(pixels, size, stride)
+        output = windows.max(axis=(2, 3)) if kind == "maximum" else windows.mean(axis=(2, 3))
+        if max_pool is not None and kind == "maximum":
+            theirs = by_student(max_pool, pixels, size, stride)
+            if theirs.shape != output.shape:
+                raise ValueError(f"max_pool returned {theirs.shape} here; the output size formula says {output.shape}")
+            output = theirs
+        return _draw(pixels, output, min(cell, output.size - 1), kind=kind, size=size, stride=stride)
+
+    explorer = Explorer(
+        draw,
+        controls,
+        panel=[
+            widgets.HBox([controls["kind"], controls["size"]], layout=GAP),
+            widgets.HBox([controls["stride"], widgets.HBox([controls["cell"], controls["play"]])], layout=GAP),
+        ],
+        view=ImageView(alt="The patch with the pooling window and its winner, and the output so far."),
+        hint="Change the window size or the stride.",
+    )
+
+    def shape() -> tuple[int, int]:
+        rows, columns = ((n - controls["size"].value) // controls["stride"].value + 1 for n in pixels.shape)
+        return rows, columns
+
+    run_through(explorer, shape, ["size", "stride"])
+    return explorer
+
+
+def _draw(pixels: np.ndarray, output: np.ndarray, cell: int, *, kind: str, size: int, stride: int) -> Drawing:
+    place = divmod(cell, output.shape[1])
+    window = windows_of(pixels, size, stride)[place]
+    canvas = Canvas(432)
+    corner, side = input_panel(canvas, pixels, place, size=size, stride=stride)
+    if kind == "maximum":
+        row, column = divmod(int(window.argmax()), size)
+        winner = (corner[0] + column * side, corner[1] + row * side)
+        canvas.frame(winner, (side, side), colour=BLUE, width=3.4)
+    title = f"output {output.shape[0]}×{output.shape[1]}, stride {stride}"
+    output_panel(canvas, greys(output), place, title=title, values=output)
+    middle = (425, 200)
+    canvas.line([(middle[0] - 30, middle[1]), (middle[0] + 26, middle[1])], colour=GREY, width=2)
+    canvas.polygon(
+        [(middle[0] + 34, middle[1]), (middle[0] + 22, middle[1] - 7), (middle[0] + 22, middle[1] + 7)],
+        fill=GREY,
+        colour=GREY,
+    )
+    canvas.text((middle[0], middle[1] - 16), "max" if kind == "maximum" else "mean", size=15, colour=GREY, anchor="ms")
+    legend = [(8, ORANGE, "window")] + ([(110, BLUE, "the pixel that wins")] if kind == "maximum" else [])
+    for x, colour, label in legend:
+        canvas.frame((x, 408), (14, 14), colour=colour, width=3)
+        canvas.text((x + 21, 415), label, size=13, colour=GREY, anchor="lm")
+    notes = [left_over(side, size, stride) for side in sorted(set(pixels.shape))]
+    return Drawing(canvas.array, _formula(window, float(output[place]), kind, place), " ".join(filter(None, notes)))
+
+
+def _formula(window: np.ndarray, shown: float, kind: str, place: tuple[int, int]) -> str:
+    values = ", ".join(number(value) for value in window.flat)
+    name, value = ("max", window.max()) if kind == "maximum" else ("mean", window.mean())
+    text = f"output[{place[0]}, {place[1]}] = {name}({values}) = <b>{number(value, 3)}</b>"
+    if not np.isclose(value, shown, atol=1e-4):
+        text += f"<br><b>Your max_pool says {number(shown, 3)} here.</b>"
+    return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'

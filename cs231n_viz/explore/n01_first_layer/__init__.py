@@ -1,0 +1,1 @@
+"""Explorers of notebook 01: what do the first filters look for?"""

@@ -1,0 +1,1 @@
+"""Explorers of notebook 02: does the last layer know meaning?"""

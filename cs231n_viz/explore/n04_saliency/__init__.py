@@ -1,0 +1,1 @@
+"""Explorers of notebook 04: which pixels matter?"""

@@ -1,0 +1,230 @@
+"""Explorer of notebook 04: drag an occluder over a photograph, and let the map of all its places fill."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from torch import Tensor
+
+from cs231n_viz.attribution.occlusion import occlusion_steps
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, LINE, ORANGE, PALE, SCALE, Canvas, coloured, number, to_pixels
+from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
+from cs231n_viz.explore.toolkit.gradually import again
+from cs231n_viz.explore.toolkit.picture import ClickablePicture
+from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.network.models import Classifier
+from cs231n_viz.pictures.images import sample_images
+
+FILLS = {"grey": 0.5, "black": 0.0, "white": 1.0}
+_SIDE, _TOP = 270, 32  # of the panels, in CSS pixels
+_PHOTO, _MAP, _BARS = 8, 294, 586  # where they begin
+_SLICE = 0.05  # seconds of occluding between two pictures
+
+
+def occlusion(
+    model: Classifier,
+    photograph: str = "motorcycle",
+    category: str | None = None,
+    *,
+    occlusion_step: Callable[..., Tensor] | None = None,
+) -> Explorer:
+    """Cover a part of a photograph, watch the logits, and fill in the map of all places.
+
+    Args:
+        model: Any classifier.
+        photograph: The one to begin with, of ``sample_images()``.
+        category: The class whose logit is watched; the most probable one if omitted.
+        occlusion_step: If given, says how far the logit falls: ``occlusion_step(model, images, targets, top=, left=,
+            window=, fill=)`` -> (N,).
+
+    Returns:
+        The explorer; ``controls`` are ``photograph``, ``category``, ``window``, ``stride``, ``fill``, ``row`` and
+        ``col`` of the window's first pixel, and the buttons ``start`` and ``cancel``. A click or a drag on either
+        picture moves the window.
+
+    Raises:
+        KeyError: If the model has no such category.
+    """
+    return _Occluder(model, photograph, category, occlusion_step).explorer
+
+
+def _covered(images: Tensor, corner: tuple[int, int], window: int, fill: float) -> Tensor:
+    covered = images.clone()
+    covered[:, :, corner[0] : corner[0] + window, corner[1] : corner[1] + window] = fill
+    return covered
+
+
+class _Occluder:
+    def __init__(self, model: Classifier, photograph: str, category: str | None, step: Callable | None) -> None:
+        self.model, self.step, self.side = model, step, model.input_size
+        self.seen: dict[str, tuple[Tensor, Tensor]] = {}  # photograph -> picture, logits
+        chosen = self.look(photograph)[1].argmax().item() if category is None else model.index(category)
+        strides = [n for n in (32, 16, 8, 4) if n <= self.side // 4]
+        window = max(4, self.side // 7)
+        self.controls = {
+            "photograph": dropdown("photograph", sample_images(), value=photograph),
+            "category": dropdown("class", model.categories, value=model.categories[chosen]),
+            "window": slider("window, px", 4, self.side // 2, value=window),
+            "stride": dropdown("stride, px", [str(n) for n in strides], value=str(strides[min(2, len(strides) - 1)])),
+            "fill": dropdown("fill", list(FILLS)),
+            "row": slider("row", 0, self.side - 1, value=(self.side - window) // 2),
+            "col": slider("column", 0, self.side - 1, value=(self.side - window) // 2),
+            "start": widgets.Button(description="fill in the map", button_style="primary"),
+            "cancel": widgets.Button(description="cancel", disabled=True),
+        }
+        self.bar = widgets.FloatProgress(0, max=1.0, layout=widgets.Layout(width="240px"))
+        self.steps: Iterator[Tensor] | None = None
+        self.map, self.made_for = np.empty((0, 0)), ()
+        self.view = ClickablePicture(
+            alt="The photograph with the occluder, the map of the fall of the logit, and the logits as bars."
+        )
+        self.view.step = (round(8 * _SIDE / self.side * SCALE),) * 2
+        pairs = [("photograph", "category"), ("window", "stride"), ("fill",), ("row", "col")]
+        panel = [widgets.HBox([self.controls[name] for name in pair], layout=GAP) for pair in pairs]
+        panel += [widgets.HBox([self.controls["start"], self.controls["cancel"], self.bar], layout=GAP)]
+        self.controls["start"].on_click(lambda _: self.start())
+        self.controls["cancel"].on_click(lambda _: self.cancel())
+        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
+        self.view.observe(self._follow_click, names="position")
+
+    def look(self, photograph: str) -> tuple[Tensor, Tensor]:
+        """The picture (1, 3, S, S) and its logits (K,), computed once."""
+        if photograph not in self.seen:
+            images = arranged(self.model, self.model.prepare(photograph))
+            with torch.no_grad():
+                self.seen[photograph] = images, self.model(images)[0].cpu()
+        return self.seen[photograph]
+
+    def start(self) -> None:
+        """Begin the map for the present controls; the drawings that follow fill it in."""
+        values = {name: self.controls[name].value for name in ("photograph", "category", "window", "stride", "fill")}
+        images = self.look(values["photograph"])[0]
+        window, stride, fill = values["window"], int(values["stride"]), FILLS[values["fill"]]
+        target = self.model.index(values["category"])
+        self.made_for = tuple(values.values())
+        self.steps = occlusion_steps(self.model, images, target, window=window, stride=stride, fill=fill)
+        self.controls["cancel"].disabled = False
+        self.explorer.update()
+
+    def cancel(self) -> None:
+        """Stop filling; what is there stays."""
+        self.steps = None
+        self.controls["cancel"].disabled = True
+        self.explorer.update()
+
+    def _follow_click(self, change: dict) -> None:
+        y, x = (value / SCALE for value in change["new"])
+        left = next((edge for edge in (_PHOTO, _MAP) if edge <= x < edge + _SIDE), None)
+        if left is None or not _TOP <= y < _TOP + _SIDE:
+            return
+        half = self.controls["window"].value / 2
+        with self.explorer.hold():
+            for name, share in (("row", (y - _TOP) / _SIDE), ("col", (x - left) / _SIDE)):
+                place = round(share * self.side - half)
+                self.controls[name].value = min(max(place, 0), self.side - self.controls["window"].value)
+
+    def _advance(self, key: tuple) -> None:
+        """Some more windows, if a map is being filled; a map for other controls is dropped."""
+        if key != self.made_for:
+            self.steps, self.map, self.made_for = None, np.empty((0, 0)), key
+        end = time.perf_counter() + _SLICE
+        while self.steps is not None:
+            try:
+                self.map = next(self.steps)[0].cpu().numpy()
+            except StopIteration:
+                self.steps = None
+            except Exception:
+                self.steps = None
+                raise
+            if time.perf_counter() > end:
+                break
+        self.bar.value = float(np.isfinite(self.map).mean()) if self.map.size else 0.0
+        self.controls["cancel"].disabled = self.steps is None
+        if self.steps is not None:
+            again(self.explorer)
+
+    def draw(self, photograph: str, category: str, window: int, stride: str, fill: str, row: int, col: int) -> Drawing:
+        self._advance((photograph, category, window, stride, fill))
+        images, before = self.look(photograph)
+        row, col = (min(place, self.side - window) for place in (row, col))
+        covered = _covered(images, (row, col), window, FILLS[fill])
+        target = self.model.index(category)
+        with torch.no_grad():
+            after = self.model(covered)[0].cpu()
+        drop = float(before[target] - after[target])
+        if self.step is not None:
+            where = {"top": row, "left": col, "window": window, "fill": FILLS[fill]}
+            targets = torch.tensor([target], device=images.device)
+            drop = _checked(self.step(self.model, images.clone(), targets, **where))
+        canvas = Canvas(330)
+        self._photograph(canvas, covered, (row, col), window)
+        self._map(canvas, to_pixels(images[0].cpu()), window, int(stride))
+        self._bars(canvas, before, after, target)
+        return Drawing(canvas.array, self._sentence((row, col), window, drop, (before, after, target)))
+
+    def _photograph(self, canvas: Canvas, covered: Tensor, corner: tuple[int, int], window: int) -> None:
+        scale = _SIDE / self.side
+        canvas.text((_PHOTO, 4), "drag the window", size=16, bold=True)
+        canvas.paste(to_pixels(covered[0].cpu()), (_PHOTO, _TOP), (_SIDE, _SIDE), smooth=True)
+        at = (_PHOTO + corner[1] * scale, _TOP + corner[0] * scale)
+        canvas.frame(at, (window * scale, window * scale), colour=ORANGE, width=2)
+
+    def _map(self, canvas: Canvas, photo: np.ndarray, window: int, stride: int) -> None:
+        rows = (self.side - window) // stride + 1
+        canvas.text((_MAP, 4), f"fall of the logit, {rows}×{rows} places", size=16, bold=True)
+        pale = np.repeat(255 - (255 - photo.mean(2, keepdims=True)) * 0.5, 3, axis=2)
+        if np.isfinite(self.map).any():
+            limit = float(np.nanmax(np.abs(self.map))) or 1.0
+            values = np.full((self.side, self.side), np.nan)
+            first = (window - stride) // 2 if window > stride else 0  # a place is drawn at the window's middle
+            large = self.map.repeat(stride, axis=0).repeat(stride, axis=1)[: self.side - first, : self.side - first]
+            values[first : first + large.shape[0], first : first + large.shape[1]] = large
+            mixed = 0.35 * pale + 0.65 * coloured(values, limit)
+            pale = np.where(np.isnan(values)[..., None], pale, mixed)
+            canvas.scale_bar((_MAP, _TOP + _SIDE + 4), _SIDE, limit, signed=True)
+        canvas.paste(pale.astype(np.uint8), (_MAP, _TOP), (_SIDE, _SIDE))
+
+    def _bars(self, canvas: Canvas, before: Tensor, after: Tensor, target: int) -> None:
+        """The five largest logits and the target's, before and after."""
+        shown = list(dict.fromkeys([target, *before.argsort(descending=True)[:5].tolist()]))
+        values = torch.stack([before[shown], after[shown]])
+        low, high = min(0.0, float(values.min())), max(1e-6, float(values.max()))
+        canvas.text((_BARS, 4), "logits", size=16, bold=True)
+        canvas.text((_BARS + 60, 8), "before", size=12, colour=BLUE)
+        canvas.text((_BARS + 112, 8), "with the window", size=12, colour=ORANGE)
+
+        def along(value: float) -> float:
+            return _BARS + (value - low) / (high - low) * 262
+
+        for place, index in enumerate(shown):
+            y = _TOP + 4 + place * 48
+            name = self.model.categories[index]
+            canvas.text((_BARS, y), name[:30], size=13, bold=index == target)
+            for line, (logits, colour) in enumerate(((before, BLUE), (after, ORANGE))):
+                start, end = sorted((along(0.0), along(float(logits[index]))))
+                canvas.frame((_BARS, y + 19 + 11 * line), (262, 9), colour=PALE, fill=PALE)
+                canvas.frame((start, y + 19 + 11 * line), (max(end - start, 1), 9), colour=colour, fill=colour)
+            canvas.line([(along(0.0), y + 17), (along(0.0), y + 41)], colour=GREY, width=1.5)
+        canvas.line([(_BARS - 12, _TOP), (_BARS - 12, _TOP + _SIDE)], colour=LINE)
+
+    def _sentence(self, corner: tuple[int, int], window: int, drop: float, scores: tuple[Tensor, Tensor, int]) -> str:
+        before, after, target = scores
+        chances = [logits.softmax(0)[target].item() for logits in (before, after)]
+        moves = "falls" if drop >= 0 else "rises"
+        text = (
+            f"With rows {corner[0]} to {corner[0] + window - 1} and columns {corner[1]} to {corner[1] + window - 1} "
+            f"covered, the logit of <b>{self.model.categories[target]}</b> {moves} by {number(abs(drop))}, its "
+            f"probability goes from {chances[0]:.1%} to {chances[1]:.1%}."
+        )
+        if np.isfinite(self.map).any():
+            text += f" On the map: from {number(np.nanmin(self.map))} to {number(np.nanmax(self.map))}."
+        return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+
+
+def _checked(drop: Tensor) -> float:
+    if tuple(drop.shape) != (1,):
+        raise ValueError(f"occlusion_step must return one value for the one picture, (1,), got {tuple(drop.shape)}")
+    return float(drop)

@@ -1,0 +1,1 @@
+"""Explorers of notebook 06: who gets the credit?"""

@@ -1,0 +1,1 @@
+"""Explorers of notebook 07: what would excite a neuron most?"""

@@ -1,0 +1,1 @@
+"""Explorers of notebook 08: how little does it take?"""

@@ -1,0 +1,1 @@
+"""Explorers of notebook 10: what is a texture?"""

@@ -1,0 +1,189 @@
+"""What every explorer is: controls, one ``draw`` function, one picture, and a line of text that says what is wrong.
+
+Example::
+
+    size = widgets.IntSlider(description="size", min=1, max=50)
+    Explorer(lambda size: np.full((size, size, 3), 128, np.uint8), {"size": size})
+
+Updates are latest-wins. Inside a running event loop, which is where a notebook handles its widgets, a change only
+notes that a drawing is due; it is made when the loop is next free, from the values as they are then, so a burst of
+events costs one drawing. In plain Python there is no loop and the drawing is made at once. Either way,
+:attr:`Explorer.picture` and :attr:`Explorer.error` are never behind the controls: reading them draws what is due.
+"""
+
+import asyncio
+import html
+import inspect
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import ipywidgets as widgets
+import numpy as np
+
+from cs231n_viz.explore.toolkit.picture import ImageView
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a ``draw`` function returns when a picture alone does not say it.
+
+    Attributes:
+        picture: (H, W, 3), RGB, uint8.
+        text: HTML below the picture, for example a calculation.
+        notice: One sentence above the picture about a setting that deserves a second look.
+    """
+
+    picture: np.ndarray
+    text: str = ""
+    notice: str = ""
+
+
+class View(Protocol):
+    """A widget that can show an array; see :class:`~cs231n_viz.explore.toolkit.picture.ImageView`."""
+
+    def show(self, picture: np.ndarray) -> None:
+        """Show (H, W, 3), uint8."""
+
+
+class Explorer(widgets.VBox):
+    """Controls above a picture that follows them.
+
+    Attributes:
+        controls: Name -> widget. Those whose name ``draw`` takes are followed; others, such as buttons, only shown.
+        seconds: How long the latest drawings took, from the values to the encoded picture.
+        message: The widget above the picture: empty, a notice, or what went wrong.
+        text: The widget below the picture.
+        view: The widget that shows the picture.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[..., np.ndarray | Drawing],
+        controls: Mapping[str, widgets.Widget],
+        *,
+        view: View | None = None,
+        panel: Sequence[widgets.Widget] | None = None,
+        hint: str = "Change a control to try again.",
+    ) -> None:
+        """Build the explorer and draw once.
+
+        Args:
+            draw: Gets the values of the controls by name; returns the picture, (H, W, 3) uint8, or a ``Drawing``.
+                May raise: the explorer says so and goes on with the next change.
+            controls: Name -> widget.
+            view: Where the picture is shown; an ``ImageView`` if omitted.
+            panel: How the controls are arranged; one after another if omitted.
+            hint: What to try when ``draw`` has raised.
+        """
+        self.controls = dict(controls)
+        self.view = ImageView() if view is None else view
+        self.seconds: deque[float] = deque(maxlen=1000)
+        self.message = widgets.HTML(layout=widgets.Layout(min_height="1.8em"))
+        self.text = widgets.HTML()
+        self._draw, self._hint = draw, hint
+        self._followed = [name for name in self.controls if name in inspect.signature(draw).parameters]
+        self._picture = np.full((120, 860, 3), 255, np.uint8)
+        self._error: Exception | None = None
+        self._due, self._drawing, self._held = True, False, 0
+        self._scheduled_on: asyncio.AbstractEventLoop | None = None
+        for name in self._followed:
+            self.controls[name].observe(self.update, names="value")
+        head = [widgets.HBox([control]) for control in self.controls.values()] if panel is None else panel
+        layout = widgets.Layout(padding="8px 12px", max_width="900px")
+        super().__init__([*head, self.message, self.view, self.text], layout=layout)
+        self.flush()
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The picture for the present values of the controls, (H, W, 3), uint8; the last good one after an error."""
+        self.flush()
+        return self._picture
+
+    @property
+    def error(self) -> Exception | None:
+        """What ``draw`` raised for the present values; None if all is well."""
+        self.flush()
+        return self._error
+
+    def update(self, _: object = None) -> None:
+        """Ask for a drawing: at once without an event loop, else as soon as the loop is free."""
+        self._due = True
+        if self._held or self._drawing:
+            return  # whoever holds or draws looks at _due when done
+        loop = _running_loop()
+        if loop is None:
+            self.flush()
+        elif self._scheduled_on is not loop:
+            self._scheduled_on = loop
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Make the drawing that is due, if any, from the values as they are now."""
+        self._scheduled_on = None
+        while self._due and not self._drawing and not self._held:
+            self._due, self._drawing = False, True
+            try:
+                self._draw_once()
+            finally:
+                self._drawing = False
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Set several controls as one change: at most one drawing, when the context closes."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if self._due:
+                self.update()
+
+    def _draw_once(self) -> None:
+        start = time.perf_counter()
+        try:
+            drawn = self._draw(**{name: self.controls[name].value for name in self._followed})
+            drawing = drawn if isinstance(drawn, Drawing) else Drawing(drawn)
+            self.view.show(drawing.picture)
+        except Exception as error:  # whatever a learner's function raises belongs on the page, not in a log
+            self._error = error
+            self.message.value = _error_html(error, self._hint)
+            self.view.show(_faded(self._picture))
+        else:
+            self._picture, self._error = drawing.picture, None
+            self.message.value = _notice_html(drawing.notice)
+            self.text.value = drawing.text
+        self.seconds.append(time.perf_counter() - start)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _faded(picture: np.ndarray) -> np.ndarray:
+    """The last good picture, pale: it no longer shows what the controls say."""
+    return (255 - (255 - picture) * 0.3).astype(np.uint8)
+
+
+def _error_html(error: Exception, hint: str) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" (in {html.escape(last[0].name)}, line {last[0].lineno})" if last else ""
+    what = html.escape(str(error) or "no message")
+    head = f"<b>Not drawn: {type(error).__name__}</b>{place}"
+    return _boxed(f"{head}<br>{what}<br>{html.escape(hint)}", "#D55E00")
+
+
+def _notice_html(notice: str) -> str:
+    return _boxed(notice, "#E69F00") if notice else ""
+
+
+def _boxed(body: str, colour: str) -> str:
+    style = f"border-left: 4px solid {colour}; padding: 2px 10px; line-height: 1.45; max-width: 840px"
+    return f'<div role="status" style="{style}">{body}</div>'

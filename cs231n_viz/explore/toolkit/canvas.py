@@ -1,0 +1,186 @@
+"""Drawing with Pillow for explorers: cells with numbers, frames, labels, all in one quiet style.
+
+Coordinates are CSS pixels from the top left corner; the picture has :data:`SCALE` times as many, to be crisp.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from cs231n_viz.explore.toolkit.picture import WIDTH
+
+SCALE = 1.5
+Colour = tuple[int, int, int]
+
+# Okabe and Ito's palette, told apart with any kind of colour vision.
+BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)
+INK, GREY, PALE, LINE, PAPER = (34, 34, 34), (105, 105, 105), (240, 240, 240), (205, 205, 205), (255, 255, 255)
+
+
+@cache
+def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Matplotlib's sans-serif, which has the signs × − Σ that Pillow's own font lacks; ``size`` in CSS pixels."""
+    folder = Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf"
+    file = folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+    pixels = round(size * SCALE)
+    return ImageFont.truetype(str(file), pixels) if file.exists() else ImageFont.load_default(pixels)
+
+
+@cache
+def colour_table(name: str) -> np.ndarray:
+    """The 256 colours of one of matplotlib's maps, (256, 3), uint8."""
+    from matplotlib import colormaps  # heavy, and only needed for this table
+
+    return (colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8)
+
+
+def coloured(values: np.ndarray, limit: float, *, signed: bool = True) -> np.ndarray:
+    """Map numbers to colours; zero is white in the signed palette and dark in the other.
+
+    Args:
+        values: Any shape.
+        limit: Magnitude at the end of the palette.
+        signed: RdBu_r from -limit to limit, else viridis from 0 to limit.
+
+    Returns:
+        ``values.shape + (3,)``, uint8.
+    """
+    share = np.nan_to_num(np.asarray(values, dtype=np.float64)) / (limit or 1.0)
+    share = (share + 1) / 2 if signed else share
+    return colour_table("RdBu_r" if signed else "viridis")[(share.clip(0, 1) * 255).round().astype(int)]
+
+
+def greys(values: np.ndarray, limit: float = 1.0) -> np.ndarray:
+    """Grey values in [0, limit] as RGB, uint8, one axis more than ``values``."""
+    level = (np.nan_to_num(values).clip(0, limit) / (limit or 1.0) * 255).round().astype(np.uint8)
+    return np.repeat(level[..., None], 3, axis=-1)
+
+
+def to_pixels(image: object) -> np.ndarray:
+    """An image tensor (3, H, W) in [0, 1] as (H, W, 3), uint8."""
+    array = np.asarray(image, dtype=np.float32)
+    return (array.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with a true minus sign and no negative zero; with more than three digits, no trailing zeros."""
+    text = f"{round(float(value), digits) + 0.0:.{digits}f}"
+    if digits > 3:
+        text = text.rstrip("0").rstrip(".")
+    return text.replace("-", "−")
+
+
+class Canvas:
+    """A white picture to draw on."""
+
+    def __init__(self, height: int, width: int = WIDTH) -> None:
+        """Sizes in CSS pixels."""
+        self.image = Image.new("RGB", (_px(width), _px(height)), PAPER)
+        self._pen = ImageDraw.Draw(self.image)
+
+    @property
+    def array(self) -> np.ndarray:
+        """(H, W, 3), uint8."""
+        return np.array(self.image)
+
+    def text(
+        self,
+        at: tuple[float, float],
+        text: str,
+        *,
+        size: int = 15,
+        colour: Colour = INK,
+        anchor: str = "la",
+        bold: bool = False,
+    ) -> None:
+        """Write one line; ``anchor`` as in Pillow: l, m, r and a, m, s."""
+        place = (_px(at[0]), _px(at[1]))
+        self._pen.text(place, text, font=font(size, bold), fill=colour, anchor=anchor)
+
+    def paste(
+        self, pixels: np.ndarray, at: tuple[float, float], size: tuple[float, float], *, smooth: bool = False
+    ) -> None:
+        """Put an array (h, w, 3) at (x, y), stretched to (width, height)."""
+        left, top = _px(at[0]), _px(at[1])
+        right, bottom = _px(at[0] + size[0]), _px(at[1] + size[1])
+        how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
+        image = Image.fromarray(np.ascontiguousarray(pixels)).resize((right - left, bottom - top), how)
+        self.image.paste(image, (left, top))
+
+    def put(self, pixels: np.ndarray, at: tuple[float, float]) -> None:
+        """Put an array (h, w, 3) at (x, y) as it is, one array element per pixel of the picture."""
+        self.image.paste(Image.fromarray(np.ascontiguousarray(pixels)), (_px(at[0]), _px(at[1])))
+
+    def frame(
+        self,
+        at: tuple[float, float],
+        size: tuple[float, float],
+        *,
+        colour: Colour = INK,
+        width: float = 1,
+        fill: Colour | None = None,
+    ) -> None:
+        """A rectangle at (x, y) of (width, height); the line lies inside."""
+        corners = (_px(at[0]), _px(at[1]), _px(at[0] + size[0]) - 1, _px(at[1] + size[1]) - 1)
+        self._pen.rectangle(corners, outline=colour, width=max(1, _px(width)), fill=fill)
+
+    def line(self, points: Sequence[tuple[float, float]], *, colour: Colour = INK, width: float = 1) -> None:
+        """A broken line through the points."""
+        self._pen.line([(_px(x), _px(y)) for x, y in points], fill=colour, width=max(1, _px(width)))
+
+    def polygon(self, points: Sequence[tuple[float, float]], *, fill: Colour, colour: Colour = INK) -> None:
+        """A filled polygon."""
+        self._pen.polygon([(_px(x), _px(y)) for x, y in points], fill=fill, outline=colour, width=1)
+
+    def grid(self, at: tuple[float, float], cell: float, shape: tuple[int, int], *, colour: Colour = LINE) -> None:
+        """Thin lines around every cell of a grid of (rows, columns)."""
+        (x, y), (rows, columns) = at, shape
+        for row in range(rows + 1):
+            self.line([(x, y + row * cell), (x + columns * cell, y + row * cell)], colour=colour, width=0.7)
+        for column in range(columns + 1):
+            self.line([(x + column * cell, y), (x + column * cell, y + rows * cell)], colour=colour, width=0.7)
+
+    def hatch(self, at: tuple[float, float], size: tuple[float, float], *, colour: Colour = ORANGE) -> None:
+        """Slanted lines over an area that does not take part."""
+        width, height = _px(size[0]), _px(size[1])
+        stripes = Image.new("L", (width, height))
+        pen = ImageDraw.Draw(stripes)
+        for start in range(-height, width, _px(7)):
+            pen.line([(start, height), (start + height, 0)], fill=170, width=2)
+        self.image.paste(colour, (_px(at[0]), _px(at[1])), stripes)
+
+    def numbers(
+        self,
+        values: np.ndarray,
+        at: tuple[float, float],
+        cell: float,
+        *,
+        background: np.ndarray | None = None,
+        size: int = 12,
+        digits: int = 2,
+    ) -> None:
+        """Print one number per cell, black or white, whichever reads better on ``background`` (h, w, 3)."""
+        for (row, column), value in np.ndenumerate(values):
+            dark = background is not None and background[row, column] @ (0.3, 0.59, 0.11) < 128
+            middle = (at[0] + (column + 0.5) * cell, at[1] + (row + 0.5) * cell)
+            self.text(middle, number(value, digits), size=size, anchor="mm", colour=PAPER if dark else INK)
+
+    def scale_bar(self, at: tuple[float, float], width: float, limit: float, *, signed: bool | None) -> None:
+        """A strip that explains the colours; ``signed`` None for greys."""
+        low = -limit if signed else 0.0
+        ramp = np.linspace(low, limit, 256)[None]
+        strip = greys(ramp, limit) if signed is None else coloured(ramp, limit, signed=signed)
+        x, y = at
+        self.paste(strip, at, (width, 10))
+        self.frame(at, (width, 10), colour=LINE)
+        marks = [(x, low, "la"), (x + width, limit, "ra")]
+        for place, value, anchor in [*marks, (x + width / 2, (low + limit) / 2, "ma")]:
+            self.text((place, y + 14), number(value), size=11, colour=GREY, anchor=anchor)
+
+
+def _px(value: float) -> int:
+    return round(value * SCALE)

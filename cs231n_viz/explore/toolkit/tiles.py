@@ -1,0 +1,59 @@
+"""A grid of small exact tiles, one of which is chosen: filters, kernels."""
+
+import math
+
+import numpy as np
+
+from cs231n_viz.explore.toolkit.canvas import ORANGE, SCALE, Canvas
+
+_GAP = 4  # pixels of the picture between tiles
+
+
+class Sheet:
+    """Tiles in a square grid, each element blown up to a whole number of pixels."""
+
+    def __init__(self, *, side: int) -> None:
+        """``side`` is the most room the grid may take, in CSS pixels."""
+        self._room = int(side * SCALE)
+        self._count, self._columns = 0, 1
+        self._corner = (0.0, 0.0)
+        self.pitch = (1, 1)
+
+    def draw(self, canvas: Canvas, tiles: np.ndarray, at: tuple[float, float], *, chosen: int | None = None) -> None:
+        """Put the tiles on a canvas.
+
+        Args:
+            canvas: Drawn on.
+            tiles: (K, h, w, 3), uint8.
+            at: (x, y) of the first, in CSS pixels.
+            chosen: Which one gets a frame.
+        """
+        count, height, width, _ = tiles.shape
+        self._count, self._corner = count, at
+        self._columns = math.ceil(math.sqrt(count))
+        side = self._room // self._columns
+        factor = max(1, (side - _GAP) // max(height, width))
+        large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
+        self.pitch = (side, side)
+        page = np.full((math.ceil(count / self._columns) * side, self._columns * side, 3), 255, np.uint8)
+        for index, tile in enumerate(large):
+            y, x = index // self._columns * side, index % self._columns * side
+            page[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+        canvas.put(page, at)
+        if chosen is not None:
+            self._frame(canvas, chosen, large.shape[1:3])
+
+    def _frame(self, canvas: Canvas, chosen: int, tile: tuple[int, int]) -> None:
+        down, right = divmod(chosen, self._columns)
+        x = self._corner[0] + (right * self.pitch[1] - _GAP) / SCALE
+        y = self._corner[1] + (down * self.pitch[0] - _GAP) / SCALE
+        size = ((tile[1] + 2 * _GAP) / SCALE, (tile[0] + 2 * _GAP) / SCALE)
+        canvas.frame((x, y), size, colour=ORANGE, width=_GAP / SCALE)
+
+    def index_at(self, position: tuple[int, int]) -> int | None:
+        """Which tile lies under (row, column) of the picture; None beside the grid."""
+        down = math.floor((position[0] - self._corner[1] * SCALE) / self.pitch[0])
+        right = math.floor((position[1] - self._corner[0] * SCALE) / self.pitch[1])
+        index = down * self._columns + right
+        inside = 0 <= right < self._columns and down >= 0 and index < self._count
+        return index if inside else None

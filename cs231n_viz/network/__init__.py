@@ -1,0 +1,1 @@
+"""Networks to look inside: loading them, their layers, receptive fields and activations, and gradients of their outputs."""

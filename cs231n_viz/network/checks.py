@@ -1,0 +1,70 @@
+"""The number that an attribution explains: the logit of a class, or the activation of a neuron."""
+
+import torch
+from torch import Tensor
+
+Targets = int | Tensor
+Neuron = tuple[str, int, int, int]
+
+
+def check_images(images: Tensor) -> Tensor:
+    """Return ``images`` detached, or say what is wrong with them.
+
+    Raises:
+        ValueError: If they are not (N, 3, H, W), not floating point, not finite, or leave [0, 1].
+    """
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not len(images):
+        got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise ValueError(f"images must be (N, 3, H, W), got {got}; model.prepare(image) makes a batch of one")
+    if not images.is_floating_point():
+        raise ValueError(f"images must be floating point in [0, 1], got {images.dtype}; divide integers by 255")
+    low, high = images.min().item(), images.max().item()
+    if not (low == low and high == high):
+        raise ValueError("images must be finite; these hold NaN")
+    if low < -1e-3 or high > 1 + 1e-3:
+        hint = "; divide by 255" if high > 2 else "; normalisation happens inside the model"
+        raise ValueError(f"images must be RGB in [0, 1], got {low:.3g} to {high:.3g}{hint}")
+    return images.detach()
+
+
+def check_targets(targets: Targets, count: int, classes: int) -> Tensor:
+    """Class indices as (count,) int64; a single one stands for all.
+
+    Raises:
+        TypeError: If they are not whole numbers.
+        ValueError: If there are not ``count``, or one is not a class.
+    """
+    found = check_each(targets, count)
+    if found.min() < 0 or found.max() >= classes:
+        raise ValueError(f"targets must be from 0 to {classes - 1}, got {found.min()} to {found.max()}")
+    return found
+
+
+def check_each(targets: Targets, count: int) -> Tensor:
+    """Targets as (count,) int64, before it is known how many classes there are.
+
+    Raises:
+        TypeError: If they are not whole numbers.
+        ValueError: If there are not ``count``.
+    """
+    found = torch.as_tensor(targets)
+    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+        hint = "; model.index('cat') gives the index of a category"
+        raise TypeError(f"targets must be class indices, whole numbers; got {found.dtype}{hint}")
+    if found.ndim > 1 or (found.ndim == 1 and len(found) != count):
+        raise ValueError(f"targets must be one index or one for each of the {count} images, got {tuple(found.shape)}")
+    return found.long().expand(count)
+
+
+def check_baseline(baseline: Tensor | float, images: Tensor) -> Tensor:
+    """One baseline for each image, from one value, one picture or one picture each.
+
+    Raises:
+        ValueError: If it has another shape.
+    """
+    found = torch.as_tensor(baseline).to(images)
+    try:
+        return found.expand_as(images)
+    except RuntimeError:
+        wanted = f"one value, one picture {tuple(images.shape[1:])} or one each {tuple(images.shape)}"
+        raise ValueError(f"baseline must be {wanted}; got {tuple(found.shape)}") from None

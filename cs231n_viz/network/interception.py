@@ -1,0 +1,163 @@
+"""See every operation of a forward pass, however the network calls it.
+
+``nn.ReLU``, ``F.relu``, ``torch.relu``, ``x.relu_()`` and ``nn.ReLU6`` are five ways to call one idea. Hooks on modules
+see only the first and the last. A :class:`Interception` stands between the network and torch and sees them all.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+# By the name of the torch function, dunders and the underscore of in-place variants stripped.
+LINEAR = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear", "batch_norm"})
+AVERAGES = frozenset({"avg_pool2d", "adaptive_avg_pool2d", "mean"})
+MAXIMA = frozenset({"max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d"})
+SUMS = frozenset({"add", "iadd", "radd", "sub", "isub", "rsub"})
+SCALES = frozenset({"mul", "imul", "rmul", "div", "truediv", "itruediv"})
+SHAPES = frozenset(
+    {
+        *("cat", "concat", "stack", "chunk", "split", "flatten", "view", "reshape", "permute", "transpose", "t"),
+        *("unflatten", "unbind", "movedim", "flip", "roll"),
+        *("squeeze", "unsqueeze", "getitem", "contiguous", "clone", "expand", "expand_as", "narrow", "pad"),
+        *("gather", "select", "dropout", "feature_dropout", "alpha_dropout"),
+        *("to", "type_as", "double", "float", "requires_grad"),
+    }
+)
+DERIVATIVE = LINEAR | AVERAGES | SUMS | SCALES | SHAPES  # what every rule treats as the chain rule does
+RECTIFIERS = frozenset({"relu", "relu6", "hardtanh", "clamp", "clip", "clamp_min", "threshold"})
+ELEMENTWISE = frozenset(
+    {"sigmoid", "tanh", "gelu", "silu", "elu", "celu", "selu", "leaky_relu", "hardswish", "hardsigmoid", "softplus"}
+)
+Handler = Callable[[str, Callable, tuple, dict], object]
+
+
+class UnknownOperationError(NotImplementedError):
+    """A network does something for which a method has no rule; its answer would be wrong, so there is none.
+
+    Not a TypeError: torch's operators swallow those, and ``x * x`` would say "unsupported operand" instead.
+    """
+
+
+def operation(function: Callable) -> str:
+    """The plain name of a torch function: ``F.relu``, ``torch.relu_`` and ``Tensor.relu`` are all ``"relu"``."""
+    return getattr(function, "__name__", "").strip("_")
+
+
+class Interception(TorchFunctionMode):
+    """While open, hands operations to ``handlers`` by name, and refuses what is neither handled nor ``known``.
+
+    Only operations whose result carries gradients count: what does not depend on the picture passes.
+    """
+
+    def __init__(self, method: str, handlers: dict[str, Handler], known: frozenset[str]) -> None:
+        super().__init__()
+        self.method, self.handlers, self.known = method, handlers, known
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if not args and "input" in kwargs:
+            args = (kwargs.pop("input"),)
+        name = operation(function)
+        self._check(name, args, kwargs)
+        if name in self.handlers and any(carries(value) for value in (*args, *kwargs.values())):
+            return self.handlers[name](name, function, args, kwargs)
+        result = function(*args, **kwargs)
+        if name not in self.known and carries(result):
+            raise UnknownOperationError(
+                f"{self.method} has no rule for {name!r}, which this network uses; it knows "
+                f"{', '.join(sorted(self.known | self.handlers.keys()))}"
+            )
+        return result
+
+    def _check(self, name: str, args: tuple, kwargs: dict) -> None:
+        """Refuse what has the name of a linear operation without being one."""
+        if name in SCALES and len(args) > 1 and carries(args[1]) and (carries(args[0]) or "div" in name):
+            what = "a product or quotient of what depends on the picture"
+        elif name == "batch_norm" and (kwargs.get("training") or args[5:6] == (True,)) and carries(args[0]):
+            what = "a batch norm by the statistics of the batch"
+        else:
+            return
+        raise UnknownOperationError(f"{self.method} has no rule for {name!r} where it is {what}, as in this network")
+
+
+def check_graph(method: str, scores: Tensor) -> None:
+    """Refuse scores that went through a non-linearity which no interception sees.
+
+    Such are those in a ScriptModule, and in an ``autograd.Function`` of the network's own.
+
+    Raises:
+        UnknownOperationError: If the graph behind ``scores`` holds one.
+    """
+    waiting, seen = [scores.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        own = getattr(type(node), "_forward_cls", None)
+        name = node.name().rpartition("Backward")[0]
+        if (own and not own.__module__.startswith("cs231n_viz.")) or name.lower() in _HIDDEN:
+            raise UnknownOperationError(
+                f"{method} cannot see into {own.__name__ if own else name!r} of this network: a ScriptModule or an "
+                "autograd.Function; it wants the plain Python module"
+            )
+        waiting += [parent for parent, _ in node.next_functions]
+
+
+_HIDDEN = {name.replace("_", "") for name in RECTIFIERS | ELEMENTWISE} | {"softmax", "torch::jit::differentiablegraph"}
+
+
+def carries(value: object) -> bool:
+    """Does a tensor, or one in a list, carry gradients from the picture? Weights alone do not."""
+    if isinstance(value, list | tuple):
+        return any(carries(part) for part in value)
+    return isinstance(value, Tensor) and value.requires_grad and not isinstance(value, torch.nn.Parameter)
+
+
+def rectifier_bounds(name: str, args: tuple, kwargs: dict) -> tuple[float, float]:
+    """Between which inputs does a rectifier pass its input on unchanged? (0, inf) for ReLU, (0, 6) for ReLU6.
+
+    Raises:
+        UnknownOperationError: If the call is no rectifier, such as a clamp that does not begin at 0.
+    """
+    low, high = 0.0, float("inf")
+    if name == "relu6":
+        high = 6.0
+    elif name in ("hardtanh", "clamp", "clip", "clamp_min"):
+        names = ("min_val", "max_val") if name == "hardtanh" else ("min", "max")
+        given = dict(zip(names, args[1:3], strict=False)) | kwargs
+        default = (-1.0, 1.0) if name == "hardtanh" else (None, None)
+        low, high = (given.get(key, value) for key, value in zip(names, default, strict=True))
+        high = float("inf") if high is None else high
+    elif name == "threshold":
+        low = args[1] if args[1] == args[2] else None
+    if low != 0 or not high > 0:
+        raise UnknownOperationError(f"{name} between {low} and {high} is no rectifier: those begin at 0")
+    return 0.0, float(high)
+
+
+def in_place(function: Callable, kwargs: dict) -> bool:
+    """Does a call overwrite its input? Then whoever made it may ignore what it returns."""
+    named = getattr(function, "__name__", "")
+    return bool(kwargs.get("inplace")) or (named.endswith("_") and not named.endswith("__"))
+
+
+class AveragePooling(TorchFunctionMode):
+    """While open, max-pools average: their gradient reaches every pixel, and textures come out smoother.
+
+    Padding does not count: at the border, only what is there is averaged.
+
+    Source: Gatys et al., arXiv:1505.07376, section 2.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if operation(function) not in MAXIMA - {"adaptive_max_pool2d"}:
+            return function(*args, **kwargs)
+        names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+        given = dict(zip(names, args[1:], strict=False)) | kwargs
+        kept = {name: given[name] for name in ("kernel_size", "stride", "padding", "ceil_mode") if name in given}
+        return F.avg_pool2d(args[0] if args else given["input"], **kept, count_include_pad=False)

@@ -1,0 +1,94 @@
+"""What a network is made of: its layers in order of execution, with what their units see of the picture."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor, nn
+
+from cs231n_viz.network.capture import check_layers, evaluating, network_of, watch
+from cs231n_viz.network.receptive_field import FieldTracer, ReceptiveField
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network.
+
+    Attributes:
+        name: Dotted name, as every method takes it; ``name:2`` is the second call of a module that is used twice.
+        kind: Class of the module, for example ``"Conv2d"``.
+        shape: Shape of its output for one picture: (C, h, w), or (C,) behind a flattening.
+        field: The exact receptive fields of its units.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    field: ReceptiveField
+
+    @property
+    def receptive_field(self) -> int | tuple[int, int]:
+        """Side of the receptive field in pixels."""
+        return self.field.size
+
+    @property
+    def stride(self) -> int | tuple[int, int]:
+        """Pixels between the fields of neighbouring units."""
+        return self.field.stride
+
+    @property
+    def offset(self) -> int | tuple[int, int]:
+        """First pixel that unit 0 sees."""
+        return self.field.offset
+
+
+@torch.no_grad()
+def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
+    """List the layers of a network in order of execution.
+
+    Args:
+        model: Any network that takes (1, 3, H, W); run once, in eval mode, and left as it was.
+        image: One picture, (1, 3, H, W); its size decides shapes and where boxes are clipped.
+
+    Returns:
+        One entry per call of a submodule, in the order in which the calls end; a module whose output is not a
+        single tensor is left out.
+    """
+    layers: list[Layer] = []
+    tracer = FieldTracer(image)
+
+    def note(name: str, module: nn.Module, output: object) -> None:
+        if isinstance(output, Tensor) and id(output) in tracer.fields:
+            shape = tuple(output.shape[1:])
+            sides = shape[-2:] if len(shape) == 3 else (1, 1)
+            field = ReceptiveField(*tracer.fields[id(output)], tracer.image_size, sides)
+            layers.append(Layer(name, type(module).__name__, shape, field))
+
+    with evaluating(model), watch(model, note), tracer:
+        model(image)
+    return layers
+
+
+def receptive_field(model: nn.Module, layer: str, *, image_size: tuple[int, int] | None = None) -> ReceptiveField:
+    """Which pixels does a unit of ``layer`` see?
+
+    Args:
+        model: A ``Classifier``, or any network that takes (1, 3, H, W).
+        layer: Name from ``model.layers()``.
+        image_size: (height, width) of the picture; defaults to the model's input size, or 224 px.
+
+    Returns:
+        Size, stride and offset in pixels, and ``.box(row, col)``.
+
+    Raises:
+        KeyError: If ``layer`` is not a layer of ``model``.
+    """
+    check_layers(model, [layer])
+    side = getattr(model, "input_size", 224)
+    parameter = next(network_of(model).parameters(), torch.empty(0))
+    image = torch.zeros(1, 3, *(image_size or (side, side)), device=parameter.device, dtype=parameter.dtype)
+    found = {entry.name: entry.field for entry in trace_layers(model, image)}
+    if layer not in found:
+        close = get_close_matches(layer, found, n=3, cutoff=0.3)
+        raise KeyError(f"the forward pass never reached layer {layer!r}; close names: {', '.join(close)}")
+    return found[layer]

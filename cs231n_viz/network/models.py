@@ -1,0 +1,264 @@
+"""Networks to look inside: the two that ship with the course, torchvision's classifiers, and your own.
+
+Whatever the network, a ``Classifier`` takes RGB images in [0, 1] and knows its categories and its layers.
+"""
+
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from safetensors import safe_open
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as TF
+
+from cs231n_viz.data_files import data_path
+from cs231n_viz.network.capture import evaluating
+from cs231n_viz.network.layers import Layer, trace_layers
+from cs231n_viz.network.shipped import ARCHITECTURES, check_sum, download, fill, read_state
+from cs231n_viz.pictures.images import load_image
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Classifier(nn.Module):
+    """A network that turns RGB images in [0, 1] into logits, one per category.
+
+    Attributes:
+        network: The bare network; it gets normalised images, and its submodules give the layers their names.
+        categories: Name of every logit.
+        input_size: Side in pixels of the square pictures that ``prepare`` makes.
+        name: What it was loaded as.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        categories: Sequence[str],
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        input_size: int = 224,
+        name: str = "",
+    ) -> None:
+        super().__init__()
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError(f"mean and std must be three numbers, std above 0; got mean={mean}, std={std}")
+        self.network = network
+        self.categories = list(categories)
+        self.input_size = input_size
+        self.name = name or type(network).__name__
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
+        self.train(network.training)
+        self._layers: list[Layer] | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images.
+
+        Args:
+            images: (N, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            Logits, (N, K).
+
+        Raises:
+            ValueError: If ``images`` has another shape.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            hint = "; model.prepare(image) makes a batch of one" if images.ndim == 3 else ""
+            raise ValueError(f"images must be (N, 3, H, W), got {tuple(images.shape)}{hint}")
+        return self.network((images - self.mean) / self.std)
+
+    def index(self, category: str) -> int:
+        """The number of a category, capitals aside.
+
+        Raises:
+            KeyError: If there is no such category; lists the closest.
+        """
+        lower = [name.lower() for name in self.categories]
+        if category in self.categories:
+            return self.categories.index(category)
+        if category.lower() in lower:
+            return lower.index(category.lower())
+        close = get_close_matches(category.lower(), lower, n=3, cutoff=0.4)
+        names = ", ".join(repr(self.categories[lower.index(name)]) for name in close)
+        raise KeyError(f"{self.name} has no category {category!r}; close names: {names or 'none'}")
+
+    def prepare(self, images: Any) -> Tensor:
+        """Make pictures fit: short side to the input size, centre cut out, one batch on the model's device.
+
+        Args:
+            images: Anything ``load_image`` takes, or a list of such things, or (N, 3, H, W) in [0, 1].
+
+        Returns:
+            (N, 3, S, S), RGB in [0, 1].
+
+        Raises:
+            ImageError: If a picture cannot be read.
+            ValueError: If the list is empty.
+        """
+        several = isinstance(images, list | tuple) or (isinstance(images, Tensor) and images.ndim == 4)
+        pictures = list(images) if several else [images]
+        if not pictures:
+            raise ValueError("prepare was given an empty list; it wants at least one picture")
+        size = [self.input_size, self.input_size]
+        crops = []
+        for picture in pictures:
+            image = TF.resize(load_image(picture), size[:1], antialias=True)
+            crops.append(TF.center_crop(image, size).clamp(0, 1))
+        return torch.stack(crops).to(self.mean)
+
+    @torch.no_grad()
+    def predict(self, images: Any, k: int = 5) -> list[list[tuple[str, float]]]:
+        """The k most probable categories of each picture, most probable first.
+
+        Args:
+            images: (N, 3, H, W) in [0, 1], taken as it is, or anything ``prepare`` takes.
+            k: How many; at most as many as there are categories.
+
+        Returns:
+            For each picture a list of (category, softmax probability).
+
+        Raises:
+            ValueError: If ``k`` is below 1 or above the number of categories.
+        """
+        if not 1 <= k <= len(self.categories):
+            raise ValueError(f"k must be from 1 to {len(self.categories)}, got {k}")
+        if not (isinstance(images, Tensor) and images.ndim == 4):
+            images = self.prepare(images)
+        with evaluating(self):
+            top = self(images).softmax(1).topk(k)
+        rows = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return [[(self.categories[i], p) for i, p in zip(*row, strict=True)] for row in rows]
+
+    def layers(self) -> list[Layer]:
+        """The layers in order of execution, for a picture of the input size; see :class:`~cs231n_viz.network.layers.Layer`."""
+        if self._layers is None:
+            image = torch.zeros(1, 3, self.input_size, self.input_size).to(self.mean)
+            self._layers = trace_layers(self, image)
+        return list(self._layers)
+
+    def layer(self, name: str) -> Layer:
+        """One layer by name.
+
+        Raises:
+            KeyError: If there is no such layer; lists the closest.
+        """
+        found = {layer.name: layer for layer in self.layers()}
+        if name not in found:
+            close = get_close_matches(name, found, n=3, cutoff=0.3)
+            raise KeyError(f"{self.name} has no layer {name!r}; close names: {', '.join(close) or 'none'}")
+        return found[name]
+
+    def extra_repr(self) -> str:
+        """The line that ``print(model)`` shows first."""
+        return f"name={self.name!r}, categories={len(self.categories)}, input_size={self.input_size}"
+
+
+def wrap(
+    module: nn.Module,
+    categories: Sequence[str],
+    *,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    input_size: int = 224,
+) -> Classifier:
+    """Make a ``Classifier`` of a network of your own.
+
+    Args:
+        module: Takes normalised images (N, 3, H, W), returns logits (N, K). It is used, not copied.
+        categories: K names.
+        mean: What is subtracted from RGB in [0, 1] before ``module`` sees it.
+        std: What the difference is divided by.
+        input_size: Side in pixels of the pictures it was trained on.
+
+    Raises:
+        ValueError: If the number of names is not the number of logits.
+    """
+    model = Classifier(module, categories, mean=mean, std=std, input_size=input_size)
+    with evaluating(model), torch.no_grad():
+        parameter = next(module.parameters(), model.mean)
+        model.mean, model.std = model.mean.to(parameter), model.std.to(parameter)
+        logits = model(torch.zeros(1, 3, input_size, input_size).to(parameter))
+    if not isinstance(logits, Tensor) or logits.shape != (1, len(model.categories)):
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"the network must return (N, {len(model.categories)}) logits for these categories, got {got}")
+    return model
+
+
+def offline_models() -> list[str]:
+    """Names of the models that need no download."""
+    return list(ARCHITECTURES)
+
+
+def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int = 0) -> Classifier:
+    """Load a network by name, in eval mode, its parameters frozen.
+
+    Args:
+        name: ``"mini_alexnet"`` or ``"mini_vgg"``, which ship with the course, or any of torchvision's classifiers,
+            for example ``"resnet18"``.
+        weights: ``"DEFAULT"`` for trained weights (torchvision downloads and caches its own), None for random ones,
+            or the path of a safetensors file or a state dict for this network.
+        seed: Decides the random weights.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If there is no model of that name; lists the closest.
+        WeightsError: If the weights cannot be had, are damaged, or belong to another network.
+    """
+    known = [*ARCHITECTURES, *torchvision.models.list_models(module=torchvision.models)]
+    if name not in known:
+        close = get_close_matches(name, known, n=4, cutoff=0.3)
+        raise ValueError(f"there is no model {name!r}; close names: {', '.join(close) or 'none'}")
+    load = _load_mini if name in ARCHITECTURES else _load_torchvision
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator when they are built
+        torch.manual_seed(seed)
+        model = load(name, weights)
+    return model.eval().requires_grad_(False)
+
+
+def _load_mini(name: str, weights: str | Path | None) -> Classifier:
+    shipped = data_path("weights", f"{name}.safetensors")
+    check_sum(shipped)
+    with safe_open(shipped, framework="pt") as file:
+        facts = json.loads(file.metadata()["classifier"])
+    network = ARCHITECTURES[name](len(facts["categories"]))
+    if weights is None:
+        _randomise(network)
+    else:
+        fill(network, read_state(shipped if weights == "DEFAULT" else Path(weights)), name)
+    return Classifier(network, **facts, name=name)
+
+
+def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:
+    entry = torchvision.models.get_model_weights(name).DEFAULT
+    if weights == "DEFAULT":
+        network = download(name, entry)
+    else:
+        extra = {"init_weights": True} if name in {"googlenet", "inception_v3"} else {}
+        network = torchvision.models.get_model(name, weights=None, **extra)
+        if weights is not None:
+            fill(network, read_state(Path(weights)), name)
+    transforms = entry.transforms()
+    return Classifier(
+        network,
+        entry.meta["categories"],
+        mean=transforms.mean,
+        std=transforms.std,
+        input_size=transforms.crop_size[0],
+        name=name,
+    )
+
+
+def _randomise(network: nn.Module) -> None:
+    """Kaiming's start, which keeps the size of activations the same from layer to layer."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)

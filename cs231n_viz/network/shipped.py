@@ -1,0 +1,199 @@
+"""The two small networks that ship with the course.
+
+Both are plain ``nn.Sequential`` stacks of convolutions, ReLUs, max-pools and linear layers, so that each formula of
+the lecture applies to them as it stands. Training puts a batch norm behind every convolution
+(``batch_norm=True``); :func:`fold_batch_norm` merges it into the weights before they are shipped.
+"""
+
+import copy
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import torchvision
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from cs231n_viz.data_files import data_path
+
+_VGG_WIDTHS = ((32,), (64,), (96, 96), (160, 160), (256, 256))
+
+
+def _convolution(name: str, convolution: nn.Conv2d, batch_norm: bool) -> list[tuple[str, nn.Module]]:
+    norm = [(f"norm{name}", nn.BatchNorm2d(convolution.out_channels))] if batch_norm else []
+    return [(f"conv{name}", convolution), *norm, (f"relu{name}", nn.ReLU())]
+
+
+def mini_alexnet(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
+    """AlexNet's shape at a sixteenth of its size: at 224 px conv5 is (128, 13, 13), FC6 and FC7 have 512 units.
+
+    Args:
+        classes: Number of logits.
+        batch_norm: Build for training: a batch norm behind every convolution, dropout before FC6 and FC7, and
+            pool5 averaged to 6x6, so that training can begin with pictures smaller than 224 px.
+        dropout: Probability of dropping an input of FC6 and FC7 while training.
+
+    Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs", NeurIPS 2012, fig. 2.
+    Differs from the paper: one column, narrower layers, no local response normalisation.
+    """
+    modules = [
+        *_convolution("1", nn.Conv2d(3, 64, 11, stride=4, padding=2), batch_norm),
+        ("pool1", nn.MaxPool2d(3, stride=2)),
+        *_convolution("2", nn.Conv2d(64, 128, 5, padding=2), batch_norm),
+        ("pool2", nn.MaxPool2d(3, stride=2)),
+        *_convolution("3", nn.Conv2d(128, 256, 3, padding=1), batch_norm),
+        *_convolution("4", nn.Conv2d(256, 192, 3, padding=1), batch_norm),
+        *_convolution("5", nn.Conv2d(192, 128, 3, padding=1), batch_norm),
+        ("pool5", nn.MaxPool2d(3, stride=2)),
+        *([("resize", nn.AdaptiveAvgPool2d(6))] if batch_norm else []),
+        ("flatten", nn.Flatten()),
+        *([("drop6", nn.Dropout(dropout))] if batch_norm else []),
+        ("fc6", nn.Linear(128 * 6 * 6, 512)),
+        ("relu6", nn.ReLU()),
+        *([("drop7", nn.Dropout(dropout))] if batch_norm else []),
+        ("fc7", nn.Linear(512, 512)),
+        ("relu7", nn.ReLU()),
+        ("fc8", nn.Linear(512, classes)),
+    ]
+    return nn.Sequential(OrderedDict(modules))
+
+
+def mini_vgg(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
+    """A stack of 3x3 convolutions that ends in global average pooling and one linear layer, as CAM asks for.
+
+    Args:
+        classes: Number of logits.
+        batch_norm: Build for training: a batch norm behind every convolution, dropout before the last layer.
+        dropout: Probability of dropping an input of the last layer while training.
+
+    Source: Simonyan & Zisserman, arXiv:1409.1556 (the 3x3 stack); Zhou et al., arXiv:1512.04150 (the head).
+    Differs from the paper: eight narrow convolutions.
+    """
+    modules: list[tuple[str, nn.Module]] = []
+    channels = 3
+    for block, widths in enumerate(_VGG_WIDTHS, start=1):
+        for position, width in enumerate(widths, start=1):
+            convolution = nn.Conv2d(channels, width, 3, padding=1)
+            modules += _convolution(f"{block}_{position}", convolution, batch_norm)
+            channels = width
+        if block < len(_VGG_WIDTHS):
+            modules.append((f"pool{block}", nn.MaxPool2d(2)))
+    modules += [("gap", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
+    modules += [("dropout", nn.Dropout(dropout))] if batch_norm else []
+    return nn.Sequential(OrderedDict([*modules, ("fc", nn.Linear(channels, classes))]))
+
+
+ARCHITECTURES: dict[str, Callable[..., nn.Sequential]] = {"mini_alexnet": mini_alexnet, "mini_vgg": mini_vgg}
+
+
+@torch.no_grad()
+def fold_batch_norm(trained: nn.Sequential, plain: nn.Sequential) -> nn.Sequential:
+    """Merge every batch norm of a trained network into the convolution before it.
+
+    Args:
+        trained: A network of this module, built with ``batch_norm=True``; left as it is.
+        plain: The same network built without; filled in, and put into eval mode.
+
+    Returns:
+        ``plain``, which now computes the logits of ``trained`` in eval mode.
+    """
+    trained = copy.deepcopy(trained).eval()
+    state = {key: value for key, value in trained.state_dict().items() if key in plain.state_dict()}
+    for name, module in trained.named_children():
+        if isinstance(module, nn.BatchNorm2d):
+            convolution = name.replace("norm", "conv")
+            fused = fuse_conv_bn_eval(trained.get_submodule(convolution), module)
+            state[f"{convolution}.weight"], state[f"{convolution}.bias"] = fused.weight, fused.bias
+    plain.load_state_dict(state)
+    return plain.eval()
+
+
+class WeightsError(OSError):
+    """Weights that are missing, damaged, or made for another network; the message says what to do."""
+
+
+def download(name: str, entry: Any) -> nn.Module:
+    """One of torchvision's networks with its trained weights, from torch's cache or else from where they are served.
+
+    Args:
+        name: As torchvision knows it.
+        entry: The member of its weights enumeration.
+
+    Raises:
+        WeightsError: If the weights are neither cached nor to be had; says what to put where by hand.
+    """
+    file = Path(torch.hub.get_dir(), "checkpoints", entry.url.rpartition("/")[2])
+    try:
+        return torchvision.models.get_model(name, weights=entry)
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:  # unreachable, or damaged
+        raise WeightsError(
+            f"the weights of {name} could not be had ({error}).\n"
+            f"Wanted: {file.name}, from {entry.url}\n"
+            f"To put it there by hand: save it as {file}\n"
+            f"Offline, these work: {', '.join(ARCHITECTURES)}; and {name} with weights=None, untrained."
+        ) from error
+
+
+def check_sum(path: Path) -> None:
+    """Refuse a shipped file that is not the one its checksum was made for.
+
+    Raises:
+        WeightsError: If the sha256 is another one than ``weights/sha256.json`` says.
+    """
+    sums = json.loads(data_path("weights", "sha256.json").read_text())
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sums.get(path.name):
+        raise WeightsError(
+            f"{path} is damaged: its sha256 is {found}, wanted {sums.get(path.name)}. "
+            "Restore it, for example with: git checkout data/weights"
+        )
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from a safetensors file or one saved by torch; never runs code from the file.
+
+    Raises:
+        WeightsError: If there is no such file, or it holds anything else.
+    """
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}; weights is 'DEFAULT', None or a path")
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} cannot be read as weights: {error}") from error
+    except Exception as error:  # pickle.UnpicklingError and whatever else a foreign file provokes
+        raise WeightsError(f"{path} is not a plain state dict, and code in it is never run: {error}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path} must hold a state dict (name -> tensor), got {type(state).__name__}")
+    return dict(state)
+
+
+def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    """Put weights into a network.
+
+    Raises:
+        WeightsError: If a name or a shape does not fit; says which.
+    """
+    wanted = network.state_dict()
+    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    if missing or unknown:
+        raise WeightsError(
+            f"these weights are not for {name}: {len(missing)} keys missing (such as {missing[:2]}), "
+            f"{len(unknown)} unknown (such as {unknown[:2]})"
+        )
+    for key, value in wanted.items():
+        if state[key].shape != value.shape:
+            raise WeightsError(
+                f"these weights are not for {name}: {key} has shape {tuple(state[key].shape)}, "
+                f"wanted {tuple(value.shape)}"
+            )
+    network.load_state_dict(state)

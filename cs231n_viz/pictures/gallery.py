@@ -1,0 +1,363 @@
+"""Labelled pictures to run the methods on, loaded one at a time.
+
+Example::
+
+    gallery = Gallery.scenes(200)           # or .photos() .crops() .digits() .folder("holiday") .torchvision(...)
+    image, label = gallery[0]
+    gallery.categories[label]               # the class by name
+    gallery.masks[0]                        # scenes: where the object is
+
+A gallery holds names and labels; a picture is read, cut or composed when it is asked for, and not kept.
+"""
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import index as as_index
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cs231n_viz.pictures.images import load_image, sample_images, to_pil
+from cs231n_viz.pictures.scenes import CLASSES, SCALE, Scenes, masks_checksum
+
+
+class Gallery:
+    """Pictures with labels, loaded when they are asked for.
+
+    Attributes:
+        categories: Class names.
+        labels: For each picture the index of its class.
+        names: For each picture what it is called.
+        key: A short text that says what is in the gallery: equal keys, equal pictures. For a folder a hash over the
+            relative names and the file sizes.
+        skipped: (path, reason) of each file of a folder that is no readable picture.
+        masks: Of scenes, where the object is: ``masks[i]`` is (H, W), bool. Else None.
+        backgrounds: Of scenes, for each the name of what lies behind the object. Else None.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[int], Tensor],
+        labels: Sequence[int],
+        categories: Sequence[str],
+        *,
+        names: Sequence[str],
+        key: str = "",
+        skipped: Sequence[tuple[str, str]] = (),
+        masks: "Lazy | None" = None,
+        backgrounds: Sequence[str] | None = None,
+    ) -> None:
+        self._load = load
+        self.labels, self.categories, self.names = list(labels), list(categories), list(names)
+        self.key = key or f"{len(self.labels)} pictures {_checksum(*self.names, *self.labels)}"
+        self.skipped = list(skipped)
+        self.masks = masks
+        self.backgrounds = None if backgrounds is None else list(backgrounds)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """Picture ``index`` as (3, H, W) in [0, 1], with its label."""
+        index = _position(index, len(self))
+        return self._load(index), self.labels[index]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<Gallery {self.key}: {len(self)} pictures, {len(self.categories)} categories>"
+
+    def subset(self, indices: Sequence[int]) -> "Gallery":
+        """Some of the pictures, in the order given; the categories stay, so that labels keep their meaning.
+
+        Args:
+            indices: Positions in this gallery; negative ones count from the end.
+
+        Raises:
+            IndexError: A position outside the gallery.
+        """
+        chosen = tuple(_position(index, len(self)) for index in indices)
+        return Gallery(
+            _Chosen(self._load, chosen),
+            [self.labels[i] for i in chosen],
+            self.categories,
+            names=[self.names[i] for i in chosen],
+            key=f"{self.key}[{len(chosen)} of them, {_checksum(*chosen)}]",
+            skipped=self.skipped,
+            masks=None if self.masks is None else Lazy(_Chosen(self.masks.load, chosen), len(chosen)),
+            backgrounds=None if self.backgrounds is None else [self.backgrounds[i] for i in chosen],
+        )
+
+    def in_memory(self) -> "Gallery":
+        """Load every picture now and hold it as bytes, 150 kB each at 224 px, for those who go over them many times.
+
+        Returns:
+            The same gallery, with the same ``key``; its pictures are rounded to the nearest of 256 levels.
+        """
+        pictures = _InMemory([(image * 255).round().byte() for image, _ in self])
+        return Gallery(
+            pictures,
+            self.labels,
+            self.categories,
+            names=self.names,
+            key=self.key,
+            skipped=self.skipped,
+            masks=self.masks,
+            backgrounds=self.backgrounds,
+        )
+
+    @classmethod
+    def photos(cls) -> "Gallery":
+        """The photographs that the course's own packages bring along, each at its own size.
+
+        A photograph of something that the shipped networks know carries that category; any other, its own name.
+        """
+        names = sample_images()
+        labels, categories = shown(names)
+        return cls(Photos(tuple(names)), labels, categories, names=names, key=f"photos({len(names)})")
+
+    @classmethod
+    def crops(cls, n: int = 600, *, size: int = 224, seed: int = 0) -> "Gallery":
+        """Square pieces of the photographs: from a quarter of the short side up to all of it, anywhere.
+
+        Args:
+            n: How many; the photographs take turns.
+            size: Side of a picture in pixels.
+            seed: Another seed, other places. Crop i is the same whatever ``n``.
+
+        Returns:
+            (3, size, size) each, labelled as in :meth:`photos`.
+
+        Raises:
+            ValueError: ``n`` or ``size`` below 1, or a negative seed.
+        """
+        check_counts(n=n, size=size, seed=seed)
+        photos = sample_images()
+        names = [photos[i % len(photos)] for i in range(n)]
+        labels, categories = shown(names)
+        key = f"crops({n}, size={size}, seed={seed})"
+        return cls(Crops(tuple(photos), size, seed), labels, categories, names=names, key=key)
+
+    @classmethod
+    def scenes(cls, n: int = 2000, *, seed: int = 0, size: int = 224, scale: tuple[float, float] = SCALE) -> "Gallery":
+        """Known objects pasted on other photographs and textures: the truth about what is where.
+
+        Args:
+            n: How many; the classes take turns, so that they are equally frequent.
+            seed: Another seed, other scenes. Scene i is the same whatever ``n``.
+            size: Side of a scene in pixels.
+            scale: Smallest and largest longer side of the object, as a share of ``size``. Over the range given here
+                both shipped networks name at least three of four scenes rightly.
+
+        Returns:
+            (3, size, size) each, with ``masks`` and ``backgrounds``; see :mod:`cs231n_viz.pictures.scenes`.
+
+        Raises:
+            ValueError: ``n`` below 1, ``size`` below 16, a negative seed, or a ``scale`` not within (0, 1].
+        """
+        check_counts(n=n, size=size, seed=seed)
+        if size < 16 or not 0 < scale[0] <= scale[1] <= 1:
+            raise ValueError(f"scenes want size >= 16 and 0 < scale[0] <= scale[1] <= 1, got {size=}, {scale=}")
+        scenes = Scenes(seed, size, tuple(scale))
+        labels = [scenes.label(i) for i in range(n)]
+        names = [f"{CLASSES[label]} {i}" for i, label in enumerate(labels)]
+        key = f"scenes({n}, seed={seed}, size={size}, scale={scale[0]:g}-{scale[1]:g}, masks {masks_checksum()})"
+        backgrounds = [scenes.background(i) for i in range(n)]
+        masks = Lazy(scenes.mask, n)
+        return cls(scenes, labels, CLASSES, names=names, key=key, masks=masks, backgrounds=backgrounds)
+
+    @classmethod
+    def digits(cls) -> "Gallery":
+        """1797 hand-written digits of scikit-learn: (3, 8, 8), three equal channels, ink light on dark paper."""
+        _, labels = digits()
+        names = [f"digit {i}" for i in range(len(labels))]
+        return cls(load_digit, labels, [str(d) for d in range(10)], names=names, key=f"digits({len(labels)})")
+
+    @classmethod
+    def folder(cls, path: str | os.PathLike, *, size: int | None = None) -> "Gallery":
+        """Pictures of your own: each sub-folder is a class; a folder without any is one class of its own name.
+
+        Files that cannot be read are left out, and ``skipped`` says which and why. They are found by their headers: a
+        picture that turns out damaged further in raises ``ImageError`` with its name when it is asked for.
+
+        Args:
+            path: The folder.
+            size: Make each picture a square of so many pixels: short side brought to it, centre cut out.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+            ImageError: There is no picture in it.
+            ValueError: ``size`` below 1.
+        """
+        from cs231n_viz.pictures.folders import Files, list_folder
+
+        check_counts(seed=0, size=1 if size is None else size)
+        found = list_folder(path)
+        load = Files(str(Path(path).expanduser().resolve()), found.names, size)
+        key = f"folder({found.key}{'' if size is None else f', size={size}'})"
+        return cls(load, found.labels, found.categories, names=found.names, key=key, skipped=found.skipped)
+
+    @classmethod
+    def torchvision(
+        cls, name: str, root: str | os.PathLike, *, split: str | None = None, download: bool = False
+    ) -> "Gallery":
+        """A data set of torchvision's: Caltech101, Imagenette, CIFAR10, STL10, OxfordIIITPet or Flowers102.
+
+        Args:
+            name: Which, as torchvision spells it.
+            root: The folder that torchvision calls root.
+            split: Which part, for example "train"; the first that the data set has if left out. Caltech101 is whole.
+            download: Fetch what is missing, with a progress bar.
+
+        Raises:
+            ValueError: No such data set or split; names the closest.
+            FileNotFoundError: The files are not under ``root``; says where they come from and belong.
+            ConnectionError: They could not be downloaded; says how to put them in place by hand.
+        """
+        from cs231n_viz.pictures import folders
+        from cs231n_viz.pictures.folders import Files
+
+        root = Path(root).expanduser().resolve()
+        _, split = folders.source_of(name, split)
+        if download:
+            folders.fetch(name, root, split)
+        if name == "Caltech101":
+            found = folders.caltech(root)
+            load = Files(str(folders.location(name, root)), found.names)
+            key = f"{name}({found.key})"
+            return cls(load, found.labels, found.categories, names=found.names, key=key, skipped=found.skipped)
+        labels, categories, names, key = folders.describe(name, root, split)
+        return cls(folders.Pictures(name, str(root), split), labels, categories, names=names, key=key)
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A sequence whose items are made when they are asked for; ``load(i)`` makes item i."""
+
+    load: Callable[[int], Any]
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Any:
+        return self.load(_position(index, self.length))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self.load(index) for index in range(self.length))
+
+
+@dataclass(frozen=True)
+class _Chosen:  # a class rather than a closure: a gallery goes to the workers of a cluster by pickle
+    load: Callable[[int], Any]
+    indices: tuple[int, ...]
+
+    def __call__(self, index: int) -> Any:
+        return self.load(self.indices[index])
+
+
+def check_counts(*, seed: int, **counts: int) -> None:
+    """Raise ValueError unless the seed is 0 or more and each of the others 1 or more."""
+    for name, count in {**counts, "seed": seed}.items():
+        least = 0 if name == "seed" else 1
+        if isinstance(count, bool) or not isinstance(count, int) or count < least:
+            raise ValueError(f"{name} must be a whole number from {least} up, got {count!r}")
+
+
+def _position(index: int, length: int) -> int:
+    if not -length <= as_index(index) < length:
+        raise IndexError(f"picture {index} of a gallery of {length}")
+    return as_index(index) % length
+
+
+def _checksum(*parts: object) -> str:
+    return f"{zlib.crc32('|'.join(map(str, parts)).encode()):08x}"
+
+
+# What the photographs show, in the words of the shipped networks' categories.
+_SHOWN = {
+    "astronaut": "Faces",
+    "cat": "cat",
+    "china": "pagoda",
+    "coffee": "cup",
+    "flower": "flower",
+    "grace_hopper": "Faces",
+    "motorcycle": "Motorbikes",
+}
+_CROP_SIDES = (0.25, 1.0)  # of the photograph's short side
+
+
+def shown(photos: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Labels and categories of photographs."""
+    shown = [_SHOWN.get(name, name) for name in photos]
+    categories = sorted(set(shown), key=str.lower)
+    number = {name: label for label, name in enumerate(categories)}
+    return [number[name] for name in shown], categories
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Loads photograph ``index`` of a list of sample images."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, index: int) -> Tensor:
+        """(3, H, W) in [0, 1]."""
+        return load_image(self.names[index])
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Cuts piece ``index`` out of the photographs, which take turns."""
+
+    photos: tuple[str, ...]
+    size: int
+    seed: int
+
+    def __call__(self, index: int) -> Tensor:
+        """(3, size, size) in [0, 1]."""
+        photo = photograph(self.photos[index % len(self.photos)])
+        random = np.random.default_rng((self.seed, index))
+        low, high = np.log(_CROP_SIDES)
+        side = min(photo.size) * float(np.exp(random.uniform(low, high)))
+        left, top = random.uniform(0, 1, 2) * (photo.width - side, photo.height - side)
+        box = (left, top, left + side, top + side)
+        crop = photo.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box)
+        return torch.from_numpy(np.array(crop)).permute(2, 0, 1) / 255
+
+
+def load_digit(index: int) -> Tensor:
+    """Digit ``index`` as (3, 8, 8) in [0, 1]."""
+    pixels = torch.from_numpy(digits()[0][index] / 16).float()
+    return pixels.expand(3, -1, -1).contiguous()
+
+
+@lru_cache(maxsize=1)
+def digits() -> tuple[np.ndarray, list[int]]:
+    """The digits of scikit-learn, (1797, 8, 8) from 0 to 16, and what they are."""
+    from sklearn.datasets import load_digits  # takes a second to import
+
+    bunch = load_digits()
+    return bunch.images, bunch.target.tolist()
+
+
+@lru_cache(maxsize=64)
+def photograph(name: str) -> Image.Image:
+    """A sample image as PIL's, kept in memory: all of them together take some 20 MB."""
+    return to_pil(load_image(name))
+
+
+@dataclass(frozen=True)
+class _InMemory:  # a class rather than a closure: a gallery goes to the workers of a cluster by pickle
+    pictures: Sequence[Tensor]
+
+    def __call__(self, index: int) -> Tensor:
+        return self.pictures[index].float() / 255

@@ -1,0 +1,108 @@
+"""What do features know? Nearest neighbours, PCA and t-SNE of a gallery in the space of a layer or of pixels.
+
+Everything here works on rows: (N, D), one row per picture. :func:`~cs231n_viz.representation.features.features` makes them.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Method = Literal["pca", "tsne"]
+
+
+def embed(features: Tensor, method: Method = "pca", *, seed: int = 0, perplexity: float = 30.0) -> Tensor:
+    """Where do pictures lie in a plane that keeps what it can of their distances?
+
+    PCA keeps the two directions of greatest variance. t-SNE keeps who is near whom; how far apart its groups lie and
+    how large they are means nothing. It starts from the first PCA coordinates, so that equal features give equal
+    maps for a given seed.
+
+    Args:
+        features: (N, D).
+        method: ``"pca"`` or ``"tsne"``.
+        seed: Of t-SNE.
+        perplexity: Of t-SNE: about how many neighbours each picture is held to; below N.
+
+    Returns:
+        (N, 2). PCA coordinates are in the features' unit, and each direction points where its largest weight is
+        positive.
+
+    Raises:
+        ValueError: If there is no such method, or the perplexity is not below N.
+
+    Source: van der Maaten & Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008, eq. 4; scikit-learn computes it
+        by Barnes and Hut's approximation, after reducing to at most 50 principal components as section 4.2 does.
+    """
+    if method == "pca":
+        return _principal(features, 2)[0]
+    if method != "tsne":
+        raise ValueError(f"method must be 'pca' or 'tsne', got {method!r}")
+    if not 1 <= perplexity < len(features):
+        raise ValueError(f"perplexity must be at least 1 and below the {len(features)} pictures, got {perplexity}")
+    from sklearn.manifold import TSNE
+
+    reduced = _principal(features, min(50, *features.shape))[0].numpy()
+    points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
+    return torch.from_numpy(points)
+
+
+def explained_variance(features: Tensor, k: int) -> Tensor:
+    """What share of the variance does each of the first k principal components hold?
+
+    Args:
+        features: (N, D).
+        k: At most min(N, D).
+
+    Returns:
+        (k,), falling, together at most 1.
+    """
+    return _principal(features, k)[1]
+
+
+def _principal(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Coordinates (N, k) along the first principal directions, and the share of the variance of each (k,)."""
+    if features.ndim != 2 or not 1 <= k <= min(features.shape):
+        raise ValueError(f"{k} components want features (N, D) with N and D at least {k}, got {tuple(features.shape)}")
+    from sklearn.decomposition import PCA
+
+    solver = "full" if min(features.shape) <= 500 else "randomized"
+    pca = PCA(k, svd_solver=solver, random_state=0).fit(features.double().numpy())
+    sign = np.sign(pca.components_[np.arange(k), np.abs(pca.components_).argmax(axis=1)])
+    coordinates = pca.transform(features.double().numpy()) * sign
+    return torch.from_numpy(coordinates).float(), torch.from_numpy(pca.explained_variance_ratio_).float()
+
+
+def thumbnail_grid(points: Tensor, rows: int, columns: int) -> Tensor:
+    """Which picture goes into which cell of a grid, so that the grid looks like the cloud of points?
+
+    No two pictures share a cell, and the sum of squared distances between points and cells is the least possible.
+    With more cells than pictures some stay empty; with fewer, an even sample of the pictures is shown.
+
+    Args:
+        points: (N, 2), as ``embed`` returns them; the second coordinate points up.
+        rows: Of the grid.
+        columns: Of the grid.
+
+    Returns:
+        (rows, columns): the index of the picture in each cell, -1 where there is none. Row 0 is the top.
+
+    Source: Karpathy, "t-SNE visualization of CNN codes" (the grid of the lecture), which fills cells greedily; the
+        assignment here is optimal: Jonker & Volgenant, Computing 38, 1987, in SciPy.
+    """
+    if points.ndim != 2 or points.shape[1] != 2 or min(rows, columns) < 1:
+        raise ValueError(f"wanted points (N, 2) and a grid of 1x1 or more, got {tuple(points.shape)}, {rows}x{columns}")
+    from scipy.optimize import linear_sum_assignment
+
+    shown = np.unique(np.linspace(0, len(points) - 1, min(len(points), rows * columns)).round().astype(int))
+    chosen = points[shown].double().numpy()
+    low, high = chosen.min(axis=0), chosen.max(axis=0)
+    place = (chosen - low) / np.maximum(high - low, 1e-12)
+    y, x = np.meshgrid(np.linspace(1, 0, rows), np.linspace(0, 1, columns), indexing="ij")
+    cells = np.stack([x.ravel(), y.ravel()], axis=1)
+    cost = ((place[:, None] - cells[None]) ** 2).sum(axis=2)
+    pictures, taken = linear_sum_assignment(cost)
+    grid = np.full(rows * columns, -1)
+    grid[taken] = shown[pictures]
+    return torch.from_numpy(grid.reshape(rows, columns))

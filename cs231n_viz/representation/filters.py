@@ -1,0 +1,72 @@
+"""What the first convolution looks for: its weights, seen as pictures."""
+
+import torch
+from torch import Tensor, nn
+
+from cs231n_viz.network.capture import network_of
+
+
+def first_convolution(model: nn.Module) -> nn.Conv2d:
+    """The convolution that sees the picture itself.
+
+    Raises:
+        ValueError: If no convolution of the model takes three channels.
+    """
+    for module in network_of(model).modules():
+        if isinstance(module, nn.Conv2d) and module.in_channels == 3:
+            return module
+    raise ValueError(f"{type(network_of(model)).__name__} has no convolution that takes 3 channels")
+
+
+def normalise_filters(weights: Tensor) -> Tensor:
+    """Turn weights into colours without changing their hue.
+
+    Each filter is divided by its own largest magnitude, all channels together, so that zero is always mid-grey and
+    the three channels keep their proportions.
+
+    Args:
+        weights: (K, 3, h, w), of any range.
+
+    Returns:
+        (K, 3, h, w) in [0, 1].
+
+    Raises:
+        ValueError: If ``weights`` has another shape.
+    """
+    if weights.ndim != 4 or weights.shape[1] != 3:
+        raise ValueError(f"weights must be (K, 3, h, w), got {tuple(weights.shape)}")
+    largest = weights.abs().amax(dim=(1, 2, 3), keepdim=True)
+    return 0.5 + weights / (2 * largest.clamp_min(torch.finfo(weights.dtype).tiny))
+
+
+def first_layer_filters(model: nn.Module) -> Tensor:
+    """What do the first filters look for?
+
+    Args:
+        model: Any network whose first convolution sees RGB.
+
+    Returns:
+        (K, 3, h, w) in [0, 1]; mid-grey is a weight of zero. The pattern a filter shows is the one it answers to
+        most strongly among all pictures of that size and energy.
+
+    Raises:
+        ValueError: If no convolution takes three channels.
+
+    Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs", NeurIPS 2012, fig. 3.
+    """
+    return normalise_filters(first_convolution(model).weight.detach())
+
+
+def smooth_share(weights: Tensor) -> Tensor:
+    """How much of each filter's spectral energy lies below half the Nyquist frequency?
+
+    Args:
+        weights: (K, C, h, w).
+
+    Returns:
+        (K,) in [0, 1]: near 1 for smooth filters, about 0.2 for noise. Frequencies are radial.
+    """
+    energy = torch.fft.fft2(weights).abs().square()
+    rows, columns = (torch.fft.fftfreq(n, device=weights.device) for n in weights.shape[-2:])
+    low = (rows[:, None] ** 2 + columns[None, :] ** 2).sqrt() < 0.25  # Nyquist is 0.5 cycles per pixel
+    return (energy * low).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3))

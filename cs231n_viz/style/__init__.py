@@ -1,0 +1,1 @@
+"""Style transfer: by optimisation (Gatys et al.) and in one forward pass (Johnson et al., Dumoulin et al.)."""

@@ -1,0 +1,1 @@
+"""Pictures made by gradient ascent: class visualization, facets, fooling images, DeepDream, feature inversion."""

@@ -1,0 +1,103 @@
+"""What synthesis changes: the pixels, their Fourier coefficients, or the code of a generator.
+
+Each is a module without inputs whose call gives a picture (N, 3, H, W), RGB in [0, 1]. The same objective climbed in
+other coordinates ends elsewhere: pixels allow any noise, a spectrum weighted by 1/frequency prefers what is smooth,
+and a code allows only what its generator can draw.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cs231n_viz.network.checks import check_images
+
+# Square root of the covariance of colours in ImageNet, by columns.
+# Source: Lucid (Olah et al., "Feature Visualization", Distill 2017), lucid/optvis/param/color.py.
+_COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+
+
+class Pixels(nn.Module):
+    """The picture itself; after each step what left [0, 1] is brought back.
+
+    Args:
+        start: (N, 3, H, W), RGB in [0, 1].
+
+    Raises:
+        ValueError: If the start is no picture.
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        self.pixels = nn.Parameter(check_images(start).clone(memory_format=torch.contiguous_format))
+
+    def forward(self) -> Tensor:
+        """The picture, (N, 3, H, W)."""
+        return self.pixels
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Clip to [0, 1]."""
+        self.pixels.clamp_(0, 1)
+
+
+class Fourier(nn.Module):
+    """A picture by its Fourier coefficients, scaled as natural pictures are, in colours without correlation.
+
+    Args:
+        size: Height and width in pixels.
+        count: How many pictures.
+        seed: Of the faint noise to begin with.
+        decay: Coefficients are scaled by frequency to the power of minus this: 0 is white, 1 natural pictures.
+        decorrelate: Mix the three channels as the colours of natural pictures are mixed.
+        start: (N, 3, H, W) to begin with in place of noise.
+
+    Source: Olah et al., "Feature Visualization", Distill 2017, section "Preconditioning and Parameterization".
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        *,
+        count: int = 1,
+        seed: int = 0,
+        decay: float = 1.0,
+        decorrelate: bool = True,
+        start: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        height, width = self.size
+        radius = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None])
+        scale = radius.clamp_min(1 / max(self.size)) ** -decay * (height * width) ** 0.5 / 4
+        self.register_buffer("scale", scale)
+        mix = _COLOURS / _COLOURS.norm(dim=0).max() if decorrelate else torch.eye(3)
+        self.register_buffer("mix", mix)
+        random = torch.Generator().manual_seed(seed)
+        noise = torch.randn(count, 3, *scale.shape, 2, generator=random)
+        self.spectrum = nn.Parameter(0.01 * noise if start is None else self._spectrum_of(check_images(start)))
+
+    def _spectrum_of(self, image: Tensor) -> Tensor:
+        logits = torch.einsum("ij,njhw->nihw", torch.linalg.inv(self.mix), image.clamp(0.01, 0.99).logit())
+        return torch.view_as_real(torch.fft.rfft2(logits) / self.scale)
+
+    def forward(self) -> Tensor:
+        """The picture, (N, 3, H, W) in (0, 1)."""
+        coefficients = torch.view_as_complex(self.spectrum) * self.scale
+        plain = torch.fft.irfft2(coefficients, s=self.size)
+        return torch.einsum("ij,njhw->nihw", self.mix, plain).sigmoid()
+
+
+def start_noise(size: int | tuple[int, int], seed: int = 0, *, count: int = 1, spread: float = 0.1) -> Tensor:
+    """Make grey pictures of independent normal noise, the usual start of a synthesis.
+
+    Args:
+        size: Side, or (height, width), in pixels.
+        seed: Random seed of the noise.
+        count: How many pictures.
+        spread: Standard deviation of the noise around mid-grey.
+
+    Returns:
+        (count, 3, height, width), RGB in [0, 1].
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    noise = torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    return (0.5 + spread * noise).clamp(0, 1)

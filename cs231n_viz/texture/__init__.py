@@ -1,0 +1,1 @@
+"""Textures: Efros-Leung, image quilting, and neural synthesis from Gram matrices."""

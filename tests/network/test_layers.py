@@ -1,0 +1,156 @@
+import copy
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+import cs231n_viz as viz
+from cs231n_viz.network.layers import trace_layers
+
+NAMES = [
+    "alexnet",
+    "vgg16",
+    "squeezenet1_1",
+    "resnet18",
+    "resnet50",
+    "googlenet",
+    "inception_v3",
+    "densenet121",
+    "mobilenet_v2",
+    "shufflenet_v2_x1_0",
+]
+
+
+def network(name):
+    extra = {"init_weights": False} if name in {"googlenet", "inception_v3"} else {}
+    return torchvision.models.get_model(name, weights=None, **extra).eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "size", "stride"),
+    [
+        ("alexnet", "features.10", 163, 16),
+        ("alexnet", "features.12", 195, 32),
+        ("vgg16", "features.28", 196, 16),
+        ("vgg16", "features.30", 212, 32),
+        ("resnet18", "layer4", 435, 32),
+        ("resnet50", "layer4", 427, 32),
+    ],
+)
+def test_published_receptive_fields(name, layer, size, stride):
+    """Araujo et al. 2019, table of the appendix; ResNet-50 in torchvision's layout, not the original 483."""
+    field = viz.receptive_field(network(name), layer)
+    assert (field.size, field.stride) == (size, stride)
+
+
+def test_first_convolution_of_alexnet_by_hand():
+    field = viz.receptive_field(network("alexnet"), "features.0")
+    assert (field.size, field.stride, field.offset) == (11, 4, -2)
+    assert field.box(0, 0) == (0, 0, 9, 9)
+    assert field.box(0, 0, clip=False) == (-2, -2, 9, 9)
+    assert field.box(54, 1) == (214, 2, 224, 13)  # 225 is cut at the border
+
+
+class SupportMode(TorchFunctionMode):
+    """Runs a network so that a gradient reaches every pixel a unit can see: pools average, ReLUs do nothing."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is F.max_pool2d or function is torch.max_pool2d:
+            kwargs.pop("return_indices", None)
+            dilation = kwargs.pop("dilation", 1)
+            assert dilation == 1
+            return F.avg_pool2d(*args[:4], **kwargs)
+        if function in (F.relu, torch.relu, torch.relu_, F.hardtanh, F.relu6, F.dropout):
+            return args[0]
+        return function(*args, **kwargs)
+
+
+def gradient_box(model, layer, size, unit):
+    """The smallest box around the pixels with a gradient to one unit, all weights positive."""
+    positive = copy.deepcopy(model).double()
+    for parameter in positive.parameters():
+        parameter.data = torch.rand_like(parameter) / parameter[0].numel() + 1e-3
+    image = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
+    with SupportMode(), viz.capture(positive, [layer], stop=True) as found:
+        positive(image)
+    (gradient,) = torch.autograd.grad(found[layer].sum(1)[(0, *unit)], image)
+    rows, columns = (gradient[0].abs().sum(0).sum(axis).nonzero() for axis in (1, 0))
+    return rows.min().item(), columns.min().item(), rows.max().item() + 1, columns.max().item() + 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_boxes_are_the_support_of_the_gradient(name):
+    model, size = network(name), 128
+    layers = [layer for layer in trace_layers(model, torch.zeros(1, 3, size, size)) if len(layer.shape) == 3]
+    for share in (0.05, 0.3, 0.6, 0.95):
+        layer = layers[int(share * (len(layers) - 1))]
+        unit = layer.shape[1] // 2, layer.shape[2] // 3
+        assert layer.field.box(*unit) == gradient_box(model, layer.name, size, unit), (layer.name, unit)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes_are_those_of_the_recorded_outputs(name):
+    model = network(name)
+    image = torch.rand(1, 3, 224, 224)
+    layers = trace_layers(model, image)
+    some = [layer.name for layer in layers[:: max(len(layers) // 7, 1)]]
+    found = viz.activations(model, image, some)
+    shapes = {layer.name: layer.shape for layer in layers}
+    assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {name: shapes[name] for name in some}
+
+
+def test_layers_come_in_order_of_execution_and_tell_reuse_apart():
+    names = [layer.name for layer in trace_layers(network("resnet18"), torch.zeros(1, 3, 224, 224))]
+    block = [name for name in names if name.startswith("layer1.0.")]
+    assert block == [f"layer1.0.{part}" for part in ("conv1", "bn1", "relu", "conv2", "bn2", "relu:2")]
+    assert len(set(names)) == len(names)
+
+
+def test_a_module_used_three_times_has_three_layers_with_growing_fields():
+    class Loop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, x):
+            return self.conv(self.conv(self.conv(x)))
+
+    layers = trace_layers(Loop(), torch.zeros(1, 3, 16, 16))
+    assert [(layer.name, layer.receptive_field) for layer in layers] == [("conv", 3), ("conv:2", 5), ("conv:3", 7)]
+
+
+def test_dilation_and_same_padding():
+    net = nn.Sequential(nn.Conv2d(3, 1, 3, padding="same", dilation=2), nn.Conv2d(1, 1, (1, 5), padding=(0, 2)))
+    first, second = trace_layers(net, torch.zeros(1, 3, 16, 20))
+    assert (first.receptive_field, first.offset) == (5, -2)
+    assert (second.receptive_field, second.offset) == ((5, 9), (-2, -4))
+    assert second.field.box(8, 10) == (6, 6, 11, 15)
+
+
+def test_whatever_may_see_everything_is_said_to():
+    class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3, stride=2)
+            self.last = nn.Identity()
+
+        def forward(self, x):
+            x = self.conv(x)
+            return self.last(x * x.mean((2, 3), keepdim=True).sigmoid())
+
+    last = trace_layers(Gate(), torch.zeros(1, 3, 32, 32))[-1]
+    assert last.field.box(0, 0) == last.field.box(14, 14) == (0, 0, 32, 32)
+
+
+def test_errors_name_what_was_wrong():
+    model = network("resnet18")
+    with pytest.raises(KeyError, match=r"no layer 'layer4\.1\.conv9'; close names: .*layer4\.1\.conv1"):
+        viz.receptive_field(model, "layer4.1.conv9")
+    with pytest.raises(KeyError, match=r"never reached layer 'layer1\.0\.relu:3'"):
+        viz.receptive_field(model, "layer1.0.relu:3")
+    with pytest.raises(IndexError, match=r"no unit \(7, 0\) in a map of 7x7"):
+        viz.receptive_field(model, "layer4").box(7, 0)

@@ -1,0 +1,177 @@
+"""What the files around the package promise: the same dependencies everywhere, and a wheel that works by itself."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # comes with pytest there
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ENVIRONMENT = (ROOT / "environment.yml").read_text()
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "playwright-python": "playwright"}
+SYSTEMS = {
+    "linux": ("Linux", "posix", "x86_64"),
+    "darwin": ("Darwin", "posix", "arm64"),
+    "win32": ("Windows", "nt", "AMD64"),
+}
+NEWEST_PYTHON = 14
+
+
+def wanted() -> list[Requirement]:
+    """The dependencies of the project and of its tests."""
+    return [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+
+
+def locked() -> list[Requirement]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def conda_requirements() -> list[Requirement]:
+    """The packages of environment.yml but for python and pip, under the names they have for pip.
+
+    Those that conda-forge does not have stand under ``pip:``, further to the right.
+    """
+    specs = re.findall(r"^ +- ([a-z][^\s#:]*)(?:\s*#.*)?$", ENVIRONMENT.split("dependencies:")[1], re.MULTILINE)
+    found = [Requirement(re.sub(r"(?<![<>=!])=(?!=)", "==", spec)) for spec in specs]
+    for requirement in found:
+        requirement.name = CONDA_NAMES.get(requirement.name, requirement.name)
+    return [requirement for requirement in found if requirement.name not in ("python", "pip")]
+
+
+def test_conda_and_pip_users_get_the_same_packages():
+    assert {str(requirement) for requirement in conda_requirements()} == {str(requirement) for requirement in wanted()}
+
+
+def test_conda_installs_the_package_itself():
+    assert re.search(r"^  - pip:.*\n +- -e \.", ENVIRONMENT, re.MULTILINE)
+
+
+def test_binder_sees_the_python_version():
+    """It reads ``python=3.11`` and nothing else: with ``>=`` it silently takes another version."""
+    (version,) = re.findall(r"^  - python=(3\.\d+) ", ENVIRONMENT, re.MULTILINE)
+    assert version in [f"3.{minor}" for minor in range(10, NEWEST_PYTHON + 1)]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("minor", range(10, NEWEST_PYTHON + 1))
+def test_the_lock_has_one_fitting_version_of_everything(system, minor):
+    platform, os_name, machine = SYSTEMS[system]
+    environment = {
+        **default_environment(),
+        "python_version": f"3.{minor}",
+        "python_full_version": f"3.{minor}.9",
+        "sys_platform": system,
+        "platform_system": platform,
+        "os_name": os_name,
+        "platform_machine": machine,
+    }
+    pins: dict[str, str] = {}
+    for line in locked():
+        if line.marker is None or line.marker.evaluate(environment):
+            (pin,) = line.specifier
+            name = canonicalize_name(line.name)
+            assert name not in pins, f"{name} is locked twice"
+            assert pin.operator == "=="
+            pins[name] = pin.version
+    for requirement in wanted():
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
+    if system != "linux":
+        assert not [name for name in pins if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_there_are_lower_bounds_and_no_upper_ones():
+    for requirement in wanted():
+        assert [bound.operator for bound in requirement.specifier] == [">="], requirement
+    assert re.fullmatch(r">=3\.\d+", PROJECT["requires-python"])
+
+
+def test_every_dependency_says_why_it_is_there():
+    lines = re.findall(r'^    "[a-z].*$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    lines = [line for line in lines if re.match(r' {4}"[a-z0-9-]+>=', line)]
+    assert len(lines) == len(PROJECT["dependencies"]) + sum(map(len, PROJECT["optional-dependencies"].values()))
+    for line in lines + re.findall(r"^ +- .*$", ENVIRONMENT, re.MULTILINE):
+        reason = line.partition("#")[2]
+        assert len(reason.split()) >= 3 or line.strip() == "- pip:", f"no reason given: {line}"
+
+
+def test_make_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
+    assert set(targets) >= set("lab test lint format notebooks bench train clean help".split())
+    assert set(targets) == set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^  ([a-z]+) +\S", shown, re.MULTILINE) == re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "--no-index"]
+    built = subprocess.run([*command, "--wheel-dir", str(folder)], capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_all_data_and_nothing_but_the_package(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    data = {f"cs231n_viz/{name}" for name in tracked_files() if name.startswith("data/")}
+    assert any(name.startswith("cs231n_viz/data/weights/") for name in data)
+    assert data <= names
+    assert {name.split("/")[0] for name in names} <= {"cs231n_viz", f"cs231n_viz-{PROJECT['version']}.dist-info"}
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_finds_its_data_outside_the_checkout(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = "import cs231n_viz.data_files as files; print(files.__file__); print(files.data_path('weights'))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    package = tmp_path / "site" / "cs231n_viz"
+    assert ran.stdout.split() == [str(package / "data_files.py"), str(package / "data" / "weights")]
+
+
+def tracked_files() -> list[str]:
+    """All files of the repository, those not yet committed included."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("git does not list the files here: needs git, and a clone rather than an archive")
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+# Joined from halves, so that this file does not contain what it looks for.
+HOSTS = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "deb.debian" + ".org", "crates" + ".io"]
+PLACES = ["/work" + "/main", "/work" + "/shared", "/tmp" + "/pics", "/tmp" + "/spec", "/opt" + "/wheels"]
+
+
+def test_no_file_names_a_package_registry_or_a_path_of_one_machine():
+    unwanted = [*HOSTS, *PLACES, f"{ROOT}/"] + ([f"{Path.home()}/"] if len(Path.home().parts) > 1 else [])
+    found = []
+    for name in tracked_files():
+        text = (ROOT / name).read_bytes().decode("utf-8", errors="ignore")
+        found += [f"{name}: {word}" for word in unwanted if word in text]
+        if not name.startswith((".ci/", "tests/")) and ".." + "/shared" in text:
+            found.append(f"{name}: names a folder outside the repository")
+    assert not found
+
+
+def test_the_package_is_imported_from_this_checkout():
+    """Otherwise the tests would promise something about another copy."""
+    assert Path(importlib.util.find_spec("cs231n_viz").origin).parent == ROOT / "cs231n_viz"

@@ -1,0 +1,263 @@
+"""Pictures that networks ask for: the recipe, its switches, and whether the pictures convince another network."""
+
+import copy
+from functools import cache
+
+import pytest
+import torch
+from torch import nn
+
+import cs231n_viz as viz
+from cs231n_viz.synthesis.ascent import Ascent
+from cs231n_viz.synthesis.class_visualization import PRESETS, Regularisers, class_visualization, visualize
+from cs231n_viz.synthesis.objectives import channel, layer_energy, neuron
+from cs231n_viz.synthesis.transferability import transfer
+from cs231n_viz.synthesis.views import jitter
+from tests.networks import small_classifier
+
+QUICK = {"steps": 3, "progress": False}
+PLAIN = {"regularisers": "none", "parameterisation": "pixels", "start": "zero", **QUICK}
+
+
+class Linear(nn.Module):
+    """Logits w · x: the best picture is known."""
+
+    input_size = 6
+    name = "linear"
+    categories = ("a", "b")
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1))
+        self.weight = nn.Parameter(torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(2)))
+
+    def forward(self, images):
+        return torch.einsum("kchw,nchw->nk", self.weight, images - self.mean)
+
+
+def test_of_a_linear_network_without_regularisers_it_is_the_sign_of_the_weights():
+    model = Linear()
+    found = class_visualization(model, 1, **{**PLAIN, "rule": "sign", "lr": 0.1, "steps": 8})
+    assert torch.equal(found.image[0], (model.weight[1] > 0).float())
+
+
+def test_of_a_linear_network_with_l2_it_is_the_weights_around_the_mean_colour():
+    model = Linear()
+    weight, strength = 0.1 * model.weight.detach()[0], 2.0
+    model.weight.data *= 0.1
+    ascent = class_visualization(
+        model, 0, regularisers=Regularisers(l2=strength), parameterisation="pixels", start="zero", rule="plain",
+        lr=5.0, steps=60, progress=False,
+    )  # fmt: skip
+    best = model.mean + weight * weight.numel() / (2 * strength)  # w = 2 strength (x - mean) / n
+    torch.testing.assert_close(ascent.image[0], best.clamp(0, 1).detach(), atol=1e-3, rtol=0)
+
+
+def test_it_starts_with_the_mean_colour_with_noise_around_it_or_with_a_picture():
+    model = small_classifier()
+    grey = model.mean.expand(1, 3, 48, 48)
+    assert torch.equal(next(class_visualization(model, 0, **PLAIN)).image, grey)
+    noisy = next(class_visualization(model, 0, **{**PLAIN, "start": "noise"})).image
+    assert 0.15 < (noisy - grey).std() < 0.3
+    photo = model.prepare(["cat", "coffee"])
+    assert torch.equal(next(class_visualization(model, 0, **{**PLAIN, "start": photo})).image, photo)
+    by_spectrum = next(class_visualization(model, 0, start=photo, **QUICK)).image
+    torch.testing.assert_close(by_spectrum, photo.clamp(0.01, 0.99), atol=1e-3, rtol=0)
+    zero = next(class_visualization(model, 0, start="zero", **QUICK)).image
+    torch.testing.assert_close(zero, grey, atol=1e-4, rtol=0)
+
+
+def test_several_classes_climb_at_once_and_each_alone():
+    model = small_classifier()
+    both = class_visualization(model, torch.tensor([2, 0]), **PLAIN).image
+    for picture, target in zip(both, (2, 0), strict=True):
+        torch.testing.assert_close(picture[None], class_visualization(model, target, **PLAIN).image, atol=1e-5, rtol=0)
+
+
+def test_channels_of_a_layer_one_or_several():
+    model = small_classifier()
+    found = class_visualization(model, torch.tensor([3, 1]), layer="conv2", **PLAIN)
+    assert found.settings["layer"] == "conv2"
+    assert found.settings["units"] == [3, 1]
+    expected = channel(model, "conv2", torch.tensor([3, 1]))(found.image)
+    assert found.score == pytest.approx(expected.item(), rel=1e-4)
+    assert found.scores[-1] > found.scores[0]
+
+
+@pytest.mark.parametrize("make", [
+    lambda m: neuron(m, "conv2", (1, 5, 5)), lambda m: layer_energy(m, "conv2"), lambda m: channel(m, "fc", 1),
+])  # fmt: skip
+@pytest.mark.parametrize("parameterisation", ["fourier", "pixels"])
+def test_any_objective_climbs(make, parameterisation):
+    model = small_classifier()
+    found = visualize(
+        model, make(model), regularisers="none", parameterisation=parameterisation, steps=8, progress=False
+    )
+    assert found.image.shape == (1, 3, 48, 48)
+    assert 0 <= found.image.min()
+    assert found.image.max() <= 1
+    assert found.scores[-1] > found.scores[0]
+
+
+SWITCHES = {
+    "l2": {"l2": 5.0},
+    "tv": {"tv": 50.0},
+    "decay": {"decay": 0.2},
+    "blur": {"blur": 1.0, "every": 1},
+    "clip_pixels": {"clip_pixels": 0.5},
+    "clip_gradients": {"clip_gradients": 0.5},
+    "clip_contributions": {"clip_contributions": 0.5},
+    "jitter": {"jitter": 4},
+    "views": {"shift": 4.0},
+}
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_every_switch_does_something_of_its_own_and_is_written_down(name):
+    model = small_classifier()
+    plain = class_visualization(model, 1, **{**PLAIN, "start": "noise"})
+    found = class_visualization(model, 1, **{**PLAIN, "start": "noise", "regularisers": Regularisers(**SWITCHES[name])})
+    assert (found.image - plain.image).abs().max() > 1e-3
+    assert SWITCHES[name].items() <= found.settings.items()
+    assert not set(SWITCHES[name]) - {"every"} & set(plain.settings)
+
+
+def test_changes_come_in_the_published_order():
+    keeping = Regularisers(decay=0.5, clip_pixels=0.5)
+    pixels = torch.tensor([[4.0, 1.0], [3.0, 2.0]]).expand(1, 3, 2, 2)
+    for change in keeping.changes():
+        pixels = change(pixels, pixels, 0)
+    assert pixels[0, 0].tolist() == [[2.0, 0.0], [1.5, 0.0]]
+
+
+def test_jitter_asks_about_the_picture_elsewhere_and_changes_the_picture_where_it_is():
+    model = small_classifier()
+    weights = torch.randn(1, 3, 48, 48)
+    ascent = visualize(
+        model, lambda x: (weights * x).sum(), regularisers=Regularisers(jitter=7), parameterisation="pixels",
+        start="zero", rule="plain", lr=0.01, steps=1, seed=4, progress=False,
+    )  # fmt: skip
+    down, right = jitter(weights, 7, torch.Generator().manual_seed(4))[1]
+    assert (down, right) != (0, 0)
+    moved = (ascent.image - model.mean) / 0.01
+    torch.testing.assert_close(moved, weights.roll((-down, -right), dims=(2, 3)), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_same_seed_gives_the_same_picture(preset):
+    model = small_classifier()
+    kind = "fourier" if preset in ("robust", "channel") else "pixels"
+    options = {"regularisers": preset, "parameterisation": kind, **QUICK}
+    first, again, other = (class_visualization(model, 1, seed=seed, **options).image for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_it_is_an_ascent_with_its_settings():
+    found = class_visualization(small_classifier(), torch.tensor([2, 0]), seed=9, **QUICK)
+    assert isinstance(found, Ascent)
+    assert found.total == 4
+    assert len(list(found)) == 4
+    assert found.settings == {
+        "model": "Sequential", "parameterisation": "fourier", "start": "noise", "steps": 3, "lr": 0.05, "rule": "adam",
+        "seed": 9, "every": 4, "tv": 200.0, "shift": 16.0, "scale": 0.2, "turn": 10.0, "class": ["c", "a"],
+    }  # fmt: skip
+
+
+def test_the_model_is_left_as_it_was_found():
+    model = small_classifier().train()
+    before = copy.deepcopy(model.state_dict())
+    class_visualization(model, 1, **QUICK).finish()
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+
+
+def test_a_unit_that_starts_dead_gets_going_when_asked_to():
+    model = small_classifier()
+    model.network.conv2.bias.data[3] = -1.0
+    model.network.conv2.weight.data[3] *= 3
+    dead = channel(model, "relu2", 3)
+    with pytest.raises(RuntimeError, match="dead"):
+        visualize(model, dead, **PLAIN).finish()
+    assert visualize(model, dead, redirect=True, **{**PLAIN, "steps": 40}).score > 0
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"regularisers": "blur"}, "none, l2, yosinski, robust, channel; got 'blur'"),
+    ({"regularisers": Regularisers(blur=1.0)}, "parameterisation='pixels'"),
+    ({"parameterisation": "codes"}, "'fourier' or 'pixels', got 'codes'"),
+    ({"start": "grey"}, "'zero', 'noise' or a picture, got 'grey'"),
+    ({"start": torch.rand(1, 3, 8, 8) * 9}, "images must be"),
+])  # fmt: skip
+def test_options_that_make_no_sense_are_refused_at_once(options, words):
+    with pytest.raises(ValueError, match=words):
+        class_visualization(small_classifier(), 0, **options)
+
+
+def test_classes_that_do_not_exist_are_refused_at_once():
+    with pytest.raises(ValueError, match="from 0 to 2, got 3"):
+        class_visualization(small_classifier(), 3)
+    with pytest.raises(TypeError, match="whole numbers"):
+        class_visualization(small_classifier(), 1.5)
+
+
+# The judge.
+
+
+def test_a_verdict_in_closed_form():
+    model = small_classifier()
+    images = torch.rand(3, 3, 48, 48)
+    logits = model(images).detach()
+    found = transfer(model, images, ["b", "a", "c"])
+    for n, own in enumerate((1, 0, 2)):
+        assert found.rank[n] == (logits[n] > logits[n, own]).sum()
+        assert found.logit[n].item() == pytest.approx(logits[n, own].item(), abs=1e-5)
+        assert found.probability[n].item() == pytest.approx(logits[n].softmax(0)[own].item(), abs=1e-5)
+    assert found.top(3) == 1
+    assert found.top(1) == pytest.approx((found.rank == 0).float().mean().item())
+    assert transfer(model, torch.full((1, 3, 48, 48), 0.3), ["a"]).variation.item() == 0
+
+
+def test_pictures_of_another_size_are_resized_for_the_judge():
+    model = small_classifier()
+    small = torch.rand(1, 3, 24, 24)
+    large = nn.functional.interpolate(small, size=48, mode="bilinear", antialias=True)
+    assert transfer(model, small, ["b"]).logit.item() == pytest.approx(transfer(model, large, ["b"]).logit.item())
+
+
+def test_the_judge_must_know_the_class_and_have_one_for_each_picture():
+    with pytest.raises(KeyError, match="no category 'd'"):
+        transfer(small_classifier(), torch.rand(1, 3, 48, 48), ["d"])
+    for wrong in (["a"], "ab"):
+        with pytest.raises(ValueError, match="one category for each of the 2 images"):
+            transfer(small_classifier(), torch.rand(2, 3, 48, 48), wrong)
+
+
+# Twenty classes on the networks that ship, each judged by the other one.
+
+
+@cache
+def twenty(name):
+    model = viz.load_model(name)
+    rows = torch.randperm(len(model.categories), generator=torch.Generator().manual_seed(0))[:20]
+    return model, rows, [model.categories[row] for row in rows.tolist()]
+
+
+SIZES = {"mini_alexnet": 224, "mini_vgg": 128}
+SURE = {"mini_alexnet": 16, "mini_vgg": 12}  # steps after which a network is sure of nearly all of the plain pictures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("maker", "judge"), [("mini_alexnet", "mini_vgg"), ("mini_vgg", "mini_alexnet")])
+def test_regularised_pictures_transfer_and_plain_ones_do_not(maker, judge):
+    model, rows, names = twenty(maker)
+    other = twenty(judge)[0]
+    options = {"size": SIZES[maker], "progress": False}
+    noise = {"regularisers": "none", "parameterisation": "pixels", "start": "noise", "rule": "sign"}
+    plain = class_visualization(model, rows, steps=SURE[maker], **noise, **options).image
+    good = class_visualization(model, rows, steps=32, **options).image
+    with torch.no_grad():
+        assert (model(plain).argmax(1) == rows).float().mean() >= 0.9  # for its own network the class is there
+    assert transfer(other, plain, names).top(5) < 0.25  # chance is 5 of 113
+    assert transfer(other, good, names).top(5) >= 0.7
