@@ -4,6 +4,7 @@ Whatever the network, a ``Classifier`` takes RGB images in [0, 1] and knows its 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,8 +19,13 @@ from torchvision.transforms.v2 import functional as TF
 from cs231n_viz.data_files import data_path
 from cs231n_viz.network.capture import evaluating
 from cs231n_viz.network.layers import Layer, trace_layers
-from cs231n_viz.network.shipped import ARCHITECTURES, check_sum, download, fill, read_state
+from cs231n_viz.network.shipped import ARCHITECTURES, check_sum, fetch, fill, read_state
 from cs231n_viz.pictures.images import load_image
+
+# How torchvision builds those of its networks whose shape depends on whether they were trained.
+_TRAINED = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
+# The published files of DenseNets have names of layers that PyTorch no longer allows: norm.1 is norm1 now.
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -136,7 +142,7 @@ class Classifier(nn.Module):
         return [[(self.categories[i], p) for i, p in zip(*row, strict=True)] for row in rows]
 
     def layers(self) -> list[Layer]:
-        """The layers in order of execution, for a picture of the input size; see :class:`~cs231n_viz.network.layers.Layer`."""
+        """List the layers in order of execution, each a ``Layer``, for a picture of the input size."""
         if self._layers is None:
             image = torch.zeros(1, 3, self.input_size, self.input_size).to(self.mean)
             self._layers = trace_layers(self, image)
@@ -239,9 +245,14 @@ def _load_mini(name: str, weights: str | Path | None) -> Classifier:
 def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:
     entry = torchvision.models.get_model_weights(name).DEFAULT
     if weights == "DEFAULT":
-        network = download(name, entry)
+        # Not by torchvision's own `weights=entry`, which unpickles the file, and so runs what code it holds.
+        state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in read_state(fetch(name, entry)).items()}
+        network = torchvision.models.get_model(name, weights=None, **_TRAINED.get(name, {}))
+        fill(network, state, name)
+        if name == "googlenet":  # its auxiliary heads were not trained
+            network.aux_logits, network.aux1, network.aux2 = False, None, None
     else:
-        extra = {"init_weights": True} if name in {"googlenet", "inception_v3"} else {}
+        extra = {"init_weights": True} if name in _TRAINED else {}
         network = torchvision.models.get_model(name, weights=None, **extra)
         if weights is not None:
             fill(network, read_state(Path(weights)), name)

@@ -8,20 +8,20 @@ the lecture applies to them as it stands. Training puts a batch norm behind ever
 import copy
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-import torchvision
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cs231n_viz.data_files import data_path
 
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")  # torch's convention: the first digits of the file's sha256
 _VGG_WIDTHS = ((32,), (64,), (96, 96), (160, 160), (256, 256))
 
 
@@ -118,26 +118,53 @@ class WeightsError(OSError):
     """Weights that are missing, damaged, or made for another network; the message says what to do."""
 
 
-def download(name: str, entry: Any) -> nn.Module:
-    """One of torchvision's networks with its trained weights, from torch's cache or else from where they are served.
+def fetch(name: str, entry: Any) -> Path:
+    """Find torchvision's weights file in torch's cache, or download it there, and check its hash.
+
+    The hash is checked on every call, not only after a download: whoever puts a file into the cache by hand, or a disk
+    that loses bytes, is found out.
 
     Args:
-        name: As torchvision knows it.
+        name: As torchvision knows the network.
         entry: The member of its weights enumeration.
 
+    Returns:
+        The file, whose sha256 begins as its own name says (``resnet18-f37072fd.pth``).
+
     Raises:
-        WeightsError: If the weights are neither cached nor to be had; says what to put where by hand.
+        WeightsError: If the file is neither cached nor to be had (says what to put where by hand), or its hash is
+            another one.
     """
     file = Path(torch.hub.get_dir(), "checkpoints", entry.url.rpartition("/")[2])
-    try:
-        return torchvision.models.get_model(name, weights=entry)
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:  # unreachable, or damaged
+    match = _HASH_IN_NAME.search(file.name)
+    wanted = match[1] if match else ""
+    if not file.exists():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(entry.url, str(file), wanted or None, progress=True)
+        except (OSError, RuntimeError, EOFError, ValueError) as error:  # unreachable, cut short, or another file
+            raise WeightsError(
+                f"the weights of {name} could not be had ({error}).\n"
+                f"Wanted: {file.name}, from {entry.url}\n"
+                f"To put it there by hand: save it as {file}\n"
+                f"Offline, these work: {', '.join(ARCHITECTURES)}; and {name} with weights=None, untrained."
+            ) from error
+    digest = sha256(file)
+    if not digest.startswith(wanted):
         raise WeightsError(
-            f"the weights of {name} could not be had ({error}).\n"
-            f"Wanted: {file.name}, from {entry.url}\n"
-            f"To put it there by hand: save it as {file}\n"
-            f"Offline, these work: {', '.join(ARCHITECTURES)}; and {name} with weights=None, untrained."
-        ) from error
+            f"{file} is damaged, or another file: its sha256 begins with {digest[: len(wanted)]}, wanted {wanted}. "
+            f"Remove it, and it is fetched again from {entry.url}"
+        )
+    return file
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 hash of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_sum(path: Path) -> None:
@@ -147,10 +174,10 @@ def check_sum(path: Path) -> None:
         WeightsError: If the sha256 is another one than ``weights/sha256.json`` says.
     """
     sums = json.loads(data_path("weights", "sha256.json").read_text())
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sums.get(path.name):
+    digest = sha256(path)
+    if digest != sums.get(path.name):
         raise WeightsError(
-            f"{path} is damaged: its sha256 is {found}, wanted {sums.get(path.name)}. "
+            f"{path} is damaged: its sha256 is {digest}, wanted {sums.get(path.name)}. "
             "Restore it, for example with: git checkout data/weights"
         )
 
@@ -184,14 +211,16 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
         WeightsError: If a name or a shape does not fit; says which.
     """
     wanted = network.state_dict()
-    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    # Files from before PyTorch 0.4.1 lack the counters of batch norms, which eval mode does not use.
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}
+    missing, unknown = sorted(wanted.keys() - state.keys() - counters), sorted(state.keys() - wanted.keys())
     if missing or unknown:
         raise WeightsError(
             f"these weights are not for {name}: {len(missing)} keys missing (such as {missing[:2]}), "
             f"{len(unknown)} unknown (such as {unknown[:2]})"
         )
     for key, value in wanted.items():
-        if state[key].shape != value.shape:
+        if key in state and state[key].shape != value.shape:
             raise WeightsError(
                 f"these weights are not for {name}: {key} has shape {tuple(state[key].shape)}, "
                 f"wanted {tuple(value.shape)}"

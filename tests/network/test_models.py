@@ -1,6 +1,8 @@
 import hashlib
 import http.server
 import json
+import os
+import re
 import shutil
 import threading
 from functools import partial
@@ -129,8 +131,68 @@ def test_a_damaged_download_or_cache_is_a_weights_error(weights_server):
         viz.load_model("squeezenet1_1")
     cached.parent.mkdir(parents=True, exist_ok=True)
     cached.write_bytes(b"not weights at all")
-    with pytest.raises(viz.WeightsError, match=str(cached.name)):
+    with pytest.raises(viz.WeightsError, match=f"{cached.name} is damaged"):
         viz.load_model("squeezenet1_1")
+
+
+class Payload:
+    """What a hostile file holds: unpickling it makes a folder."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("hash_fits", [False, True])
+def test_code_in_a_cached_file_is_never_run(hash_fits, tmp_path, monkeypatch, no_connection):
+    """The error that names the cache advises to put a file there by hand: it may be anything."""
+    crafted = tmp_path / "crafted.pth"
+    torch.save({"features.0.weight": Payload(tmp_path / "ran")}, crafted)
+    digest = hashlib.sha256(crafted.read_bytes()).hexdigest()[:8] if hash_fits else "f37072fd"
+    entry = torchvision.models.ResNet18_Weights.DEFAULT
+    monkeypatch.setattr(type(entry), "url", property(lambda self: f"https://nowhere.invalid/resnet18-{digest}.pth"))
+    cached = no_connection / "checkpoints" / f"resnet18-{digest}.pth"
+    cached.parent.mkdir(parents=True)
+    shutil.move(crafted, cached)
+    message = "code in it is never run" if hash_fits else "damaged, or another file.*wanted f37072fd"
+    with pytest.raises(viz.WeightsError, match=message):
+        viz.load_model("resnet18")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_hash_of_a_cached_file_is_checked_on_every_load(weights_server):
+    _, cached, _ = weights_server
+    viz.load_model("squeezenet1_1")
+    data = bytearray(cached.read_bytes())
+    data[len(data) // 2] ^= 1  # in the middle of the weights: the file can still be read
+    cached.write_bytes(data)
+    with pytest.raises(viz.WeightsError, match="damaged, or another file"):
+        viz.load_model("squeezenet1_1")
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "densenet121", "resnet18"])
+def test_trained_networks_are_built_as_torchvision_builds_them(name, monkeypatch, tmp_path):
+    """Against torchvision's own loading of the same state dict, auxiliary heads and old names of layers included."""
+    extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    state = torchvision.models.get_model(name, weights=None, **extra).state_dict()
+    old = re.compile(r"(denselayer1\.norm)1(?!\.num_batches)")
+    state = {old.sub(r"\1.1", key): torch.rand_like(value) if value.is_floating_point() else value
+             for key, value in state.items()}  # fmt: skip
+    if name == "densenet121":
+        assert any("denselayer1.norm.1" in key for key in state)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: dict(state))
+    theirs = torchvision.models.get_model(name, weights="DEFAULT").eval()
+    save_file({key: value.contiguous() for key, value in state.items()}, tmp_path / "state.safetensors")
+    monkeypatch.setattr(models, "fetch", lambda *_: tmp_path / "state.safetensors")
+    ours = viz.load_model(name).network
+    assert repr(ours) == repr(theirs)
+    wanted, got = theirs.state_dict(), ours.state_dict()
+    assert got.keys() == wanted.keys()
+    assert all(torch.equal(got[key], value) for key, value in wanted.items())
+    settings = ("aux_logits", "transform_input")
+    assert [getattr(ours, key, None) for key in settings] == [getattr(theirs, key, None) for key in settings]
 
 
 def test_a_shipped_file_with_a_wrong_sum_is_refused(monkeypatch, tmp_path):
