@@ -1,1 +1,1 @@
-"""Which pixels matter: gradients and their averages, occlusion, CAM and Grad-CAM, LRP, DeepLIFT, and how to score them."""
+"""Which pixels matter: gradients and their averages, occlusion, CAM, Grad-CAM, LRP, DeepLIFT, and how to score them."""

@@ -1,1 +1,1 @@
-"""Networks to look inside: loading them, their layers, receptive fields and activations, and gradients of their outputs."""
+"""Networks to look inside: loading, layers, receptive fields, activations, and gradients of their outputs."""

@@ -1,13 +1,17 @@
 """What a network is made of: its layers in order of execution, with what their units see of the picture."""
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
 
-from cs231n_viz.network.capture import check_layers, evaluating, network_of, watch
+from cs231n_viz.network.capture import activations, check_layers, evaluating, network_of, watch
 from cs231n_viz.network.receptive_field import FieldTracer, ReceptiveField
+
+_LARGEST_PROBE = 1024  # pixels: no network here needs larger pictures for a layer that has positions
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,38 @@ def receptive_field(model: nn.Module, layer: str, *, image_size: tuple[int, int]
         close = get_close_matches(layer, found, n=3, cutoff=0.3)
         raise KeyError(f"the forward pass never reached layer {layer!r}; close names: {', '.join(close)}")
     return found[layer]
+
+
+def survives(model: nn.Module, layers: Sequence[str], size: tuple[int, int]) -> bool:
+    """Whether a picture of this height and width is large enough for the kernels and pools up to some layers."""
+    parameter = next(network_of(model).parameters(), torch.empty(0))
+    try:
+        activations(model, torch.zeros(1, 3, *size).to(parameter), layers)
+    except RuntimeError:  # a convolution or pooling with nothing left to slide over
+        return False
+    return True
+
+
+def smallest_side(model: nn.Module, layers: Sequence[str]) -> int:
+    """Find the side of the smallest square picture of which something arrives at each of some layers, by bisection.
+
+    Args:
+        model: Any network.
+        layers: Names from ``model.layers()``, of layers that have positions.
+
+    Returns:
+        The side in pixels.
+
+    Raises:
+        ValueError: If a layer is reached by no square of up to 1024 pixels, as after a flattening.
+    """
+
+    def reached(side: int) -> bool:
+        return survives(model, layers, (side, side))
+
+    too_small, side = 0, 1
+    while not reached(side):
+        if side >= _LARGEST_PROBE:
+            raise ValueError(f"no square picture of up to {side} pixels reaches {', '.join(layers)}")
+        too_small, side = side, 2 * side
+    return too_small + 1 + bisect_left(range(too_small + 1, side), True, key=reached)

@@ -1,76 +1,85 @@
-"""Is there room for a picture of this size? Asked before the work begins, not when the machine has stopped."""
+"""Estimate how much memory gradients through a network take, and refuse pictures that would not fit.
+
+Asked before the work begins: a machine that runs out of memory stops everything else, too.
+"""
 
 import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import activations, network_of, watch
 
-_COPIES = 4  # of each activation while gradients are taken: itself, what is kept for the way back, its gradient, room
-PROBE = 64  # side of the picture by which a network's appetite is measured
+PROBE = 64  # side in pixels of the picture on which the activations are counted
+_COPIES = 4  # of each activation while gradients are taken: itself, what backward needs, its gradient, room to spare
+_USABLE = 0.8  # share of the free memory that may be asked for
 
 
 def bytes_per_pixel(model: nn.Module, layers: Sequence[str], *, side: int = PROBE) -> float:
-    """How many bytes does a pixel of the picture take, if gradients are taken through these layers?
+    """Estimate the bytes that each pixel of a picture takes while gradients are taken through some layers.
 
-    An estimate on the safe side, from the sizes of all activations up to the deepest of the layers.
+    On the safe side, from the sizes of all activations up to the deepest of the layers.
 
     Args:
         model: Any network; run once on a small picture.
         layers: Names from ``model.layers()``.
-        side: Of that picture in pixels.
+        side: Of that picture in pixels; larger for a network whose pools leave nothing of 64.
     """
-    parameter = next(network_of(model).parameters(), torch.empty(0))
+    parameter = _a_parameter(model)
     total = 0
 
-    def add(layer: str, module: nn.Module, output: object) -> None:
+    def count(layer: str, module: nn.Module, output: object) -> None:
         nonlocal total
         if isinstance(output, Tensor) and not any(module.children()):
             total += output.numel() * output.element_size()
 
-    with watch(model, add):
+    with watch(model, count):
         activations(model, torch.zeros(1, 3, side, side).to(parameter), layers)
     return _COPIES * total / side**2
 
 
-def check_room(
-    model: nn.Module, layers: Sequence[str], size: tuple[int, int], *, side: int = PROBE, others: int = 0
+def check_memory(
+    model: nn.Module,
+    layers: Sequence[str],
+    size: tuple[int, int],
+    *,
+    what: str = "picture",
+    side: int = PROBE,
+    copies: int = 0,
 ) -> None:
-    """Refuse a picture that would not fit into memory.
+    """Refuse a picture for which the memory that is free would not suffice.
 
     Args:
         model: Any network.
         layers: Through which gradients are taken.
         size: Height and width of the picture in pixels.
-        side: Of the picture by which the network's appetite is measured, if it cannot do with 64 pixels.
-        others: How many more pictures of this size are kept, as L-BFGS does.
+        what: What the picture is called in the message.
+        side: As for :func:`bytes_per_pixel`.
+        copies: How many more pictures of this size are kept, as L-BFGS does.
 
     Raises:
-        ValueError: If it needs more than is free; the message names the largest square that fits.
+        ValueError: If it needs more than may be used; the message names the largest size that fits.
     """
-    parameter = next(network_of(model).parameters(), torch.empty(0))
-    each = bytes_per_pixel(model, layers, side=side) + 3 * parameter.element_size() * others
-    needed, free = each * size[0] * size[1], free_memory(parameter.device)
-    if needed > free:
+    parameter = _a_parameter(model)
+    each = bytes_per_pixel(model, layers, side=side) + 3 * parameter.element_size() * copies
+    height, width = size
+    needed, usable = each * height * width, _USABLE * free_memory(parameter.device)
+    if needed > usable:
+        longest = math.floor(max(size) * math.sqrt(usable / needed))
         raise ValueError(
-            f"{size[0]}x{size[1]} pixels would take about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
-            f"the largest square that fits has {math.isqrt(int(free / each)) // 16 * 16} pixels"
+            f"the {what} at {width} × {height} pixels would take about {needed / 1e9:.3g} GB, and {usable / 1e9:.3g} "
+            f"GB may be used; the largest that fits has a longer side of {longest}"
         )
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that are free on a device; half of the memory where the system does not say."""
+    """How many bytes are free on a device, caches that the system would give back included."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():  # counts what the system would give back; AVPHYS_PAGES does not
-        entries = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        if "MemAvailable" in entries:
-            return 1024.0 * int(entries["MemAvailable"].split()[0])
-    if hasattr(os, "sysconf"):
-        return 0.5 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return float("inf")
+    return psutil.virtual_memory().available
+
+
+def _a_parameter(model: nn.Module) -> Tensor:
+    return next(network_of(model).parameters(), torch.empty(0))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cs231n_viz.network.capture import activations, network_of
 from cs231n_viz.network.checks import check_images
 from cs231n_viz.network.interception import AveragePooling
-from cs231n_viz.network.memory import PROBE, check_room
+from cs231n_viz.network.memory import PROBE, check_memory
 from cs231n_viz.representation.gram import covariance_matrix, gram_matrix
 from cs231n_viz.synthesis.ascent import Ascent, Rule, Step, ascend
 from cs231n_viz.synthesis.objectives import Objective
@@ -225,7 +225,7 @@ def _check_sizes(model: nn.Module, layers: Sequence[str], sample: Tensor, size: 
     if min(sample.shape[-2:]) < least:
         got = "x".join(map(str, sample.shape[-2:]))
         raise ValueError(f"the sample must be at least {least}x{least} pixels, {why}; got {got}")
-    check_room(model, layers, sides, side=max(least, PROBE), others=_MEMORY)
+    check_memory(model, layers, sides, side=max(least, PROBE), copies=_MEMORY)
     return sides
 
 

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 import cs231n_viz as viz
-from cs231n_viz.network.layers import trace_layers
+from cs231n_viz.network import layers
+from cs231n_viz.network.layers import smallest_side, survives, trace_layers
 
 NAMES = [
     "alexnet",
@@ -154,3 +155,20 @@ def test_errors_name_what_was_wrong():
         viz.receptive_field(model, "layer1.0.relu:3")
     with pytest.raises(IndexError, match=r"no unit \(7, 0\) in a map of 7x7"):
         viz.receptive_field(model, "layer4").box(7, 0)
+
+
+@pytest.mark.parametrize("names", [["relu1"], ["relu5"], ["relu1", "pool5"]])
+def test_the_smallest_side_is_the_smallest(names, monkeypatch):
+    """Against trying one side after the other; and in few forward passes."""
+    model = viz.load_model("mini_alexnet", weights=None)
+    one_by_one = next(side for side in range(1, 300) if survives(model, names, (side, side)))
+    tried = []
+    monkeypatch.setattr(layers, "survives", lambda *args: tried.append(args[2][0]) or survives(*args))
+    assert smallest_side(model, names) == one_by_one
+    assert len(tried) <= 2 * one_by_one.bit_length() + 1
+
+
+def test_a_layer_that_no_square_reaches_is_named():
+    model = viz.wrap(nn.Sequential(nn.Flatten(), nn.Linear(27, 2)).eval(), ["a", "b"], input_size=3)
+    with pytest.raises(ValueError, match=r"no square picture of up to 1024 pixels reaches 1$"):
+        smallest_side(model, ["1"])  # 3 px would do, as the sizes of a linear layer are fixed
