@@ -2,6 +2,7 @@
 # afterwards nothing is installed until requirements.lock or pyproject.toml changes.
 #
 #   ARGS=...         handed to the command of the target:  make lab ARGS=--no-browser    make test ARGS="-k layers"
+#                    a path in it is the only one that is tested:  make test ARGS=tests/attribution
 #   VENV=folder      the environment, .venv unless told otherwise
 #   PYTHON=python3   the interpreter that creates it
 #   TORCH_INDEX=url  another wheel index for PyTorch, such as its CPU-only one; leaves out the CUDA libraries
@@ -14,15 +15,19 @@ TESTS ?= tests notebooks
 PY := $(VENV)/bin/python
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 export OMP_NUM_THREADS ?= $(CORES)
+# Waiting threads sleep. By default they spin, which beside any other work makes a forward pass several times slower.
+export OMP_WAIT_POLICY ?= passive
 
 # The stamp's name changes with what is to be installed and from where.
 STAMP := $(VENV)/installed-$(shell { cat requirements.lock pyproject.toml; pwd; echo "$(TORCH_INDEX)"; } | cksum | cut -d ' ' -f 1)
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # JupyterLab would otherwise ask on its first start whether it may fetch news, and look for updates.
 LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+# The same policy for every kernel of this environment, whoever starts it: IPython runs this before the first cell.
+KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format notebooks data bench exactness train lock clean
+.PHONY: help setup lab test quick lint format notebooks data bench exactness train lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -40,19 +45,29 @@ else
 	$(PY) -m pip install --disable-pip-version-check -r requirements.lock
 endif
 	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@mkdir -p $(VENV)/share/jupyter/lab/settings $(VENV)/etc/ipython
 	@echo '$(LAB_SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@echo '$(KERNEL_SETTINGS)' > $(VENV)/etc/ipython/ipython_kernel_config.py
 	@touch $@
+
+setup: $(STAMP) ## Create the environment, which the other targets do, too, where it is missing
 
 lab: $(STAMP) ## Open JupyterLab on the notebooks, on this machine only (ARGS=--no-browser where there is no screen)
 	$(PY) -m jupyterlab --ip=127.0.0.1 $(ROOT_FLAG) --ServerApp.root_dir=notebooks $(ARGS)
 
-test: $(STAMP) ## Run all tests: the package, every notebook, and JupyterLab in Chromium where there is one
-	$(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(TESTS) $(ARGS)
+# The paths in ARGS, which replace those that are tested otherwise.
+PATHS = $(filter tests% notebooks%,$(ARGS))
 
-lint: $(STAMP) ## Check style and formatting, notebooks included
+test: $(STAMP) ## Run all tests: the package, every notebook, and JupyterLab in Chromium where there is one
+	$(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(if $(PATHS),,$(TESTS)) $(ARGS)
+
+quick: $(STAMP) ## Run the tests of the package that take seconds: no notebook, no browser
+	$(PY) -m pytest -p no:nbval -m "not slow" --ignore=tests/browser $(if $(PATHS),,tests) $(ARGS)
+
+lint: $(STAMP) ## Check style and formatting, notebooks included, and what each room of the package may import
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
 
 format: $(STAMP) ## Format the code and mend what the linter can mend
 	$(PY) -m ruff check --fix .

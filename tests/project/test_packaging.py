@@ -1,6 +1,7 @@
 """What the files around the package promise: the same dependencies everywhere, and a wheel that works by itself."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from IPython.core import application
+from jupyter_client.manager import start_new_kernel
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -21,6 +24,7 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENT = (ROOT / "environment.yml").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "playwright-python": "playwright"}
 SYSTEMS = {
     "linux": ("Linux", "posix", "x86_64"),
@@ -108,13 +112,125 @@ def test_every_dependency_says_why_it_is_there():
         assert len(reason.split()) >= 3 or line.strip() == "- pip:", f"no reason given: {line}"
 
 
+def targets() -> list[str]:
+    return re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
+
+
+def make(*arguments: str, recipe: str = "", **environment: str) -> str:
+    """What make prints, called as from a shell; a ``recipe`` is that of the further target ``shown``."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "OMP_", "ARGS", "TESTS"))}
+    makefile = f"include Makefile\nshown:\n\t@{recipe}\n"
+    command = ["make", "--no-print-directory", "-f", "-", *arguments]
+    ran = subprocess.run(
+        command, cwd=ROOT, env=inherited | environment, input=makefile, capture_output=True, text=True, check=True
+    )
+    return ran.stdout.strip()
+
+
 def test_make_help_lists_every_target():
-    makefile = (ROOT / "Makefile").read_text()
-    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
-    assert set(targets) >= set("lab test lint format notebooks bench train clean help".split())
-    assert set(targets) == set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()
+    assert set(phony) >= set("setup lab test quick lint format notebooks bench train clean help".split())
+    assert set(phony) == set(targets())
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"^  ([a-z]+) +\S", shown, re.MULTILINE) == re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    assert re.findall(r"^  ([a-z]+) +\S", shown, re.MULTILINE) == targets()
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "tested"),
+    [
+        ("test", "", ["tests", "notebooks"]),
+        ("test", "-k layers", ["tests", "notebooks"]),
+        ("test", "tests/attribution", ["tests/attribution"]),
+        ("test", "-x notebooks/00_cnn_review.ipynb", ["notebooks/00_cnn_review.ipynb"]),
+        ("test", "tests/network/test_layers.py::test_order -v", ["tests/network/test_layers.py::test_order"]),
+        ("quick", "-x", ["tests"]),
+        ("quick", "tests/attribution -x", ["tests/attribution"]),
+    ],
+)
+def test_a_path_in_args_is_the_only_one_that_is_tested(target, arguments, tested):
+    (command,) = re.findall(r"-m pytest (.*)$", make("--dry-run", target, f"ARGS={arguments}"), re.MULTILINE)
+    assert [word for word in command.split() if word.startswith(("tests", "notebooks"))] == tested
+    assert set(arguments.split()) <= set(command.split())
+
+
+def test_waiting_threads_sleep_in_all_that_make_starts_unless_told_otherwise():
+    assert make("shown", recipe="echo $$OMP_WAIT_POLICY") == "passive"
+    assert make("shown", recipe="echo $$OMP_WAIT_POLICY", OMP_WAIT_POLICY="active") == "active"
+
+
+@pytest.mark.parametrize(("policy", "expected"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_waiting_threads_sleep_in_every_kernel_unless_told_otherwise(policy, expected, tmp_path):
+    """A JupyterLab that make did not start starts kernels of this environment, too."""
+    place = re.search(r"\$\(KERNEL_SETTINGS\)' > \$\(VENV\)/(\S+)", MAKEFILE)[1]
+    read = application.ENV_CONFIG_DIRS + application.SYSTEM_CONFIG_DIRS
+    assert Path(sys.prefix, place).parent in [Path(folder) for folder in read]
+
+    profile = tmp_path / "profile_default"
+    profile.mkdir()
+    profile.joinpath(Path(place).name).write_text(make("shown", recipe="echo '$(KERNEL_SETTINGS)'"))
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"IPYTHONDIR": str(tmp_path), **policy}
+    manager, client = start_new_kernel(env=environment)
+    printed = []
+    try:
+        client.execute_interactive(
+            "import os; print(os.environ['OMP_WAIT_POLICY'])",
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert "".join(printed) == f"{expected}\n"
+
+
+def test_waiting_threads_sleep_for_conda_and_in_the_dev_container():
+    assert re.search(r"^variables:\n  OMP_WAIT_POLICY: passive ", ENVIRONMENT, re.MULTILINE)
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["containerEnv"]["OMP_WAIT_POLICY"] == "${localEnv:OMP_WAIT_POLICY:passive}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".ci/run",
+        ".devcontainer/devcontainer.json",
+        ".github/workflows/tests.yml",
+        ".pre-commit-config.yaml",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "README.md",
+    ],
+)
+def test_only_targets_that_exist_are_named(name):
+    called = re.findall(r"(?:^ *|[`\"]|entry: |run: )make ([a-z]+)", (ROOT / name).read_text(), re.MULTILINE)
+    assert set(called) <= set(targets())
+    assert called or name == ".github/workflows/tests.yml"
+
+
+def test_hooks_before_a_commit_are_fetched_from_nowhere():
+    repositories = re.findall(r"^ *- repo: (.*)$", (ROOT / ".pre-commit-config.yaml").read_text(), re.MULTILINE)
+    assert repositories == ["local"]
+
+
+def test_the_workflow_runs_what_ci_runs_and_may_only_read():
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    assert re.findall(r"^ *- run: (.*)$", workflow, re.MULTILINE) == ["bash .ci/run"]
+    assert re.findall(r"^ *permissions:\n((?: +.*\n)+)", workflow, re.MULTILINE) == ["  contents: read\n"]
+
+
+def test_the_citation_and_the_changelog_name_this_version():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [PROJECT["version"]]
+    assert re.findall(r"^  - name: (.*)$", citation, re.MULTILINE) == [author["name"] for author in PROJECT["authors"]]
+    (day,) = re.findall(r"^date-released: (.*)$", citation, re.MULTILINE)
+    assert f"\n## [{PROJECT['version']}] - {day}\n" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_files_named_to_contributors_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"\b(?:cs231n_viz|tests|notebooks|benchmarks)/[\w./]*\w", text)
+    assert len(named) > 10
+    assert not [name for name in named if not (ROOT / name).exists()]
 
 
 @pytest.fixture(scope="session")
