@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cs231n_viz.pictures.images import load_image, sample_images, to_pil
+from cs231n_viz.pictures.images import load_image, sample_images, to_pil, to_uint8
 from cs231n_viz.pictures.scenes import CLASSES, SCALE, Scenes, masks_checksum
 
 
@@ -102,7 +102,7 @@ class Gallery:
         Returns:
             The same gallery, with the same ``key``; its pictures are rounded to the nearest of 256 levels.
         """
-        pictures = _InMemory([(image * 255).round().byte() for image, _ in self])
+        pictures = _InMemory([to_uint8(image) for image, _ in self])
         return Gallery(
             pictures,
             self.labels,
@@ -357,7 +357,7 @@ def photograph(name: str) -> Image.Image:
 
 @dataclass(frozen=True)
 class _InMemory:  # a class rather than a closure: a gallery goes to the workers of a cluster by pickle
-    pictures: Sequence[Tensor]
+    pictures: Sequence[np.ndarray]  # (H, W, 3), uint8
 
     def __call__(self, index: int) -> Tensor:
-        return self.pictures[index].float() / 255
+        return torch.from_numpy(self.pictures[index]).permute(2, 0, 1).contiguous().float() / 255

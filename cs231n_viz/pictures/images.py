@@ -1,4 +1,4 @@
-"""Pictures in and out: whatever the learner has becomes a tensor (3, H, W), RGB in [0, 1].
+"""Read pictures of any kind as tensors (3, H, W), RGB in [0, 1]; resize them; give them back as 8-bit pixels.
 
 Example::
 
@@ -14,15 +14,14 @@ import difflib
 import io
 import os
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
@@ -32,18 +31,6 @@ ImageSource = str | os.PathLike | bytes | bytearray | memoryview | Image.Image |
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _WANTED = "wanted a whole JPEG, PNG, WebP, GIF, BMP or TIFF picture"
 _MOST_PIXELS = 100_000_000
-_ORIENTATION = 0x0112  # the EXIF tag
-
-# What to do with the stored (H, W, ...) array to see the picture upright.
-_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
-    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
-    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
-}
 
 _PACKAGES = {"skimage": "scikit-image", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
 _SAMPLES = {  # name: (package, file, origin as the package's documentation states it)
@@ -86,12 +73,12 @@ class ImageError(ValueError):
 
 
 def sample_images() -> list[str]:
-    """Which photographs are at hand without a network? Names for :func:`load_image`, in alphabetical order."""
+    """List the photographs that installed packages bring, names for :func:`load_image`, in alphabetical order."""
     return sorted(_SAMPLES)
 
 
 def sample_source(name: str) -> str:
-    """Where does a sample come from? Its package and file, then author and licence as far as these are stated.
+    """Name a sample's origin: package and file, then author and licence as far as these are stated.
 
     Raises:
         ImageError: ``name`` is not one of :func:`sample_images`.
@@ -103,7 +90,7 @@ def sample_source(name: str) -> str:
 
 
 def load_image(source: ImageSource) -> Tensor:
-    """What are the pixels of this picture?
+    """Read a picture from a file, bytes, PIL, NumPy or torch.
 
     Args:
         source: One of
@@ -138,7 +125,7 @@ def load_image(source: ImageSource) -> Tensor:
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
-    """What are the picture's 8-bit pixels? Values are clamped to [0, 1] and rounded to the nearest of 256.
+    """Convert a picture to 8-bit pixels: values are clamped to [0, 1] and rounded to the nearest of 256.
 
     Args:
         image: (3, H, W), float.
@@ -163,7 +150,7 @@ def to_uint8(image: Tensor) -> np.ndarray:
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """The picture (3, H, W) as an RGB image of PIL, to save or to show; rounded as in :func:`to_uint8`.
+    """Convert a picture (3, H, W) to an RGB image of PIL, to save or to show; rounded as in :func:`to_uint8`.
 
     Raises:
         ImageError: ``image`` has another shape or dtype, or holds NaN.
@@ -250,19 +237,15 @@ def _pixels(image: Image.Image, name: str) -> np.ndarray:
     """The decoded picture, upright, as one of the arrays that ``_from_array`` takes."""
     stored = getattr(image, "tile", None)
     image.load()
+    with suppress(Exception):  # damaged metadata around a sound picture: shown as stored, as viewers do
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
-        pixels = _deep_grey(image, name)
-    elif image.mode == "F":
-        pixels = np.asarray(image)
-    elif image.has_transparency_data:
-        pixels = np.asarray(_with_alpha(image, str(stored[0][3]) if stored else ""))
-    else:
-        pixels = np.asarray(image.convert("RGB"))
-    try:
-        orientation = image.getexif().get(_ORIENTATION)
-    except Exception:  # damaged metadata around a sound picture: shown as stored, as viewers do
-        orientation = None
-    return _UPRIGHT[orientation](pixels) if orientation in _UPRIGHT else pixels
+        return _deep_grey(image, name)
+    if image.mode == "F":
+        return np.asarray(image)
+    if image.has_transparency_data:
+        return np.asarray(_with_alpha(image, str(stored[0][3]) if stored else ""))
+    return np.asarray(image.convert("RGB"))
 
 
 def _deep_grey(image: Image.Image, name: str) -> np.ndarray:
@@ -325,7 +308,15 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, H, W) at another size, bilinear and antialiased; untouched if it has this size."""
+    """Resize pictures, bilinear and antialiased.
+
+    Args:
+        images: (N, C, H, W).
+        size: (height, width) in pixels.
+
+    Returns:
+        (N, C, height, width); ``images`` itself if it has this size.
+    """
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)

@@ -222,13 +222,16 @@ def _shown(background: str) -> np.ndarray | None:
 
 
 @lru_cache(maxsize=64)
-def _cut_out(photo: str) -> Image.Image:
-    """The object with soft edges, in PIL's mode for colours that are multiplied by alpha."""
-    lowest = _LOWEST_ROW.get(photo)
+def _cut_out(photo: str, *, soft: bool = True) -> Image.Image:
+    """The object's rectangle in its photograph, in PIL's mode for colours that are multiplied by alpha.
+
+    With soft edges, and of a person the head alone, as scenes show it; else the mask as it is.
+    """
+    lowest = _LOWEST_ROW.get(photo) if soft else None
     pixels, mask = to_uint8(load_image(photo))[:lowest], object_mask(photo)[:lowest]
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    alpha = _soft(mask, _CUT.get(photo))[window]
+    alpha = (_soft(mask, _CUT.get(photo)) if soft else np.uint8(255) * mask)[window]
     picture = Image.fromarray(np.dstack([pixels[window], alpha])).convert("RGBa")
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     return picture
@@ -246,11 +249,6 @@ def _soft(mask: np.ndarray, cut: str | None) -> np.ndarray:
     inside = distanceTransform(np.pad(padded, ((0, 0), (1, 1))).astype(np.uint8), DIST_L2, 5)[1:-1, 1:-1]
     softness = 0.006 * np.sqrt(mask.sum()) + 1  # pixels
     return np.uint8(255 * np.clip((inside - 0.5) / softness, 0, 1))
-
-
-_AT = {"astronaut": 1.0, "cat": 0.0}  # where the photograph cuts the object off: at the lower or the upper border
-_MIDDLE = 0.5
-_SIDE = 320  # the longer side at which objects are kept
 
 
 class Pair(NamedTuple):
@@ -287,7 +285,7 @@ def object_pair(left: str, right: str, *, size: int = 224, share: float = 0.5, g
     for place, name in enumerate((left, right)):
         pixels, alpha = _resized(name, max(2, round(size * share)))
         height, width = alpha.shape
-        top = round((size - height) * _AT.get(name, _MIDDLE))
+        top = round((size - height) * {"top": 0.0, "bottom": 1.0}.get(_CUT.get(name), 0.5))
         start = place * (size // 2) + (size // 2 - width) // 2
         window = np.s_[top : top + height, start : start + width]
         picture[window] = picture[window] * (1 - alpha[:, :, None]) + pixels
@@ -297,20 +295,8 @@ def object_pair(left: str, right: str, *, size: int = 224, share: float = 0.5, g
 
 def _resized(name: str, side: int) -> tuple[np.ndarray, np.ndarray]:
     """An object's colours times alpha, (h, w, 3), 0 to 255, and alpha, (h, w), 0 to 1; ``side`` is the longer side."""
-    picture = _cut(name)
+    picture = _cut_out(name, soft=False)
     scale = side / max(picture.size)
     shape = tuple(max(1, round(length * scale)) for length in picture.size)
     pixels = np.asarray(picture.resize(shape, Image.Resampling.BILINEAR), np.float32)
     return pixels[:, :, :3], pixels[:, :, 3] / 255
-
-
-@lru_cache(maxsize=16)
-def _cut(name: str) -> Image.Image:
-    """The object's rectangle in its photograph, colours multiplied by alpha, which is its mask."""
-    mask = object_mask(name)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    picture = Image.fromarray(np.dstack([to_uint8(load_image(name))[window], np.uint8(255) * mask[window]]))
-    picture = picture.convert("RGBa")
-    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BICUBIC)
-    return picture
