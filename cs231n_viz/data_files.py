@@ -1,4 +1,4 @@
-"""Where the files that come with the package are: weights, paintings, masks.
+"""Find the files that come with the package: weights, paintings, masks.
 
 In a checkout they lie in ``data/`` beside the package; a wheel carries the same folder inside the package.
 """
@@ -16,7 +16,7 @@ def data_root() -> Path:
 
 
 def data_path(*parts: str) -> Path:
-    """Where is a shipped file?
+    """Find a shipped file.
 
     Args:
         *parts: Path below the data folder, for example ``"weights", "mini_alexnet.safetensors"``.

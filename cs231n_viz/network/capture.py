@@ -1,7 +1,7 @@
-"""Look at what flows through a network. This is the only module that registers hooks.
+"""Record the activations of a network with forward hooks; no other module registers any.
 
 Hooks are always undone, also after an exception or an interrupt, and what was recorded stays what it was: each
-recorded layer hands a *copy* of its output on, so that an in-place ReLU behind it overwrites the copy. Without that,
+recorded layer hands a *copy* of its output on, so that an in-place ReLU after it overwrites the copy. Without that,
 the "output of conv5" of torchvision's AlexNet, VGG, SqueezeNet and ResNets is in truth the output of the ReLU.
 
 A module that a network calls several times (the ReLU of a ResNet block) has one layer per call: ``"layer1.0.relu"``
@@ -135,7 +135,7 @@ def capture(model: nn.Module, layers: Sequence[str], *, stop: bool = False) -> I
 def activations(
     model: nn.Module, images: Tensor, layers: Sequence[str], *, gradients: bool = False
 ) -> dict[str, Tensor]:
-    """Compute the outputs of some layers, and nothing behind the deepest of them.
+    """Compute the activations of some layers, and nothing after the deepest of them.
 
     Args:
         model: Network to observe, run in eval mode and left as it was.

@@ -1,4 +1,4 @@
-"""The number that an attribution explains: the logit of a class, or the activation of a neuron."""
+"""Check images, targets and baselines at the door of a method, with errors that name what was wanted."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ Neuron = tuple[str, int, int, int]
 
 
 def check_images(images: Tensor) -> Tensor:
-    """Return ``images`` detached, or say what is wrong with them.
+    """Return ``images`` detached, after checking that they are RGB in [0, 1].
 
     Raises:
         ValueError: If they are not (N, 3, H, W), not floating point, not finite, or leave [0, 1].
@@ -28,43 +28,43 @@ def check_images(images: Tensor) -> Tensor:
 
 
 def check_targets(targets: Targets, count: int, classes: int) -> Tensor:
-    """Class indices as (count,) int64; a single one stands for all.
+    """Return class indices as (count,) int64; a single one stands for all.
 
     Raises:
         TypeError: If they are not whole numbers.
         ValueError: If there are not ``count``, or one is not a class.
     """
-    found = check_each(targets, count)
-    if found.min() < 0 or found.max() >= classes:
-        raise ValueError(f"targets must be from 0 to {classes - 1}, got {found.min()} to {found.max()}")
-    return found
+    rows = check_each(targets, count)
+    if rows.min() < 0 or rows.max() >= classes:
+        raise ValueError(f"targets must be from 0 to {classes - 1}, got {rows.min()} to {rows.max()}")
+    return rows
 
 
 def check_each(targets: Targets, count: int) -> Tensor:
-    """Targets as (count,) int64, before it is known how many classes there are.
+    """Return targets as (count,) int64, where it is not known yet how many classes there are.
 
     Raises:
         TypeError: If they are not whole numbers.
         ValueError: If there are not ``count``.
     """
-    found = torch.as_tensor(targets)
-    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+    rows = torch.as_tensor(targets)
+    if rows.is_floating_point() or rows.is_complex() or rows.dtype == torch.bool:
         hint = "; model.index('cat') gives the index of a category"
-        raise TypeError(f"targets must be class indices, whole numbers; got {found.dtype}{hint}")
-    if found.ndim > 1 or (found.ndim == 1 and len(found) != count):
-        raise ValueError(f"targets must be one index or one for each of the {count} images, got {tuple(found.shape)}")
-    return found.long().expand(count)
+        raise TypeError(f"targets must be class indices, whole numbers; got {rows.dtype}{hint}")
+    if rows.ndim > 1 or (rows.ndim == 1 and len(rows) != count):
+        raise ValueError(f"targets must be one index or one for each of the {count} images, got {tuple(rows.shape)}")
+    return rows.long().expand(count)
 
 
 def check_baseline(baseline: Tensor | float, images: Tensor) -> Tensor:
-    """One baseline for each image, from one value, one picture or one picture each.
+    """Return one baseline for each image, from one value, one picture or one picture each.
 
     Raises:
         ValueError: If it has another shape.
     """
-    found = torch.as_tensor(baseline).to(images)
+    values = torch.as_tensor(baseline).to(images)
     try:
-        return found.expand_as(images)
+        return values.expand_as(images)
     except RuntimeError:
         wanted = f"one value, one picture {tuple(images.shape[1:])} or one each {tuple(images.shape)}"
-        raise ValueError(f"baseline must be {wanted}; got {tuple(found.shape)}") from None
+        raise ValueError(f"baseline must be {wanted}; got {tuple(values.shape)}") from None

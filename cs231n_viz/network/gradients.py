@@ -1,4 +1,4 @@
-"""The number that an attribution explains: the logit of a class, or the activation of a neuron."""
+"""The scores that attributions explain, a logit or the activation of a neuron, and their gradients."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -13,25 +13,25 @@ from cs231n_viz.network.memory_format import arranged
 
 
 def class_scores(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
-    """The logit of each image's target, (N,)."""
+    """Compute the logit of each image's target, (N,)."""
     logits = model(images)
     rows = check_targets(targets, len(images), logits.shape[1]).to(logits.device)
     return logits.gather(1, rows[:, None])[:, 0]
 
 
 def neuron_scores(model: nn.Module, images: Tensor, neuron: Neuron) -> Tensor:
-    """The activation of one neuron for each image, (N,).
+    """Compute the activation of one neuron for each image, (N,).
 
     Raises:
         IndexError: If the layer has no such neuron.
     """
     layer, channel, row, col = neuron
-    with capture(model, [layer], stop=True) as found:
+    with capture(model, [layer], stop=True) as activations:
         model(images)
-    if layer not in found:
+    if layer not in activations:
         raise KeyError(f"the network never reached layer {layer!r} in this forward pass")
-    shape = found[layer].shape[1:]
-    maps = found[layer] if len(shape) == 3 else found[layer].flatten(1)[..., None, None]
+    shape = activations[layer].shape[1:]
+    maps = activations[layer] if len(shape) == 3 else activations[layer].flatten(1)[..., None, None]
     if not all(0 <= i < n for i, n in zip((channel, row, col), maps.shape[1:], strict=True)):
         raise IndexError(f"{layer} is {tuple(shape)}: it has no neuron (channel, row, col) = {neuron[1:]}")
     return maps[:, channel, row, col]
@@ -40,7 +40,7 @@ def neuron_scores(model: nn.Module, images: Tensor, neuron: Neuron) -> Tensor:
 def differentiate(
     model: nn.Module, images: Tensor, score: Callable[[Tensor], Tensor], rules: AbstractContextManager | None = None
 ) -> Tensor:
-    """Gradient of each image's score with respect to that image, in eval mode, under ``rules``."""
+    """Differentiate each image's score with respect to that image, in eval mode, under ``rules``."""
     pixels = images.detach().clone()
     if rules is not None or not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         pixels = arranged(model, pixels)  # not plain gradients of ResNets: more time goes into copying weights

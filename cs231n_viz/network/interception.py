@@ -1,4 +1,4 @@
-"""See every operation of a forward pass, however the network calls it.
+"""Intercept the operations of a forward pass, to change their backward rule or to replace them.
 
 ``nn.ReLU``, ``F.relu``, ``torch.relu``, ``x.relu_()`` and ``nn.ReLU6`` are five ways to call one idea. Hooks on modules
 see only the first and the last. A :class:`Interception` stands between the network and torch and sees them all.
@@ -89,7 +89,7 @@ def check_graph(method: str, scores: Tensor) -> None:
     Such are those in a ScriptModule, and in an ``autograd.Function`` of the network's own.
 
     Raises:
-        UnknownOperationError: If the graph behind ``scores`` holds one.
+        UnknownOperationError: If the graph that ``scores`` were computed by holds one.
     """
     waiting, seen = [scores.grad_fn], set()
     while waiting:
@@ -111,14 +111,14 @@ _HIDDEN = {name.replace("_", "") for name in RECTIFIERS | ELEMENTWISE} | {"softm
 
 
 def carries(value: object) -> bool:
-    """Does a tensor, or one in a list, carry gradients from the picture? Weights alone do not."""
+    """Whether a tensor, or one in a list, depends on the picture; weights alone do not."""
     if isinstance(value, list | tuple):
         return any(carries(part) for part in value)
     return isinstance(value, Tensor) and value.requires_grad and not isinstance(value, torch.nn.Parameter)
 
 
 def rectifier_bounds(name: str, args: tuple, kwargs: dict) -> tuple[float, float]:
-    """Between which inputs does a rectifier pass its input on unchanged? (0, inf) for ReLU, (0, 6) for ReLU6.
+    """Return the bounds between which a rectifier passes its input on: (0, inf) for ReLU, (0, 6) for ReLU6.
 
     Raises:
         UnknownOperationError: If the call is no rectifier, such as a clamp that does not begin at 0.
@@ -140,13 +140,13 @@ def rectifier_bounds(name: str, args: tuple, kwargs: dict) -> tuple[float, float
 
 
 def in_place(function: Callable, kwargs: dict) -> bool:
-    """Does a call overwrite its input? Then whoever made it may ignore what it returns."""
+    """Whether a call overwrites its input: then whoever made it may ignore what it returns."""
     named = getattr(function, "__name__", "")
     return bool(kwargs.get("inplace")) or (named.endswith("_") and not named.endswith("__"))
 
 
 class AveragePooling(TorchFunctionMode):
-    """While open, max-pools average: their gradient reaches every pixel, and textures come out smoother.
+    """Replace max pooling by average pooling while open: the gradient reaches every pixel, and textures get smoother.
 
     Padding does not count: at the border, only what is there is averaged.
 

@@ -1,4 +1,4 @@
-"""What a network is made of: its layers in order of execution, with what their units see of the picture."""
+"""List the layers of a network in order of execution, with shapes and receptive fields."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Layer:
     Attributes:
         name: Dotted name, as every method takes it; ``name:2`` is the second call of a module that is used twice.
         kind: Class of the module, for example ``"Conv2d"``.
-        shape: Shape of its output for one picture: (C, h, w), or (C,) behind a flattening.
+        shape: Shape of its output for one picture: (C, h, w), or (C,) after a flattening.
         field: The exact receptive fields of its units.
     """
 
@@ -74,7 +74,7 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
 
 
 def receptive_field(model: nn.Module, layer: str, *, image_size: tuple[int, int] | None = None) -> ReceptiveField:
-    """Which pixels does a unit of ``layer`` see?
+    """Compute the exact receptive field of a layer: which pixels does a unit depend on?
 
     Args:
         model: A ``Classifier``, or any network that takes (1, 3, H, W).
@@ -91,11 +91,11 @@ def receptive_field(model: nn.Module, layer: str, *, image_size: tuple[int, int]
     side = getattr(model, "input_size", 224)
     parameter = next(network_of(model).parameters(), torch.empty(0))
     image = torch.zeros(1, 3, *(image_size or (side, side)), device=parameter.device, dtype=parameter.dtype)
-    found = {entry.name: entry.field for entry in trace_layers(model, image)}
-    if layer not in found:
-        close = get_close_matches(layer, found, n=3, cutoff=0.3)
+    fields = {entry.name: entry.field for entry in trace_layers(model, image)}
+    if layer not in fields:
+        close = get_close_matches(layer, fields, n=3, cutoff=0.3)
         raise KeyError(f"the forward pass never reached layer {layer!r}; close names: {', '.join(close)}")
-    return found[layer]
+    return fields[layer]
 
 
 def survives(model: nn.Module, layers: Sequence[str], size: tuple[int, int]) -> bool:

@@ -80,7 +80,7 @@ class Classifier(nn.Module):
         return self.network((images - self.mean) / self.std)
 
     def index(self, category: str) -> int:
-        """The number of a category, capitals aside.
+        """Return the index of a category, capitals aside.
 
         Raises:
             KeyError: If there is no such category; lists the closest.
@@ -95,7 +95,7 @@ class Classifier(nn.Module):
         raise KeyError(f"{self.name} has no category {category!r}; close names: {names or 'none'}")
 
     def prepare(self, images: Any) -> Tensor:
-        """Make pictures fit: short side to the input size, centre cut out, one batch on the model's device.
+        """Resize and crop pictures to the input size, as one batch on the model's device.
 
         Args:
             images: Anything ``load_image`` takes, or a list of such things, or (N, 3, H, W) in [0, 1].
@@ -120,7 +120,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def predict(self, images: Any, k: int = 5) -> list[list[tuple[str, float]]]:
-        """The k most probable categories of each picture, most probable first.
+        """Predict the k most probable categories of each picture, most probable first.
 
         Args:
             images: (N, 3, H, W) in [0, 1], taken as it is, or anything ``prepare`` takes.
@@ -149,16 +149,16 @@ class Classifier(nn.Module):
         return list(self._layers)
 
     def layer(self, name: str) -> Layer:
-        """One layer by name.
+        """Look up one layer by name.
 
         Raises:
             KeyError: If there is no such layer; lists the closest.
         """
-        found = {layer.name: layer for layer in self.layers()}
-        if name not in found:
-            close = get_close_matches(name, found, n=3, cutoff=0.3)
+        layers = {layer.name: layer for layer in self.layers()}
+        if name not in layers:
+            close = get_close_matches(name, layers, n=3, cutoff=0.3)
             raise KeyError(f"{self.name} has no layer {name!r}; close names: {', '.join(close) or 'none'}")
-        return found[name]
+        return layers[name]
 
     def extra_repr(self) -> str:
         """The line that ``print(model)`` shows first."""
@@ -173,7 +173,7 @@ def wrap(
     std: Sequence[float] = IMAGENET_STD,
     input_size: int = 224,
 ) -> Classifier:
-    """Make a ``Classifier`` of a network of your own.
+    """Wrap a network of your own as a ``Classifier``.
 
     Args:
         module: Takes normalised images (N, 3, H, W), returns logits (N, K). It is used, not copied.
@@ -197,7 +197,7 @@ def wrap(
 
 
 def offline_models() -> list[str]:
-    """Names of the models that need no download."""
+    """List the models that need no download."""
     return list(ARCHITECTURES)
 
 

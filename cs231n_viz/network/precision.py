@@ -1,4 +1,4 @@
-"""Half the bits where half the bits will do."""
+"""Compute in bfloat16 where the processor is faster in it."""
 
 from contextlib import AbstractContextManager, nullcontext
 

@@ -1,4 +1,4 @@
-"""What each unit of a network can see of the picture.
+"""Compute receptive fields: which pixels of the picture each unit of a network depends on.
 
 The network is run once and every call into torch is watched, so the answer is exact for whatever the forward pass
 does: residual additions, concatenations, functional ReLUs and pools, modules that are used twice.
@@ -31,10 +31,10 @@ class Axis:
     size: int
     stride: int
     offset: int
-    seen: tuple[int, int]  # first pixel that any unit sees, and the first behind the last: strides may leave some out
+    seen: tuple[int, int]  # first pixel that any unit sees, and one past the last: strides may leave some out
 
     def window(self, kernel: int, stride: int, padding: int, dilation: int, *, units: int) -> "Axis":
-        """The fields of the ``units`` behind a convolution or a pool."""
+        """The fields of the ``units`` after a convolution or a pool."""
         size = self.size + (kernel - 1) * dilation * self.stride
         step, offset = self.stride * stride, self.offset - padding * self.stride
         end = offset + (units - 1) * step + size
@@ -57,7 +57,7 @@ class ReceptiveField:
         rows: The fields along the height of the picture.
         columns: The fields along its width.
         image_size: (height, width) of the picture.
-        shape: (rows, columns) of the layer; (1, 1) behind a flattening.
+        shape: (rows, columns) of the layer; (1, 1) after a flattening.
     """
 
     rows: Axis
@@ -202,7 +202,7 @@ class FieldTracer(TorchFunctionMode):
         return axes if all(axes) else self.whole()
 
     def _reduced(self, inputs: list[Tensor]) -> Axes:
-        """One window over the whole map: what a flattening, or a linear layer behind one, lets each unit see."""
+        """One window over the whole map: what a flattening, or a linear layer after one, lets each unit see."""
         fields = []
         for tensor in inputs:
             sides = tensor.shape[-2:] if tensor.ndim >= 4 else (1, 1)
@@ -223,10 +223,10 @@ class FieldTracer(TorchFunctionMode):
 
 
 def _tensors(values: object) -> list[Tensor]:
-    found = []
+    tensors = []
     for value in values:
         if isinstance(value, Tensor):
-            found.append(value)
+            tensors.append(value)
         elif isinstance(value, list | tuple):
-            found += _tensors(value)
-    return found
+            tensors += _tensors(value)
+    return tensors

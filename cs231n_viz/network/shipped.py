@@ -1,7 +1,7 @@
-"""The two small networks that ship with the course.
+"""The two small networks that ship with the course, and weights in files: fetched, verified, put into a network.
 
 Both are plain ``nn.Sequential`` stacks of convolutions, ReLUs, max-pools and linear layers, so that each formula of
-the lecture applies to them as it stands. Training puts a batch norm behind every convolution
+the lecture applies to them as it stands. Training puts a batch norm after every convolution
 (``batch_norm=True``); :func:`fold_batch_norm` merges it into the weights before they are shipped.
 """
 
@@ -35,7 +35,7 @@ def mini_alexnet(classes: int, *, batch_norm: bool = False, dropout: float = 0.0
 
     Args:
         classes: Number of logits.
-        batch_norm: Build for training: a batch norm behind every convolution, dropout before FC6 and FC7, and
+        batch_norm: Build for training: a batch norm after every convolution, dropout before FC6 and FC7, and
             pool5 averaged to 6x6, so that training can begin with pictures smaller than 224 px.
         dropout: Probability of dropping an input of FC6 and FC7 while training.
 
@@ -69,7 +69,7 @@ def mini_vgg(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) ->
 
     Args:
         classes: Number of logits.
-        batch_norm: Build for training: a batch norm behind every convolution, dropout before the last layer.
+        batch_norm: Build for training: a batch norm after every convolution, dropout before the last layer.
         dropout: Probability of dropping an input of the last layer while training.
 
     Source: Simonyan & Zisserman, arXiv:1409.1556 (the 3x3 stack); Zhou et al., arXiv:1512.04150 (the head).
@@ -182,8 +182,21 @@ def check_sum(path: Path) -> None:
         )
 
 
+def weights_file(name: str, path: Path | str | None = None) -> Path:
+    """Find a weights file: the one that ships under this name, its checksum verified, or another at ``path``.
+
+    Raises:
+        WeightsError: If the shipped file is damaged.
+    """
+    if path is not None:
+        return Path(path)
+    shipped = data_path("weights", name)
+    check_sum(shipped)
+    return shipped
+
+
 def read_state(path: Path) -> dict[str, Tensor]:
-    """A state dict from a safetensors file or one saved by torch; never runs code from the file.
+    """Read a state dict from a safetensors file or one saved by torch; never runs code from the file.
 
     Raises:
         WeightsError: If there is no such file, or it holds anything else.
@@ -205,7 +218,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
-    """Put weights into a network.
+    """Load a state dict into a network.
 
     Raises:
         WeightsError: If a name or a shape does not fit; says which.

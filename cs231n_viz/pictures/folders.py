@@ -55,7 +55,7 @@ class Listing:
 
 
 def list_folder(folder: str | os.PathLike, *, without: Sequence[str] = (), check: bool = True) -> Listing:
-    """Which pictures lie in a folder, and of which class?
+    """List the pictures in a folder, with the class of each.
 
     Each sub-folder is a class, whatever lies deeper included; a folder without sub-folders is one class of its own
     name. Hidden files are passed over.
@@ -97,7 +97,7 @@ def list_folder(folder: str | os.PathLike, *, without: Sequence[str] = (), check
 
 
 def _walk(root: Path, classes: list[str]) -> Iterator[tuple[Path, int]]:
-    """All files with their sizes: those of each class in order of their names, and those beside the classes."""
+    """Yield all files with their sizes: those of each class in order of their names, then those outside the classes."""
     for start in [root / name for name in classes] + [root]:
         files = []
         for place, folders, inside in os.walk(start):
@@ -282,8 +282,8 @@ def describe(name: str, root: Path, split: str) -> tuple[list[int], list[str], l
     if name == "Imagenette":
         files, labels = [path for path, _ in data._samples], [label for _, label in data._samples]
     else:
-        found = data.targets if name == "CIFAR10" else data.labels if name == "STL10" else data._labels
-        labels = [int(label) for label in found]
+        targets = data.targets if name == "CIFAR10" else data.labels if name == "STL10" else data._labels
+        labels = [int(label) for label in targets]
     categories = [entry[0] if isinstance(entry, tuple) else entry for entry in getattr(data, "classes", _STL10)]
     if len(categories) <= max(labels):
         categories = [f"class {label}" for label in range(max(labels) + 1)]

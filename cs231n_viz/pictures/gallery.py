@@ -1,4 +1,4 @@
-"""Labelled pictures to run the methods on, loaded one at a time.
+"""Galleries: labelled pictures to run the methods on, loaded one at a time.
 
 Example::
 
@@ -76,7 +76,7 @@ class Gallery:
         return f"<Gallery {self.key}: {len(self)} pictures, {len(self.categories)} categories>"
 
     def subset(self, indices: Sequence[int]) -> "Gallery":
-        """Some of the pictures, in the order given; the categories stay, so that labels keep their meaning.
+        """Select some of the pictures, in the order given; the categories stay, so that labels keep their meaning.
 
         Args:
             indices: Positions in this gallery; negative ones count from the end.
@@ -116,7 +116,7 @@ class Gallery:
 
     @classmethod
     def photos(cls) -> "Gallery":
-        """The photographs that the course's own packages bring along, each at its own size.
+        """Load the photographs that installed packages bring, each at its own size.
 
         A photograph of something that the shipped networks know carries that category; any other, its own name.
         """
@@ -126,7 +126,7 @@ class Gallery:
 
     @classmethod
     def crops(cls, n: int = 600, *, size: int = 224, seed: int = 0) -> "Gallery":
-        """Square pieces of the photographs: from a quarter of the short side up to all of it, anywhere.
+        """Crop random squares out of the photographs, from a quarter of the short side up to all of it.
 
         Args:
             n: How many; the photographs take turns.
@@ -148,7 +148,7 @@ class Gallery:
 
     @classmethod
     def scenes(cls, n: int = 2000, *, seed: int = 0, size: int = 224, scale: tuple[float, float] = SCALE) -> "Gallery":
-        """Known objects pasted on other photographs and textures: the truth about what is where.
+        """Paste known objects on other photographs and textures, with masks that say what is where.
 
         Args:
             n: How many; the classes take turns, so that they are equally frequent.
@@ -183,7 +183,7 @@ class Gallery:
 
     @classmethod
     def folder(cls, path: str | os.PathLike, *, size: int | None = None) -> "Gallery":
-        """Pictures of your own: each sub-folder is a class; a folder without any is one class of its own name.
+        """Load pictures of your own: each sub-folder is a class; a folder without any is one class of its own name.
 
         Files that cannot be read are left out, and ``skipped`` says which and why. They are found by their headers: a
         picture that turns out damaged further in raises ``ImageError`` with its name when it is asked for.
@@ -200,16 +200,16 @@ class Gallery:
         from cs231n_viz.pictures.folders import Files, list_folder
 
         check_counts(seed=0, size=1 if size is None else size)
-        found = list_folder(path)
-        load = Files(str(Path(path).expanduser().resolve()), found.names, size)
-        key = f"folder({found.key}{'' if size is None else f', size={size}'})"
-        return cls(load, found.labels, found.categories, names=found.names, key=key, skipped=found.skipped)
+        listing = list_folder(path)
+        load = Files(str(Path(path).expanduser().resolve()), listing.names, size)
+        key = f"folder({listing.key}{'' if size is None else f', size={size}'})"
+        return cls(load, listing.labels, listing.categories, names=listing.names, key=key, skipped=listing.skipped)
 
     @classmethod
     def torchvision(
         cls, name: str, root: str | os.PathLike, *, split: str | None = None, download: bool = False
     ) -> "Gallery":
-        """A data set of torchvision's: Caltech101, Imagenette, CIFAR10, STL10, OxfordIIITPet or Flowers102.
+        """Load a data set of torchvision: Caltech101, Imagenette, CIFAR10, STL10, OxfordIIITPet or Flowers102.
 
         Args:
             name: Which, as torchvision spells it.
@@ -230,10 +230,10 @@ class Gallery:
         if download:
             folders.fetch(name, root, split)
         if name == "Caltech101":
-            found = folders.caltech(root)
-            load = Files(str(folders.location(name, root)), found.names)
-            key = f"{name}({found.key})"
-            return cls(load, found.labels, found.categories, names=found.names, key=key, skipped=found.skipped)
+            listing = folders.caltech(root)
+            load = Files(str(folders.location(name, root)), listing.names)
+            key = f"{name}({listing.key})"
+            return cls(load, listing.labels, listing.categories, names=listing.names, key=key, skipped=listing.skipped)
         labels, categories, names, key = folders.describe(name, root, split)
         return cls(folders.Pictures(name, str(root), split), labels, categories, names=names, key=key)
 

@@ -165,10 +165,10 @@ def _closest(name: str) -> str:
 
 def _sample_path(name: str) -> Path:
     package, file, _ = _SAMPLES[name]
-    found = find_spec(package)  # locates the package without importing it, which would take seconds
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec(package)  # locates the package without importing it, which would take seconds
+    if spec is None or not spec.submodule_search_locations:
         raise ImageError(f"sample {name!r} comes with {_PACKAGES[package]}: pip install {_PACKAGES[package]}")
-    return Path(next(iter(found.submodule_search_locations))) / file
+    return Path(next(iter(spec.submodule_search_locations))) / file
 
 
 def _from_path(source: str | os.PathLike) -> Tensor:

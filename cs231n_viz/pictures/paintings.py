@@ -20,12 +20,12 @@ _FOLDER = "paintings"
 
 
 def painting_names() -> list[str]:
-    """Which paintings are there? Names for :func:`load_painting`, in alphabetical order."""
+    """List the paintings, names for :func:`load_painting`, in alphabetical order."""
     return sorted(path.stem for path in data_path(_FOLDER).glob("*.jpg"))
 
 
 def load_painting(name: str) -> Tensor:
-    """What are the pixels of this painting?
+    """Load a painting that comes with the package.
 
     Args:
         name: One of :func:`painting_names`.
@@ -57,12 +57,12 @@ _REGIONS = {
 
 
 def texture_names() -> list[str]:
-    """Names for :func:`texture_sample`: photographs of textures, two that are none (text, a portrait), paintings."""
+    """List names for :func:`texture_sample`: photographs of textures, two of no texture (text, a face), paintings."""
     return [*_REGIONS, *painting_names()]
 
 
 def texture_sample(name: str, side: int = 64, *, zoom: float = 1.0) -> Tensor:
-    """A square sample of a texture.
+    """Cut a square sample out of a texture.
 
     Args:
         name: One of :func:`texture_names`, or anything ``load_image`` takes; of that, the square in the middle.

@@ -1,4 +1,4 @@
-"""Scenes: a known object cut out of its photograph and pasted somewhere else, so that its true place is known.
+"""Compose scenes: a known object cut out of its photograph and pasted on another, so that its place is known.
 
 The masks of ``data/masks`` say what belongs to the object. A scene draws, from its seed and its number alone, an
 object, its size, place and side, and a background: part of another photograph, or a texture. The object's brightness
@@ -31,7 +31,7 @@ _LOWEST_ROW = {"astronaut": 200, "grace_hopper": 350}  # the head is pasted, as 
 _CUT = {"astronaut": "bottom", "cat": "top", "grace_hopper": "bottom"}
 _OVERSHOOT = 1 / 6  # of the object's height, at most, is beyond that border
 _TRIES = 12  # crops of a background, of which the one is taken that shows least of the background's own object
-_BLUR = 4  # pixels that a background's smallest detail takes: it lies out of focus, as behind a photographed object
+_BLUR = 4  # pixels that a background's smallest detail takes: out of focus, as the background of a photograph is
 _MATCH = 0.25  # how far the object's mean colour moves towards the background's
 _MOST_SHIFT = 24  # grey levels of 255
 _SIDE = 320  # the longer side at which cut-outs are kept
@@ -181,7 +181,7 @@ def _behind(plan: Plan, size: int) -> np.ndarray:
 
 
 def object_mask(photo: str) -> np.ndarray:
-    """Where is the object of a bundled photograph?
+    """Load the mask of the object in a bundled photograph.
 
     Args:
         photo: A name from :func:`~cs231n_viz.pictures.images.sample_images` that has a mask in ``data/masks``.
