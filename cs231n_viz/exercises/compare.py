@@ -1,4 +1,4 @@
-"""Is this the answer, and if not, what is wrong with it? Comparing values, knowing nothing about exercises."""
+"""Compare values, and describe their difference in words. Nothing here knows about exercises."""
 
 import math
 import operator
@@ -12,7 +12,7 @@ TOLERANCE = 1e-5  # relative and absolute: loose enough for float32, tight enoug
 
 
 def equal(got: Any, expected: Any) -> bool:
-    """Does an answer equal the expected one, in kind, shape and value?
+    """Does a value equal the expected one, in kind, shape and value?
 
     Args:
         got: What a function returned; anything.
@@ -57,7 +57,7 @@ def number(value: Any) -> float | None:
 
 
 def unchanged(after: Any, before: Any) -> bool:
-    """Is an argument still what it was: values, ``requires_grad``, and for a network also its mode and ``.grad``?"""
+    """Is an argument still as it was: values, ``requires_grad``, and for a network also its mode and ``.grad``?"""
     if isinstance(before, Tensor):
         return equal(after, before) and after.dtype == before.dtype and after.requires_grad == before.requires_grad
     if isinstance(before, nn.Module):
@@ -70,7 +70,7 @@ def unchanged(after: Any, before: Any) -> bool:
 
 
 def describe(got: Any, expected: Any) -> str:
-    """Put the difference between an answer and the expected one into words, for mistakes that nobody foresaw."""
+    """Describe the difference between a value and the expected one, for mistakes that are not listed."""
     if got is None:
         return "nothing came out (None): did you forget `return`?"
     if isinstance(expected, Tensor):

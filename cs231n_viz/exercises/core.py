@@ -1,9 +1,10 @@
-"""What an exercise is, and how an answer is examined. Nothing here prints: ``exercise`` does, once."""
+"""What an exercise is, and how an answer is checked. Nothing here prints: ``exercise`` does, once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from inspect import Signature, signature
 from typing import Any
 
 from cs231n_viz.exercises import report
@@ -14,7 +15,7 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Raises:
-    """In place of an expected value: the question must be refused with this kind of error."""
+    """Instead of an expected value: the call must raise this kind of error."""
 
     kind: type[Exception] = ValueError
 
@@ -25,12 +26,12 @@ class Raises:
 
 @dataclass(frozen=True)
 class Check:
-    """One question whose answer is known in closed form.
+    """One call whose result is known in closed form, or from an independent computation.
 
     Attributes:
-        title: What is asked, in a few words; one line of the report.
+        title: What is checked, in a few words; one line of the report.
         fed: Arguments of the call by name. Every call gets a fresh copy.
-        expected: The answer, or ``Raises()``.
+        expected: The result, or ``Raises()``. Never computed by the reference.
         ask: ``ask(function, **fed)`` is compared with ``expected``, for properties that take more than one call
             (``lambda f, x: f(x) - f(x + 3)``); by default the plain call.
     """
@@ -49,8 +50,9 @@ class Entry:
         name: As in ``@exercise("name")``, a Python identifier.
         reference: A readable solution, complete in itself; its signature is the one asked for.
         checks: From the simplest question to the hardest.
-        mistakes: Diagnosis -> a function that makes this mistake, or a tuple of variants. An answer that agrees with
-            one of them where it first fails gets this diagnosis.
+        mistakes: Diagnosis -> a function that makes this mistake, or a tuple of variants. It is called with all
+            arguments of ``reference`` by position, defaults filled in. An answer that agrees with one of them where it
+            first fails gets this diagnosis.
         stars: Difficulty, 1 to 3.
         minutes: Time a student may need.
         same: ``same(got, expected)``, how values are compared.
@@ -69,6 +71,13 @@ class Entry:
         """Name, difficulty and time in one line."""
         return f"{self.name}  {'★' * self.stars} · {self.minutes} min"
 
+    def mistaken_answers(self) -> Iterator[tuple[str, Function]]:
+        """Yield each known mistake as (diagnosis, answer); answers have the signature of the reference."""
+        asked = signature(self.reference)
+        for diagnosis, variants in self.mistakes.items():
+            for variant in variants if isinstance(variants, tuple) else (variants,):
+                yield diagnosis, _with_signature(asked, variant)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -80,7 +89,7 @@ class Outcome:
 
 
 def examine(entry: Entry, function: Function) -> tuple[Function, str]:
-    """Is this answer right?
+    """Run all checks on an answer, and write the report.
 
     Args:
         entry: The exercise.
@@ -94,22 +103,22 @@ def examine(entry: Entry, function: Function) -> tuple[Function, str]:
     if complaint:
         return entry.reference, "\n".join([entry.header, f"✗ {complaint}", report.fallback(entry.name)])
     with _known_by_its_name(function):
-        outcomes = [put(entry.checks[0], function)]
+        outcomes = [run(entry.checks[0], function)]
         if _not_attempted(outcomes[0].error):
             return entry.reference, f"{entry.name}: not attempted, using the reference for now"
-        outcomes += [put(check, function) for check in entry.checks[1:]]
+        outcomes += [run(check, function) for check in entry.checks[1:]]
     right, lines = _judge(entry, outcomes, function)
     closing = f"Right: your {entry.name} is used from here on." if right else report.fallback(entry.name)
     return function if right else entry.reference, "\n".join([entry.header, *lines, closing])
 
 
-def put(check: Check, function: Function) -> Outcome:
-    """Put the question of ``check`` to a function, on copies of the arguments."""
+def run(check: Check, function: Function) -> Outcome:
+    """Call a function as ``check`` asks, on copies of the arguments."""
     fed = deepcopy(dict(check.fed))
     value, error = None, None
     try:
         value = check.ask(function, **fed) if check.ask else function(**fed)
-    except Exception as caught:  # whatever a student's code raises is part of the answer
+    except Exception as caught:  # whatever a student's code raises is part of the outcome
         error = caught
     changed = tuple(name for name in fed if not unchanged(fed[name], check.fed[name]))
     return Outcome(value, error, changed)
@@ -123,7 +132,7 @@ def passes(entry: Entry, check: Check, outcome: Outcome) -> bool:
 
 
 def diagnose(entry: Entry, outcomes: Sequence[Outcome], failed: int) -> str | None:
-    """Which of the known mistakes gives these outcomes?
+    """Find the known mistake that gives these outcomes.
 
     Args:
         entry: The exercise.
@@ -135,18 +144,27 @@ def diagnose(entry: Entry, outcomes: Sequence[Outcome], failed: int) -> str | No
         The diagnosis, or None.
     """
     best, most = None, 0
-    for message, variants in entry.mistakes.items():
-        for mistaken in variants if isinstance(variants, tuple) else (variants,):
-            theirs = [put(check, mistaken) for check in entry.checks]
-            agree = [_alike(entry, mine, other) for mine, other in zip(outcomes, theirs, strict=True)]
-            wrong_there = not passes(entry, entry.checks[failed], theirs[failed])
-            if agree[failed] and wrong_there and sum(agree) > most:
-                best, most = message, sum(agree)
+    for diagnosis, mistaken in entry.mistaken_answers():
+        theirs = [run(check, mistaken) for check in entry.checks]
+        agree = [_alike(entry, mine, other) for mine, other in zip(outcomes, theirs, strict=True)]
+        wrong_there = not passes(entry, entry.checks[failed], theirs[failed])
+        if agree[failed] and wrong_there and sum(agree) > most:
+            best, most = diagnosis, sum(agree)
     return best
 
 
+def _with_signature(asked: Signature, function: Function) -> Function:
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        bound = asked.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return function(*bound.arguments.values())
+
+    answer.__signature__ = asked
+    return answer
+
+
 def _judge(entry: Entry, outcomes: Sequence[Outcome], function: Function) -> tuple[bool, list[str]]:
-    """Is everything right, and what is there to say: a line per check, details under the first that fails."""
+    """Is everything right, and the lines of the report: one per check, details under the first that fails."""
     lines, right = [], True
     for index, (check, outcome) in enumerate(zip(entry.checks, outcomes, strict=True)):
         passed = passes(entry, check, outcome)
@@ -168,11 +186,11 @@ def _explain(entry: Entry, outcomes: Sequence[Outcome], failed: int, function: F
     rows = [("fed", report.arguments(check.fed))]
     if outcome.error is None:
         rows += [("came out", report.compact(outcome.value)), ("expected", report.compact(check.expected))]
-        refused = isinstance(check.expected, Raises)
-        likely = likely or ("a value came out where an error was asked for" if refused else "")
+        error_expected = isinstance(check.expected, Raises)
+        likely = likely or ("a value came out where an error was asked for" if error_expected else "")
         likely = likely or describe(outcome.value, check.expected)
     else:
-        rows += [("stopped", report.calm_error(outcome.error, function)), ("expected", report.compact(check.expected))]
+        rows += [("stopped", report.error_line(outcome.error, function)), ("expected", report.compact(check.expected))]
     return report.table([*rows, ("likely", likely)] if likely else rows)
 
 
@@ -198,7 +216,7 @@ def _not_attempted(error: Exception | None) -> bool:
 
 @contextmanager
 def _known_by_its_name(function: Function) -> Iterator[None]:
-    """Let a recursive answer find itself: its name is bound only after the decorator has returned."""
+    """Let a recursive answer call itself: its name is bound only after the decorator has returned."""
     scope, name = getattr(function, "__globals__", {}), getattr(function, "__name__", "")
     absent = object()
     before = scope.get(name, absent)

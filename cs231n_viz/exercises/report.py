@@ -1,10 +1,12 @@
-"""The words of a report: values shown compactly, errors told calmly. Plain text, no printing."""
+"""The text of a report: values shown compactly, errors in one line, references in a fold. Nothing here prints."""
 
+import html
 import inspect
 import linecache
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ def compact(value: Any) -> str:
         digits = {"float_kind": lambda x: f"{x:.4g}"}
         # 64 values are the most that can be read; beyond, the corners tell enough
         body = np.array2string(array, separator=", ", formatter=digits, threshold=64, edgeitems=2, max_line_width=WIDTH)
-        body = "\n".join(line for line in body.split("\n") if line.strip())  # NumPy parts planes by empty lines
+        body = "\n".join(line for line in body.split("\n") if line.strip())  # NumPy separates planes by empty lines
         return f"{kind} {tuple(value.shape)}" + ("\n" if "\n" in body else " ") + body
     if isinstance(value, nn.Module):
         return f"a network ({type(value).__name__})"
@@ -42,7 +44,7 @@ def arguments(fed: Mapping[str, Any]) -> str:
 
 
 def table(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """Set labelled values in two columns.
+    """Lay labelled values out in two columns.
 
     Args:
         rows: (label, text); a text may have several lines.
@@ -57,32 +59,32 @@ def table(rows: Sequence[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def calm_error(error: Exception, function: Callable[..., Any]) -> str:
-    """Tell an error in one line: where in the student's own code, and what.
+def error_line(error: Exception, function: Callable[..., Any]) -> str:
+    """Describe an error in one line: where in the student's own code, and what.
 
     Args:
         error: As caught.
-        function: The student's function; only lines of the cell or file that defines it are pointed at.
+        function: The student's function; only lines of the cell or file that defines it are quoted.
 
     Returns:
         For example ``line 4, `y = image[9]`: IndexError: index 9 is out of bounds``.
     """
     message = textwrap.shorten(str(error).split("\n")[0], WIDTH, placeholder=" …")
-    told = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
     code = getattr(inspect.unwrap(function), "__code__", None)
     own = [f for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
     if not own:
-        return told
+        return what
     source = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
     return (
         f"line {own[-1].lineno}"
         + (f", `{textwrap.shorten(source, 60, placeholder=' …')}`" if source else "")
-        + f": {told}"
+        + f": {what}"
     )
 
 
 def signature_complaint(reference: Callable[..., Any], function: Callable[..., Any]) -> str | None:
-    """Do names, order or defaults of the parameters differ from what is asked for? If so, say how."""
+    """Say how names, order or defaults of the parameters differ from what is asked for; None if they do not."""
     wanted, given = inspect.signature(reference), inspect.signature(function)
     if [*wanted.parameters] == [*given.parameters] and _defaults(wanted) == _defaults(given):
         return None
@@ -91,20 +93,41 @@ def signature_complaint(reference: Callable[..., Any], function: Callable[..., A
 
 
 def changed(names: Sequence[str]) -> list[str]:
-    """Explain that inputs were changed."""
+    """Explain which inputs were changed, and why that is likely."""
     listed = ", ".join(f"`{name}`" for name in names)
     advice = "something works in place (`+=`, `x[...] =`, `.pop()`, a method ending in `_`): work on a copy"
     return table([("changed", listed), ("likely", advice)])
 
 
 def fallback(name: str) -> str:
-    """The last line after a wrong answer."""
+    """Write the last line after a wrong answer."""
     return f"Not right yet: {name} is the reference for now, so that the notebook runs on."
 
 
 def can_change(value: Any) -> bool:
     """Can a function change this argument for its caller?"""
     return isinstance(value, Tensor | np.ndarray | nn.Module | list | dict)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Text that a notebook shows behind a fold, and a terminal as it is."""
+
+    summary: str
+    text: str
+
+    @classmethod
+    def of(cls, summary: str, function: Callable[..., Any]) -> "Fold":
+        """The source of a function, seen only by those who open the fold."""
+        return cls(summary, textwrap.dedent(inspect.getsource(function)).rstrip())
+
+    def _repr_html_(self) -> str:
+        summary, text = html.escape(self.summary), html.escape(self.text)
+        return f"<details><summary>{summary}</summary><pre><code>{text}</code></pre></details>"
+
+    def __repr__(self) -> str:
+        """The fallback of pages without HTML."""
+        return f"{self.summary}\n\n{self.text}"
 
 
 def _as_numpy(tensor: Tensor) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Answers to the exercises as people write them, wrong and right, independent of the package's own code.
 
-One module per exercise, each with ``answers = Answers()``. A wrong answer carries a fragment of the diagnosis that it
-must get; a right one must pass and be handed back.
+One module per exercise, in the room of its notebook and of the exercise's name, each with ``answers = Answers()``. A
+wrong answer carries a fragment of the diagnosis that it must get; a right one must pass and be handed back.
 """
 
 from collections.abc import Callable

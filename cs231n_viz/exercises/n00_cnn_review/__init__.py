@@ -1,0 +1,1 @@
+"""Exercises of notebook 00: what does a convolution layer compute?"""

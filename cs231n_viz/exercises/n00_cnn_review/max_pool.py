@@ -1,0 +1,75 @@
+"""Max pooling."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import integers
+
+
+def max_pool(image: Tensor, size: int, stride: int) -> Tensor:
+    """Keep only the largest value of every window, channel by channel.
+
+    Args:
+        image: (C, H, W), of any sign.
+        size: Side of the square window.
+        stride: Steps from one window to the next; windows overlap where it is smaller than ``size``.
+
+    Returns:
+        (C, H', W').
+    """
+    windows = image.unfold(1, size, stride).unfold(2, size, stride)  # (C, H', W', size, size)
+    return windows.amax(dim=(-2, -1))
+
+
+def _strongest(image: Tensor, size: int, stride: int) -> Tensor:
+    largest, smallest = max_pool(image, size, stride), -max_pool(-image, size, stride)
+    return torch.where(largest >= -smallest, largest, smallest)
+
+
+def _by_torch(title: str, image: Tensor, size: int, stride: int) -> Check:
+    expected = F.max_pool2d(image[None], size, stride)[0]
+    return Check(title, {"image": image, "size": size, "stride": stride}, expected)
+
+
+ENTRY = Entry(
+    name="max_pool",
+    reference=max_pool,
+    stars=2,
+    minutes=10,
+    checks=[
+        Check(
+            "2×2 windows of a 4×4 image, by hand",
+            {"image": torch.arange(16.0).reshape(1, 4, 4), "size": 2, "stride": 2},
+            torch.tensor([[[5.0, 7.0], [13.0, 15.0]]]),
+        ),
+        _by_torch("negative values count too", integers(1, 4, 4) - 7, 2, 2),
+        _by_torch("each channel by itself", integers(3, 4, 4), 2, 2),
+        _by_torch("windows of 3 that overlap at stride 2, as in AlexNet", integers(2, 5, 7), 3, 2),
+        _by_torch("windows of 1 at stride 2 with gaps between them", integers(1, 5, 3), 1, 2),
+    ],
+    mistakes={
+        "the maximum starts from zero: negative values are lost, start from the first value or -inf": (
+            lambda image, size, stride: max_pool(image, size, stride).clamp_min(0)
+        ),
+        "this is the average of the window: the maximum was asked for": (
+            lambda image, size, stride: F.avg_pool2d(image[None], size, stride)[0]
+        ),
+        "this is the minimum of the window": lambda image, size, stride: -max_pool(-image, size, stride),
+        "the maximum runs over the channels too: each channel is pooled by itself": (
+            lambda image, size, stride: max_pool(image, size, stride).amax(dim=0, keepdim=True),
+            lambda image, size, stride: max_pool(image, size, stride).amax(dim=0),
+        ),
+        "the windows are moved by their size: move them by `stride`, they may overlap": (
+            lambda image, size, stride: max_pool(image, size, size)
+        ),
+        "the windows have the size of the stride: they have `size` rows and columns": (
+            lambda image, size, stride: max_pool(image, stride, stride)
+        ),
+        "the largest magnitude is kept, with its sign or without: the largest value was asked for": (
+            lambda image, size, stride: max_pool(image.abs(), size, stride),
+            _strongest,
+        ),
+    },
+)

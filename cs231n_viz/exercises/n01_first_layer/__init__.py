@@ -1,0 +1,1 @@
+"""Exercises of notebook 01: what do the first filters look for?"""

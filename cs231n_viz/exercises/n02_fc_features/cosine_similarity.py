@@ -1,0 +1,84 @@
+"""Cosine similarity of two sets of feature vectors."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cs231n_viz.exercises.core import Check, Entry
+
+
+def cosine_similarity(queries: Tensor, bank: Tensor) -> Tensor:
+    """Compute the cosine of the angle between every query and every row of the bank, whatever their lengths.
+
+    Args:
+        queries: (Q, D).
+        bank: (N, D).
+
+    Returns:
+        (Q, N) in [-1, 1]: the cosine of the angle between query i and row j. A row of zeros has no direction; its
+        similarity to anything is 0.
+    """
+    lengths = queries.norm(dim=1)[:, None] * bank.norm(dim=1)[None, :]  # (Q, N)
+    return queries @ bank.T / torch.where(lengths == 0, 1.0, lengths)
+
+
+def _cosines(queries: Tensor, bank: Tensor, *, order: float = 2.0, dim: int = 1) -> Tensor:
+    queries, bank = (F.normalize(rows, p=order, dim=dim) for rows in (queries, bank))
+    return queries @ bank.T
+
+
+def _lengths(queries: Tensor, bank: Tensor) -> Tensor:
+    return queries.norm(dim=1)[:, None] * bank.norm(dim=1)[None, :]
+
+
+def _cosine(title: str, queries: list[list[float]], bank: list[list[float]], expected: list[list[float]]) -> Check:
+    return Check(title, {"queries": torch.tensor(queries), "bank": torch.tensor(bank)}, torch.tensor(expected))
+
+
+ENTRY = Entry(
+    name="cosine_similarity",
+    reference=cosine_similarity,
+    stars=1,
+    minutes=5,
+    checks=[
+        _cosine(
+            "24/25 between (3, 4) and (4, 3), and a right angle",
+            [[3.0, 4], [4, -3]],
+            [[4.0, 3], [6, 8]],
+            [[0.96, 1.0], [0.28, 0.0]],
+        ),
+        _cosine(
+            "opposite rows have -1, and the length does not matter",
+            [[1.0, 2, 2]],
+            [[-3.0, -6, -6], [100, 200, 200], [2, -1, 0]],
+            [[-1.0, 1.0, 0.0]],
+        ),
+        _cosine(
+            "a row of zeros has similarity 0",
+            [[3.0, 4], [0, 0]],
+            [[0.0, 0], [8, 6], [0, 1]],
+            [[0.0, 0.96, 0.8], [0.0, 0.0, 0.0]],
+        ),
+    ],
+    mistakes={
+        "these are the scalar products: divide by both lengths": lambda q, b: q @ b.T,
+        "divided by the length of the query only": lambda q, b: q @ b.T / q.norm(dim=1)[:, None],
+        "divided by the length of the row of the bank only": lambda q, b: q @ b.T / b.norm(dim=1),
+        "divided by the squared lengths": lambda q, b: q @ b.T / _lengths(q, b) ** 2,
+        "divided by the sum of the two lengths: their product is needed": (
+            lambda q, b: q @ b.T / (q.norm(dim=1)[:, None] + b.norm(dim=1))
+        ),
+        "this is 1 minus the cosine, a distance: the similarity was asked for": lambda q, b: 1 - _cosines(q, b),
+        "the rows are divided by the sum of their magnitudes: the L2 norm makes them unit vectors": (
+            lambda q, b: _cosines(q, b, order=1.0)
+        ),
+        "normalised along the wrong axis: each row is an image": lambda q, b: _cosines(q, b, dim=0),
+        "each row's mean is subtracted first: that is the correlation": (
+            lambda q, b: _cosines(q - q.mean(1, keepdim=True), b - b.mean(1, keepdim=True))
+        ),
+        "row i meets only row i of the bank: all pairs were asked for": lambda q, b: F.cosine_similarity(q, b),
+        "the sign is lost: opposite rows have -1": lambda q, b: _cosines(q, b).abs(),
+        "this is the angle: its cosine was asked for": lambda q, b: _cosines(q, b).clamp(-1, 1).acos(),
+        "0 / 0 is NaN: a row of zeros needs care": lambda q, b: q @ b.T / _lengths(q, b),
+    },
+)

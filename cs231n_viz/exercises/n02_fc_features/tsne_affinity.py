@@ -1,0 +1,142 @@
+"""The affinities of t-SNE in feature space."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cs231n_viz.exercises.core import Check, Entry
+
+
+def tsne_affinity(distances: Tensor, perplexity: float) -> Tensor:
+    """Compute one row of t-SNE's affinities, p(j | i). Whom does t-SNE call a neighbour?
+
+    Args:
+        distances: (N - 1,), L2, from image i to every other image.
+        perplexity: The effective number of neighbours, between 1 and N - 1.
+
+    Returns:
+        (N - 1,), p(j | i) = exp(-d_j² / 2σ²) / Σ_k exp(-d_k² / 2σ²), with the σ whose entropy H = -Σ p log2 p gives
+        2^H = perplexity.
+    """
+    squared = distances.double().square()
+    squared = (squared - squared.min()) / squared.mean().clamp_min(1e-30)  # no underflow; a shift cancels in p
+    low, high = -30.0, 30.0  # of log(1 / 2σ²): halve the interval until it is small
+    for _ in range(80):
+        middle = (low + high) / 2
+        p = torch.softmax(-squared * math.exp(middle), dim=0)
+        effective = math.exp(torch.special.entr(p).sum())  # e^H with natural logarithms is 2^H with log2
+        low, high = (middle, high) if effective > perplexity else (low, middle)  # too many: narrower
+    return p
+
+
+def _near(got: Any, expected: Tensor) -> bool:
+    """Equal to three digits: a search need not go on for ever."""
+    if not isinstance(got, Tensor) or got.shape != expected.shape or got.is_complex():
+        return False
+    return torch.allclose(got.detach().cpu().to_dense().double(), expected.double(), rtol=1e-3, atol=1e-4)
+
+
+def _bits(p: Tensor) -> Tensor:
+    return torch.special.entr(p).sum() / math.log(2)
+
+
+def _search(
+    energy: Callable[[Tensor], Tensor],
+    *,
+    measure: Callable[[Tensor], Tensor] = lambda p: 2 ** _bits(p),
+    normalise: bool = True,
+) -> Callable[[Tensor, float], Tensor]:
+    """An answer with another energy of the distances, or another idea of perplexity."""
+
+    def answer(distances: Tensor, perplexity: float) -> Tensor:
+        values = energy(distances.double())
+        low, high = -40.0, 40.0
+        for _ in range(100):
+            weights = torch.exp(-(values - values.min()) * 2 ** ((low + high) / 2))
+            p = weights / weights.sum()
+            low, high = ((low + high) / 2, high) if measure(p) > perplexity else (low, (low + high) / 2)
+        return p if normalise else weights
+
+    return answer
+
+
+def _fixed(weights_of: Callable[[Tensor, float], Tensor]) -> Callable[[Tensor, float], Tensor]:
+    """An answer without a search."""
+
+    def answer(distances: Tensor, perplexity: float) -> Tensor:
+        weights = weights_of(distances.double(), perplexity)
+        return weights / weights.sum()
+
+    return answer
+
+
+def _unshifted(distances: Tensor, perplexity: float) -> Tensor:
+    squared = distances.double().square()
+    low, high = 1e-3, 100.0  # of sigma itself
+    for _ in range(100):
+        sigma = (low + high) / 2
+        weights = torch.exp(-squared / (2 * sigma**2))
+        p = weights / weights.sum()
+        low, high = (low, sigma) if 2 ** _bits(p) > perplexity else (sigma, high)
+    return p
+
+
+def _flat(distances: Tensor, perplexity: float) -> Tensor:
+    rank = distances.argsort().argsort()
+    return (rank < round(perplexity)).double()
+
+
+def _affinity(title: str, distances: Tensor, p: Tensor) -> Check:
+    """The perplexity is that of the expected p, which is a Gaussian of the distances."""
+    return Check(title, {"distances": distances, "perplexity": float(2 ** -(p * p.log2()).sum())}, p)
+
+
+_STEPS = torch.tensor([1.0, 2.0, 3.0]).sqrt()  # squared distances 1, 2, 3
+_HALVING = torch.tensor([4.0, 2.0, 1.0]) / 7  # each neighbour half as likely as the one before
+_SIX = torch.tensor([9.0, 1.0, 16.0, 4.0, 0.0, 25.0])
+_THIRDS = (1 / 3.0) ** (_SIX / 4)
+
+ENTRY = Entry(
+    name="tsne_affinity",
+    reference=tsne_affinity,
+    stars=3,
+    minutes=20,
+    checks=[
+        _affinity("squared distances 1, 2, 3: each step halves p", _STEPS, _HALVING),
+        _affinity("equal distances share alike", torch.full((4,), 3.0), torch.full((4,), 0.25)),
+        _affinity("six neighbours in any order", _SIX.sqrt(), _THIRDS / _THIRDS.sum()),
+        _affinity("distances a thousand times as large give the same p", 1000 * _STEPS, _HALVING),
+        _affinity("distances a thousandth as large too", _STEPS / 1000, _HALVING),
+    ],
+    mistakes={
+        "the distances are not squared: the Gaussian falls with d²": _search(lambda d: d),
+        "the squares are squared again: `distances` are no squares yet, one square is enough": _search(lambda d: d**4),
+        "the perplexity is used as σ: search for the σ that has this perplexity": (
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / (2 * perplexity**2)))
+        ),
+        "σ is 1 whatever the perplexity: search for the σ that has it": (
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / 2))
+        ),
+        "Student's t with its heavy tail: t-SNE uses that on the map, among the features it is a Gaussian": (
+            _fixed(lambda d, perplexity: 1 / (1 + d.square()))
+        ),
+        "the nearest few share alike: p falls smoothly with the distance": _fixed(_flat),
+        "the entropy itself is set to the perplexity: it is 2 to the entropy": (
+            _search(torch.square, measure=_bits),
+            _search(torch.square, measure=lambda p: torch.special.entr(p).sum()),
+        ),
+        "log and power have different bases: 2^H with log2, or e^H with the natural logarithm": (
+            _search(torch.square, measure=lambda p: 2 ** torch.special.entr(p).sum()),
+            _search(torch.square, measure=lambda p: _bits(p).exp()),
+        ),
+        "p does not sum to 1: divide by the sum": _search(torch.square, normalise=False),
+        "1/p is what perplexity counts only where all p are equal: it is 2 to the entropy of them all": (
+            _search(torch.square, measure=lambda p: 1 / p.amax())
+        ),
+        "exp of large numbers is 0, and 0 / 0 is NaN: subtract the smallest d² first, and let σ grow": _unshifted,
+    },
+    same=_near,
+)

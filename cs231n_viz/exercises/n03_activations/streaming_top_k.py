@@ -1,0 +1,282 @@
+"""The strongest images of a stream: batches that can be read once, in memory that does not grow with their number."""
+
+import tracemalloc
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import noise
+
+
+def streaming_top_k(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    """Find the k images with the largest activation of each channel, reading the batches once and keeping none.
+
+    Args:
+        batches: Activations, (n, C) each: n images, C channels. The batches may differ in n and are too many to keep.
+        k: How many images per channel.
+
+    Returns:
+        Values (C, k), strongest first, and the numbers of their images (C, k), counted from the first image of the
+        stream. Where the stream has fewer than k images, the places left over hold -inf and -1.
+    """
+    values = numbers = None
+    seen = 0
+    for batch in batches:
+        n, channels = batch.shape
+        if values is None:
+            values = torch.full((channels, k), -torch.inf)
+            numbers = torch.full((channels, k), -1)
+        candidates = torch.cat([values, batch.T], dim=1)  # (C, k + n): the best so far and the new ones
+        named = torch.cat([numbers, torch.arange(seen, seen + n).expand(channels, n)], dim=1)
+        values, places = candidates.topk(k, dim=1)
+        numbers = named.gather(1, places)  # the places are those among the candidates
+        seen += n
+    return values, numbers
+
+
+# A stream, and whether a function that reads it needs more memory the longer it lasts.
+
+
+class Stream:
+    """An iterator over batches; each is made when it is asked for, and cannot be had again."""
+
+    def __init__(self, make: Callable[[int], Tensor], length: int) -> None:
+        """``make(number)`` gives a batch, for the numbers below ``length``."""
+        self._make, self._length, self._next = make, length, 0
+
+    def __iter__(self) -> "Stream":
+        return self
+
+    def __next__(self) -> Tensor:
+        if self._next == self._length:
+            raise StopIteration
+        self._next += 1
+        return self._make(self._next - 1)
+
+    def __str__(self) -> str:
+        """Read by the student after the word "fed"."""
+        shown = [f"{self._make(number).tolist()}" for number in range(min(self._length, 3))]
+        if len(shown[0]) > 60:
+            return f"a stream of {self._length} batches of {tuple(self._make(0).shape)}"
+        return "a stream of " + ", ".join(shown) + (" …" if self._length > 3 else "")
+
+
+_WARM = 20  # batches
+_FLAT, _GROWS = "memory stays flat", "memory grows with the stream"
+
+
+def _memory_over(function: Callable[..., Any], batches: Stream, k: int) -> str:
+    """Does what ``function(batches, k)`` keeps grow with the number of batches?
+
+    What is alive is measured whenever the next batch is asked for: tensors, which Python does not count, by following
+    each one that is made, and lists and NumPy arrays by Python's own count.
+
+    Returns:
+        ``_FLAT``, or ``_GROWS`` if at the end most of what came in after the first batches is still held.
+    """
+    early = late = bytes_per_batch = number = 0
+
+    def measured() -> Iterator[Tensor]:
+        nonlocal early, late, bytes_per_batch, number
+        for number, batch in enumerate(batches):
+            bytes_per_batch = batch.nbytes
+            tensors.follow(batch)
+            late = tensors.alive() + tracemalloc.get_traced_memory()[0]
+            early = late if number == _WARM else early  # by then, whatever is made once has been made
+            yield batch
+            del batch
+
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    try:
+        with _Followed() as tensors:
+            function(measured(), k)
+    finally:
+        if not tracing:
+            tracemalloc.stop()
+    if number < _WARM:
+        return "the stream was not read to its end"
+    return _GROWS if late - early > 0.5 * bytes_per_batch * (number - _WARM) else _FLAT
+
+
+class _Followed(TorchFunctionMode):
+    """Remembers, without holding it, every tensor that is made while the mode is on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: list[weakref.ref] = []
+
+    def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, list | tuple) else [result]:
+            if isinstance(value, Tensor):
+                self.follow(value)
+        return result
+
+    def follow(self, tensor: Tensor) -> None:
+        self._made.append(weakref.ref(tensor))
+
+    def alive(self) -> int:
+        """Bytes of what is still held; views of one tensor count once."""
+        living = [(ref, ref()) for ref in self._made]
+        self._made = [ref for ref, tensor in living if tensor is not None]
+        with torch._C.DisableTorchFunction():
+            storages = [tensor.untyped_storage() for _, tensor in living if tensor is not None]
+            return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+# The mistakes.
+
+
+def _merged(
+    *,
+    start: float = -torch.inf,
+    first: Callable[[int, int, int], int] = lambda seen, step, n: seen,
+    rank: Callable[[Tensor], Tensor] = lambda values: values,
+    taken: int | None = None,
+    places_as_numbers: bool = False,
+    forget: bool = False,
+) -> Callable[[Iterable[Tensor], int], tuple[Tensor, Tensor]]:
+    """The reference, with the mistakes that can be made on the way."""
+
+    def merged(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+        values, numbers, seen = torch.empty(0), torch.empty(0, dtype=torch.long), 0
+        for step, batch in enumerate(batches):
+            n, channels = batch.shape
+            if not step or forget:
+                values, numbers = torch.full((channels, k), start), torch.full((channels, k), -1)
+            new = batch.T
+            named = (torch.arange(n) + first(seen, step, n)).expand(channels, n)
+            if taken is not None:  # of this batch only so many
+                new, best = new.topk(min(taken, n), dim=1)
+                named = named.gather(1, best)
+            candidates, named = torch.cat([values, new], dim=1), torch.cat([numbers, named], dim=1)
+            places = rank(candidates).topk(k, dim=1).indices
+            values, numbers = candidates.gather(1, places), places if places_as_numbers else named.gather(1, places)
+            seen += n
+        return values, numbers
+
+    return merged
+
+
+def _all_kept(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    everything = torch.cat(list(batches)).T
+    room = torch.full((len(everything), k), -torch.inf)
+    values, numbers = torch.cat([everything, room], dim=1).topk(k, dim=1)
+    return values, torch.where(values.isinf(), -1, numbers)
+
+
+def _each_batch_kept(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    best, seen = [], 0
+    for batch in batches:
+        best.append([part + seen * i for i, part in enumerate(batch.T.topk(min(k, len(batch)), dim=1))])
+        seen += len(batch)
+    values, places = _all_kept([part[0].T for part in best], k)
+    numbers = torch.cat([part[1] for part in best], dim=1)
+    return values, torch.where(places < 0, -1, numbers.gather(1, places.clamp_min(0)))
+
+
+def _begun_with_the_first(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    values, numbers, seen = torch.empty(0), torch.empty(0), 0
+    for batch in batches:
+        new, places = batch.T.topk(k, dim=1)
+        named = places + seen
+        if seen:
+            new, places = torch.cat([values, new], dim=1).topk(k, dim=1)
+            named = torch.cat([numbers, named], dim=1).gather(1, places)
+        values, numbers, seen = new, named, seen + len(batch)
+    return values, numbers
+
+
+def _cut_off(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    values, numbers = streaming_top_k(batches, k)
+    filled = int((numbers >= 0).sum(dim=1).max())
+    return values[:, :filled], numbers[:, :filled]
+
+
+def _turned(how: Callable[[Tensor], Tensor]) -> Callable[[Iterable[Tensor], int], tuple[Tensor, Tensor]]:
+    return lambda batches, k: tuple(how(part) for part in streaming_top_k(batches, k))
+
+
+_FOUR = [[0.3, -2.0], [0.9, 0.1], [0.5, -0.4], [0.2, 0.6]]  # images 0 to 3, two channels
+
+
+def _ranking(title: str, batches: list[list[list[float]]], k: int, values: list, numbers: list) -> Check:
+    stream = Stream(lambda number: torch.tensor(batches[number]), len(batches))
+    return Check(title, {"batches": stream, "k": k}, (torch.tensor(values), torch.tensor(numbers)))
+
+
+ENTRY = Entry(
+    name="streaming_top_k",
+    reference=streaming_top_k,
+    stars=3,
+    minutes=20,
+    checks=[
+        _ranking(
+            "the three strongest of one batch, strongest first",
+            [_FOUR],
+            3,
+            [[0.9, 0.5, 0.3], [0.6, 0.1, -0.4]],
+            [[1, 2, 0], [3, 1, 2]],
+        ),
+        _ranking(
+            "images are counted on from batch to batch",
+            [_FOUR[:2], _FOUR[2:]],
+            2,
+            [[0.9, 0.5], [0.6, 0.1]],
+            [[1, 2], [3, 1]],
+        ),
+        _ranking(
+            "the best may all be in an early batch, and batches differ in length",
+            [[[0.8, -0.1], [0.7, -0.2], [0.1, -0.9]], [[0.3, -0.5], [0.2, -0.6]], [[0.75, -0.3]]],
+            2,
+            [[0.8, 0.75], [-0.1, -0.2]],
+            [[0, 5], [0, 1]],
+        ),
+        _ranking(
+            "with fewer images than k, the rest is -inf and -1",
+            [[[0.4, 0.5]], [[0.6, 0.3]]],
+            3,
+            [[0.6, 0.4, -torch.inf], [0.5, 0.3, -torch.inf]],
+            [[1, 0, -1], [0, 1, -1]],
+        ),
+        Check(
+            "what it keeps does not grow with the stream",
+            {"batches": Stream(lambda number: noise(64, 16, seed=number), 40), "k": 64},
+            _FLAT,
+            _memory_over,
+        ),
+    ],
+    mistakes={
+        "everything is kept until the end: merge each batch into the k best so far, and let it go": (
+            _all_kept,
+            _each_batch_kept,
+        ),
+        "these numbers count within their batch: add how many images came before": (
+            _merged(first=lambda seen, step, n: 0)
+        ),
+        "batches may differ in length: add up the images, do not multiply the number of the batch": (
+            _merged(first=lambda seen, step, n: step * n)
+        ),
+        "the best so far begin as zeros, which beat every negative activation: begin with -inf": _merged(start=0.0),
+        "these are places among the candidates: gather the images' numbers along with the values": (
+            _merged(places_as_numbers=True)
+        ),
+        "these are the weakest: the strongest were asked for": _merged(start=torch.inf, rank=torch.neg),
+        "the k are right, but weakest first": _turned(lambda part: part.flip(1)),
+        "ranked by magnitude: a strongly negative value is no strong activation": (
+            _merged(rank=lambda values: values.abs().nan_to_num(posinf=-1))
+        ),
+        "only the last batch counts: the best so far must compete with it": _merged(forget=True),
+        "only the best of each batch is looked at: one batch may hold several of the k": _merged(taken=1),
+        "a batch may hold fewer than k images: begin with k places of -inf": _begun_with_the_first,
+        "fewer than k images: the result still has k places, filled up with -inf and -1": _cut_off,
+        "the axes are (k, C): channels come first": _turned(lambda part: part.T),
+    },
+)

@@ -1,0 +1,59 @@
+"""The backward rule of guided backprop at one ReLU."""
+
+import torch
+from torch import Tensor
+
+from cs231n_viz.exercises.core import Check, Entry
+
+
+def guided_relu(inputs: Tensor, gradient: Tensor) -> Tensor:
+    """Pass a gradient back through one ReLU by the rule of guided backprop.
+
+    Args:
+        inputs: What the ReLU was given in the forward pass, any shape.
+        gradient: What arrives from above, of the same shape.
+
+    Returns:
+        The gradient where it is positive *and* the ReLU was active, its input above 0; elsewhere 0.
+    """
+    return gradient * (gradient > 0) * (inputs > 0)
+
+
+_INPUTS = torch.tensor([[1.5, -2.0, 0.0, 3.0], [-0.5, 2.5, 0.25, -4.0], [4.0, -1.0, 0.0, 0.5]])
+_GRADIENT = torch.tensor([[2.0, 5.0, 7.0, -1.0], [-3.0, 0.5, -6.0, 4.0], [1.0, -8.0, -2.0, 3.0]])
+_GUIDED = torch.tensor([[2.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.0, 0.0], [1.0, 0.0, 0.0, 3.0]])
+
+ENTRY = Entry(
+    name="guided_relu",
+    reference=guided_relu,
+    stars=1,
+    minutes=5,
+    checks=[
+        Check(
+            "one value of each kind",
+            {"inputs": torch.tensor([2.0, 2.0, -2.0, -2.0]), "gradient": torch.tensor([3.0, -3.0, 3.0, -3.0])},
+            torch.tensor([3.0, 0.0, 0.0, 0.0]),
+        ),
+        Check("several sizes, and inputs of zero", {"inputs": _INPUTS, "gradient": _GRADIENT}, _GUIDED),
+        Check(
+            "maps (N, C, h, w)",
+            {"inputs": _INPUTS.view(1, 3, 2, 2), "gradient": _GRADIENT.view(1, 3, 2, 2)},
+            _GUIDED.view(1, 3, 2, 2),
+        ),
+    ],
+    mistakes={  # of input x and gradient g
+        "this is the ordinary backward pass of a ReLU: negative gradients must be stopped as well": (
+            lambda x, g: g * (x > 0)
+        ),
+        "this is the rule of deconvnet: the gradient must also be stopped where the ReLU was not active": (
+            lambda x, g: g.clamp_min(0)
+        ),
+        "multiplied by the activation: only whether it is above 0 counts": lambda x, g: g.clamp_min(0) * x.clamp_min(0),
+        "this is a mask of zeros and ones: the gradient itself was asked for": lambda x, g: ((g > 0) & (x > 0)).float(),
+        "the activation is passed back: the gradient was asked for": lambda x, g: x.clamp_min(0) * (g > 0),
+        "one of the two conditions is enough here: both were asked for": lambda x, g: g * ((g > 0) | (x > 0)),
+        "the gradient's magnitude is passed on: where it is negative, nothing passes": lambda x, g: g.abs() * (x > 0),
+        "the product of input and gradient decides: two negatives give a positive one": lambda x, g: g * (x * g > 0),
+        "active at an input of exactly 0: the ReLU is not, there": lambda x, g: g.clamp_min(0) * (x >= 0),
+    },
+)

@@ -1,0 +1,125 @@
+"""One step of occlusion: cover a window, and see what the logit loses."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import (
+    Score,
+    all_target_logits,
+    integers,
+    linear,
+    pixels,
+    predicted_logits,
+    target_log_probabilities,
+    target_logits,
+    target_probabilities,
+)
+
+
+def occlusion_step(
+    model: nn.Module, images: Tensor, targets: Tensor, *, top: int, left: int, window: int = 32, fill: float = 0.5
+) -> Tensor:
+    """Cover one window of each image, and measure how far the target's logit falls.
+
+    Args:
+        model: Any classifier.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: (N,) class indices, one for each image.
+        top: First row of the window.
+        left: First column of the window.
+        window: Side of the square; what lies beyond the border of the image is ignored.
+        fill: Value of all three channels inside.
+
+    Returns:
+        (N,), logit of the target before minus after: above 0 where the window was evidence for the class.
+    """
+    covered = images.clone()
+    covered[:, :, top : top + window, left : left + window] = fill
+    rows = torch.arange(len(images))
+    with torch.no_grad():
+        return model(images)[rows, targets] - model(covered)[rows, targets]
+
+
+def _step(
+    score: Score = target_logits,
+    *,
+    drop: Callable[[Tensor, Tensor], Tensor] = torch.sub,
+    swapped: bool = False,
+    beyond: int = 0,
+    centred: bool = False,
+    channels: int = 3,
+    outside: bool = False,
+    black: bool = False,
+) -> Callable[..., Tensor]:
+    """The reference, with the mistakes that can be made on the way."""
+
+    def step(
+        model: nn.Module, images: Tensor, targets: Tensor, top: int, left: int, window: int, fill: float
+    ) -> Tensor:
+        top, left = (left, top) if swapped else (top, left)
+        if centred:
+            top, left = max(top - window // 2, 0), max(left - window // 2, 0)
+        inside = torch.zeros(images.shape[1:], dtype=torch.bool)
+        inside[:channels, top : top + window + beyond, left : left + window + beyond] = True
+        covered = torch.where(~inside if outside else inside, 0.0 if black else fill, images)
+        with torch.no_grad():
+            return drop(score(model(images), targets), score(model(covered), targets))
+
+    return step
+
+
+def _drop(title: str, size: tuple[int, int], targets: list[int], **where: float) -> Check:
+    """On a linear network, the drop is the sum of weight × (image − fill) over the window."""
+    weights, images = integers(3, 3, *size), pixels(len(targets), 3, *size)
+    side = int(where["window"])
+    part = (slice(None), slice(where["top"], where["top"] + side), slice(where["left"], where["left"] + side))
+    fill = where.get("fill", 0.5)
+    drops = [(weights[t][part] * (image[part] - fill)).sum() for t, image in zip(targets, images, strict=True)]
+    fed = {"model": linear(weights), "images": images, "targets": torch.tensor(targets), **where}
+    return Check(title, fed, torch.stack(drops))
+
+
+ENTRY = Entry(
+    name="occlusion_step",
+    reference=occlusion_step,
+    stars=1,
+    minutes=10,
+    checks=[
+        _drop("one image, a linear network: the sum over the window", (4, 5), [1], top=1, left=2, window=2),
+        _drop("another fill", (4, 5), [2], top=0, left=1, window=3, fill=0.125),
+        _drop("two images, each with its own target", (4, 5), [2, 0], top=0, left=3, window=1),
+        _drop("a window that reaches beyond the border", (4, 5), [0, 1], top=2, left=3, window=4, fill=1.0),
+        _drop("three images, two of one class", (5, 4), [1, 1, 0], top=3, left=0, window=2, fill=0.0),
+    ],
+    mistakes={
+        "this is the logit that is left: the drop was asked for, before minus after": (
+            _step(drop=lambda before, after: after)
+        ),
+        "after minus before: a window that was evidence for the class must count above 0": (
+            _step(drop=lambda before, after: after - before)
+        ),
+        "the magnitude of the drop: a window that was evidence against the class must count below 0": (
+            _step(drop=lambda before, after: (before - after).abs())
+        ),
+        "this is the drop of the probability: it hardly moves while the network is sure; take the logit": (
+            _step(target_probabilities)
+        ),
+        "this is the change of the loss, or of the log-probability: other classes move it too; take the logit": (
+            _step(target_log_probabilities),
+            _step(target_log_probabilities, drop=lambda before, after: after - before),
+        ),
+        "the predicted class is followed instead of the target": _step(predicted_logits),
+        "the batch is mixed: logits[:, targets] takes all targets of every image, one each was asked for": (
+            _step(all_target_logits)
+        ),
+        "top and left are swapped: rows come first": _step(swapped=True),
+        "the window is one pixel too large: top + window is the first row after it": _step(beyond=1),
+        "the window is centred on (top, left): this is its first pixel": _step(centred=True),
+        "only one channel is covered: all three were asked for": _step(channels=1),
+        "everything but the window is covered": _step(outside=True),
+        "the window is black whatever fill says": _step(black=True),
+    },
+)

@@ -1,0 +1,123 @@
+"""Saliency: the magnitude of the gradient of a logit."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import (
+    Score,
+    Squares,
+    all_target_logits,
+    integers,
+    linear,
+    pixels,
+    predicted_logits,
+    score_gradient,
+    target_log_probabilities,
+    target_logits,
+    target_probabilities,
+)
+
+
+def saliency_map(model: nn.Module, images: Tensor, targets: Tensor, *, magnitude: str = "abs") -> Tensor:
+    """Take the largest gradient magnitude over the channels. Which pixels would change the target's logit most?
+
+    Args:
+        model: Any classifier.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: (N,) class indices, one for each image.
+        magnitude: ``"abs"`` or ``"square"`` of the gradient.
+
+    Returns:
+        (N, H, W), at least 0: the largest magnitude over the three channels.
+    """
+    pixels = images.clone().requires_grad_()
+    scores = model(pixels)[torch.arange(len(images)), targets]  # (N,) logits; image i moves entry i only
+    (gradient,) = torch.autograd.grad(scores.sum(), pixels)  # leaves the .grad of the parameters alone
+    size = gradient.abs() if magnitude == "abs" else gradient.square()
+    return size.amax(dim=1)
+
+
+def _sized(values: Tensor, magnitude: str) -> Tensor:
+    return values.abs() if magnitude == "abs" else values.square()
+
+
+def _largest(gradient: Tensor, magnitude: str) -> Tensor:
+    return _sized(gradient, magnitude).amax(1)
+
+
+def _scaled(gradient: Tensor, magnitude: str) -> Tensor:
+    maps = _largest(gradient, magnitude)
+    return maps / maps.amax((1, 2), keepdim=True)
+
+
+def _map(
+    score: Score = target_logits,
+    reduce: Callable[[Tensor, str], Tensor] = _largest,
+    *,
+    mean: bool = False,
+    times_input: bool = False,
+) -> Callable[..., Tensor]:
+    """The reference, with the mistakes that can be made on the way."""
+
+    def maps(model: nn.Module, images: Tensor, targets: Tensor, magnitude: str) -> Tensor:
+        gradient = score_gradient(score, model, images, targets) / (len(images) if mean else 1)
+        return reduce(gradient * images if times_input else gradient, magnitude)
+
+    return maps
+
+
+def _saliency(title: str, size: tuple[int, int], targets: list[int], *, squares: bool = False, **options: str) -> Check:
+    """The gradient is w for a linear network and w x for ``Squares``."""
+    weights, images, rows = integers(3, 3, *size), pixels(len(targets), 3, *size), torch.tensor(targets)
+    gradient = weights[rows] * images if squares else weights[rows]
+    largest = gradient.abs().amax(1)
+    expected = largest**2 if options.get("magnitude") == "square" else largest
+    model = Squares(weights).eval() if squares else linear(weights)
+    return Check(title, {"model": model, "images": images, "targets": rows, **options}, expected)
+
+
+ENTRY = Entry(
+    name="saliency_map",
+    reference=saliency_map,
+    stars=2,
+    minutes=15,
+    checks=[
+        _saliency("a linear network: the largest |weight| of the three channels", (3, 4), [1]),
+        _saliency("its square on request", (2, 3), [0], magnitude="square"),
+        _saliency("two images, each with its own target", (3, 2), [2, 0]),
+        _saliency("a network that is not linear: the image counts", (3, 4), [0], squares=True),
+        _saliency("and three images at once", (4, 3), [1, 0, 1], squares=True, magnitude="square"),
+    ],
+    mistakes={
+        "this is the gradient of the loss, or of the log-probability; the logit was asked for": (
+            _map(target_log_probabilities),
+            _map(target_log_probabilities, mean=True),
+        ),
+        "this is the gradient of the probability; the logit was asked for": _map(target_probabilities),
+        "the predicted class is taken instead of the target": _map(predicted_logits),
+        "the batch is mixed: logits[:, targets] sums all targets of every image, one each was asked for": (
+            _map(all_target_logits)
+        ),
+        "divided by the number of images: each map must be the same alone and in a batch": _map(mean=True),
+        "the magnitude is missing: a strongly negative gradient matters as much": (
+            _map(reduce=lambda gradient, magnitude: gradient.amax(1))
+        ),
+        "the largest channel was chosen before the magnitude: a strongly negative one is lost": (
+            _map(reduce=lambda gradient, magnitude: _sized(gradient.amax(1), magnitude))
+        ),
+        "the channels are summed: the largest of the three was asked for": (
+            _map(reduce=lambda gradient, magnitude: _sized(gradient, magnitude).sum(1)),
+            _map(reduce=lambda gradient, magnitude: _sized(gradient.sum(1), magnitude)),
+        ),
+        "the channels are averaged: the largest of the three was asked for": (
+            _map(reduce=lambda gradient, magnitude: _sized(gradient, magnitude).mean(1)),
+            _map(reduce=lambda gradient, magnitude: _sized(gradient.mean(1), magnitude)),
+        ),
+        "scaled to a largest value of 1: the maps of two images could no longer be compared": _map(reduce=_scaled),
+        "multiplied by the image: this is gradient × input, a black pixel may matter too": _map(times_input=True),
+        "magnitude='square' is ignored": _map(reduce=lambda gradient, magnitude: gradient.abs().amax(1)),
+    },
+)

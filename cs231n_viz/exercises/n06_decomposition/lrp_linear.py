@@ -1,0 +1,129 @@
+"""Layer-wise relevance propagation (LRP) through one linear layer."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from cs231n_viz.exercises.core import Check, Entry
+
+EPSILON = 1e-6
+
+
+def lrp_linear(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, *, epsilon: float = EPSILON) -> Tensor:
+    """Propagate the relevance of a linear layer's outputs to its inputs, by the epsilon rule of LRP.
+
+    Args:
+        x: (N, I), the inputs of the layer.
+        weight: (O, I).
+        bias: (O,); it takes no share.
+        relevance: (N, O), of the outputs.
+        epsilon: Added to the magnitude of every denominator; a denominator of 0 counts as positive.
+
+    Returns:
+        (N, I): R_i = sum over j of x_i w_ji / (z_j + ε sign z_j) · R_j, with z_j = sum over i of x_i w_ji.
+    """
+    z = x @ weight.T  # (N, O): the contributions alone
+    stabilised = z + epsilon * torch.where(z >= 0, 1.0, -1.0)
+    return x * ((relevance / stabilised) @ weight)
+
+
+def _stabilised(z: Tensor, epsilon: float) -> Tensor:
+    return z + epsilon * torch.where(z >= 0, 1.0, -1.0)
+
+
+def _shared(
+    *,
+    contributions: Callable[[Tensor, Tensor], Tensor] = torch.mul,
+    total: Callable[[Tensor, Tensor], Tensor] = lambda z, bias: z.sum(-1),
+    stabilise: Callable[[Tensor, float], Tensor] = _stabilised,
+) -> Callable[..., Tensor]:
+    """The reference, contribution by contribution, with the mistakes that can be made on the way."""
+
+    def shared(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
+        z = contributions(x[:, None, :], weight)  # (N, O, I)
+        return (z / stabilise(total(z, bias), epsilon)[..., None] * relevance[..., None]).sum(1)
+
+    return shared
+
+
+def _hidden(**changes: object) -> dict[str, object]:
+    """Two inputs, two outputs, numbers to follow by hand: contributions 2 and 6; 4 and -3."""
+    question = {"x": [[1.0, 3.0]], "weight": [[2.0, 2.0], [4.0, -1.0]], "bias": [0.0, 0.0], "relevance": [[4.0, 2.0]]}
+    given = question | changes
+    return {name: torch.tensor(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+ENTRY = Entry(
+    name="lrp_linear",
+    reference=lrp_linear,
+    stars=2,
+    minutes=15,
+    checks=[
+        Check(
+            "one output of relevance 8 with contributions 2 and 6",
+            _hidden(weight=[[2.0, 2.0]], bias=[0.0], relevance=[[8.0]]),
+            torch.tensor([[2.0, 6.0]]),
+        ),
+        Check("two outputs, one negative contribution", _hidden(), torch.tensor([[9.0, -3.0]])),
+        Check("a bias gets nothing", _hidden(bias=[8.0, 3.0]), torch.tensor([[9.0, -3.0]])),
+        Check(
+            "a large epsilon takes its share: 10 of 20 and of -20",
+            _hidden(x=[[2.0, 1.0]], weight=[[4.0, 2.0], [-4.0, -2.0]], relevance=[[6.0, 3.0]], epsilon=10.0),
+            torch.tensor([[3.6, 0.9]]),
+        ),
+        Check(
+            "an output of 0 that has no relevance hands nothing on",
+            _hidden(x=[[0.0, 0.0], [1.0, 3.0]], relevance=[[0.0, 0.0], [4.0, 2.0]]),
+            torch.tensor([[0.0, 0.0], [9.0, -3.0]]),
+        ),
+        Check(
+            "nothing is lost, image by image",
+            _hidden(
+                x=[[1.0, 2.0, 0.5], [3.0, 0.0, 1.0]],
+                weight=[[1.0, -0.4, 2.0], [0.5, 1.5, -1.0]],
+                bias=[5.0, -2.0],
+                relevance=[[3.0, -1.0], [2.0, 4.0]],
+            ),
+            torch.tensor([2.0, 6.0]),
+            lambda function, **fed: function(**fed).sum(1),
+        ),
+    ],
+    mistakes={
+        "the bias is counted in the denominator: its share is lost to the inputs": (
+            _shared(total=lambda z, bias: z.sum(-1) + bias)
+        ),
+        "the sign of the contributions is lost: what lowers an output gets a negative share": (
+            _shared(contributions=lambda x, weight: (x * weight).abs())
+        ),
+        "only positive contributions share: that is the z+ rule, here all do": (
+            _shared(contributions=lambda x, weight: (x * weight).clamp_min(0))
+        ),
+        "shared by activation: a contribution is activation times weight": (
+            lambda x, weight, bias, relevance, epsilon: (
+                x / (x.sum(1, keepdim=True) + epsilon) * relevance.sum(1, keepdim=True)
+            )
+        ),
+        "shared by weight: a contribution is activation times weight": (
+            _shared(contributions=lambda x, weight: torch.ones_like(x) * weight)
+        ),
+        "epsilon is added to negative sums too, which brings them nearer to 0: give it the sign of the sum": (
+            _shared(stabilise=lambda z, epsilon: z + epsilon)
+        ),
+        "0 / 0 is NaN: the sign of 0 is 0, so epsilon vanishes where it is needed; count 0 as positive": (
+            _shared(stabilise=lambda z, epsilon: z + epsilon * z.sign())
+        ),
+        "the division is unguarded: epsilon is never added": _shared(stabilise=lambda z, epsilon: z),
+        "nothing is divided: relevance times weight times input is more than there was to share": (
+            lambda x, weight, bias, relevance, epsilon: x * (relevance @ weight)
+        ),
+        "divided by the sum over all outputs: each output shares its own relevance": (
+            lambda x, weight, bias, relevance, epsilon: (
+                x * (relevance @ weight) / ((x @ weight.T).sum(1, keepdim=True) + epsilon)
+            )
+        ),
+        "the inputs are missing from the numerator: multiply what comes back by x": (
+            lambda x, weight, bias, relevance, epsilon: (relevance / (x @ weight.T + epsilon)) @ weight
+        ),
+    },
+)

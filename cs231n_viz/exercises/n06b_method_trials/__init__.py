@@ -1,0 +1,1 @@
+"""Exercises of notebook 06b: which maps can be trusted?"""

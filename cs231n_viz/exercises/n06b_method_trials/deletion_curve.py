@@ -1,0 +1,155 @@
+"""The deletion curve: a test of attribution maps."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from cs231n_viz.exercises.core import Check, Entry
+
+
+def deletion_curve(
+    model: nn.Module, image: Tensor, heatmap: Tensor, *, target: int, blank: Tensor, steps: int = 10
+) -> Tensor:
+    """Follow the probability of a class while an image's pixels are deleted, the most important ones first.
+
+    Args:
+        model: (N, 3, H, W) -> logits (N, K).
+        image: (3, H, W).
+        heatmap: (H, W), more for more important pixels.
+        target: The class.
+        blank: (3, H, W), where the pixels that are deleted are taken from.
+        steps: Equal shares; after step k the ``k * H * W // steps`` most important pixels are deleted.
+
+    Returns:
+        (steps + 1,): first the probability of the whole image, last that of ``blank``.
+    """
+    order = heatmap.flatten().argsort(descending=True)
+    images = []
+    for step in range(steps + 1):
+        deleted = torch.zeros(heatmap.numel(), dtype=torch.bool)
+        deleted[order[: step * heatmap.numel() // steps]] = True
+        images.append(torch.where(deleted.view(heatmap.shape), blank, image))
+    with torch.no_grad():
+        return model(torch.stack(images)).softmax(1)[:, target]
+
+
+class Brightness(nn.Module):
+    """Two classes; the logit of the second is a weighted sum of the image, that of the first is 0."""
+
+    def __init__(self, weights: Tensor) -> None:
+        """``weights`` (3, H, W)."""
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 2)."""
+        bright = (images * self.weights).flatten(1).sum(1)
+        return torch.stack([torch.zeros_like(bright), bright], dim=1)
+
+
+def _curve(
+    *,
+    descending: bool = True,
+    deleted: Callable[[int, int], slice] = lambda count, before: slice(0, count),
+    value: Callable[[Tensor, int], Tensor] = lambda logits, target: logits.softmax(1)[:, target],
+) -> Callable[..., Tensor]:
+    """The reference, with the mistakes that can be made on the way."""
+
+    def curve(model: nn.Module, image: Tensor, heatmap: Tensor, target: int, blank: Tensor, steps: int) -> Tensor:
+        order, images = heatmap.flatten().argsort(descending=descending), []
+        for step in range(steps + 1):
+            count, before = (k * heatmap.numel() // steps for k in (step, max(step - 1, 0)))
+            changed = image.clone().flatten(1)
+            chosen = order[deleted(count, before)]
+            changed[:, chosen] = blank.flatten(1)[:, chosen]
+            images.append(changed.view(image.shape))
+        with torch.no_grad():
+            return value(model(torch.stack(images)), target)
+
+    return curve
+
+
+def _question(**changes: object) -> dict[str, object]:
+    """Four pixels of brightness 1, 2, 3 and 4 in the first colour; a good map knows which are the bright ones."""
+    image = torch.zeros(3, 2, 2)
+    image[0] = torch.tensor([[1.0, 4.0], [3.0, 2.0]])
+    question = {
+        "model": Brightness(torch.ones(3, 2, 2) * 0.3),
+        "image": image,
+        "heatmap": image[0] / 4,
+        "target": 1,
+        "blank": torch.zeros(3, 2, 2),
+        "steps": 4,
+    }
+    return question | changes
+
+
+def _probabilities(*logits: float) -> Tensor:
+    return torch.tensor(logits).sigmoid()
+
+
+ENTRY = Entry(
+    name="deletion_curve",
+    reference=deletion_curve,
+    stars=2,
+    minutes=15,
+    checks=[
+        Check(
+            "four pixels are deleted one by one, the brightest first",
+            _question(),
+            _probabilities(3.0, 1.8, 0.9, 0.3, 0.0),
+        ),
+        Check(
+            "a pixel that is evidence against the class is deleted last",
+            _question(
+                heatmap=torch.tensor([[-5.0, 4.0], [3.0, 2.0]]),
+                model=Brightness(0.3 * torch.tensor([[-1.0, 1.0], [1.0, 1.0]]).expand(3, 2, 2)),
+            ),
+            _probabilities(2.4, 1.2, 0.3, -0.3, 0.0),
+        ),
+        Check("in two steps, another class asked for", _question(steps=2, target=0), _probabilities(-3.0, -0.9, 0.0)),
+        Check(
+            "deleted pixels are replaced by those of the blank image",
+            _question(blank=torch.full((3, 2, 2), 1 / 3)),
+            _probabilities(3.0, 2.1, 1.5, 1.2, 1.2),
+        ),
+        Check(
+            "five steps for four pixels: 0, 0, 1, 2, 3, 4 are deleted",
+            _question(steps=5),
+            _probabilities(3.0, 3.0, 1.8, 0.9, 0.3, 0.0),
+        ),
+        Check(
+            "a pixel is deleted in all three colours",
+            _question(image=torch.tensor([[1.0, 4.0], [3.0, 2.0]]).expand(3, 2, 2).clone() / 4, steps=4),
+            _probabilities(2.25, 1.35, 0.675, 0.225, 0.0),
+        ),
+    ],
+    mistakes={
+        "the ranking is ascending: the most important pixels go first": _curve(descending=False),
+        "only the pixels of one step are deleted at a time: they stay deleted": (
+            _curve(deleted=lambda count, before: slice(before, count))
+        ),
+        "logits are returned: the curve is of the probability": _curve(value=lambda logits, target: logits[:, target]),
+        "the curve follows the predicted class: it must stay with the target": (
+            _curve(value=lambda logits, target: logits.softmax(1).amax(1))
+        ),
+        "softmax over the images: the classes of one image compete, dim=1": (
+            _curve(value=lambda logits, target: logits.softmax(0)[:, target])
+        ),
+        "ranked by magnitude: a pixel that is evidence against the class is the least important one": (
+            lambda model, image, heatmap, *rest: _curve()(model, image, heatmap.abs(), *rest)
+        ),
+        "pixels are set to black: take them from the blank image": (
+            lambda model, image, heatmap, target, blank, steps: _curve()(
+                model, image, heatmap, target, torch.zeros_like(image), steps
+            )
+        ),
+        "pixels are inserted instead of deleted: this is the insertion curve": (
+            lambda model, image, heatmap, target, blank, steps: _curve()(model, blank, heatmap, target, image, steps)
+        ),
+        "the curve lacks its beginning: with no pixel deleted it has the whole image": (
+            lambda *fed: _curve()(*fed)[1:]
+        ),
+    },
+)

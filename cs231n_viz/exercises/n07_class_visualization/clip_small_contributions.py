@@ -1,0 +1,81 @@
+"""Clipping pixels of small contribution, a regulariser of class visualisation."""
+
+import torch
+from torch import Tensor
+
+from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.n07_class_visualization.clip_small_pixels import (
+    clipping,
+    clipping_mistakes,
+    shrinking,
+    without_least,
+)
+
+
+def clip_small_contributions(pixels: Tensor, gradient: Tensor, share: float) -> Tensor:
+    """Set the pixels that contribute least to the objective to the mean colour.
+
+    Args:
+        pixels: (N, 3, H, W), measured from the mean colour, which is 0.
+        gradient: (N, 3, H, W), of the objective.
+        share: From 0 to 1; that share of each image's pixels is set to 0.
+
+    Returns:
+        (N, 3, H, W): all three channels are 0 where the magnitude of Σ_c pixel_c · gradient_c is below the
+        quantile ``share`` of the image.
+    """
+    contribution = (pixels * gradient).sum(dim=1).abs()  # (N, H, W), the change when the pixel becomes 0
+    limit = contribution.flatten(1).quantile(share, dim=1).view(-1, 1, 1)
+    return pixels * (contribution >= limit)[:, None]
+
+
+# contributions -6, 0.1, 0.4 and -0.6, summed over the channels
+_FOUR = torch.tensor([[3.0, 0.2, -1.0, 0.0], [0.0, 0.3, -2.0, 0.1], [0.0, -0.4, 2.0, 0.1]]).view(1, 3, 1, 4)
+_SLOPES = torch.tensor([[-2.0, 1.0, 4.0, 9.0], [1.0, 1.0, -2.2, -9.0], [1.0, 1.0, 0.0, 3.0]]).view(1, 3, 1, 4)
+_TWENTY, _NINE = shrinking(0, 2, 3, 4, 5), shrinking(2, 1, 3, 3, 3)
+_TWENTY_SLOPES = shrinking(1, 2, 3, 4, 5)
+
+ENTRY = Entry(
+    name="clip_small_contributions",
+    reference=clip_small_contributions,
+    stars=2,
+    minutes=10,
+    checks=[
+        Check(
+            "of four pixels the two that contribute least become 0",
+            {"pixels": _FOUR, "gradient": _SLOPES, "share": 0.5},
+            _FOUR * torch.tensor([1.0, 0.0, 0.0, 1.0]),
+        ),
+        Check(
+            "two images of 20 pixels: in each the 12 that contribute least",
+            {"pixels": _TWENTY, "gradient": _TWENTY_SLOPES, "share": 0.6},
+            without_least(_TWENTY, torch.einsum("nchw,nchw->nhw", _TWENTY, _TWENTY_SLOPES).abs(), 12),
+        ),
+        Check(
+            "a share of 0",
+            {"pixels": _NINE, "gradient": shrinking(3, 1, 3, 3, 3), "share": 0.0},
+            _NINE,
+        ),
+    ],
+    mistakes={
+        **clipping_mistakes(
+            lambda pixels, gradient: (pixels * gradient).sum(1, keepdim=True).abs(),
+            lambda pixels, gradient: (pixels * gradient).abs(),
+        ),
+        "the magnitude is missing: a pixel that is strong evidence against the class matters too": (
+            clipping(lambda pixels, gradient: (pixels * gradient).sum(1, keepdim=True))
+        ),
+        "the magnitude was taken before the sum over the channels: they may cancel": (
+            clipping(lambda pixels, gradient: (pixels * gradient).abs().sum(1, keepdim=True))
+        ),
+        "the size of the gradient is used: its product with the pixel was asked for": (
+            clipping(lambda pixels, gradient: gradient.norm(dim=1, keepdim=True))
+        ),
+        "the size of the pixel is used: its product with the gradient was asked for": (
+            clipping(lambda pixels, gradient: pixels.norm(dim=1, keepdim=True))
+        ),
+        "two norms are multiplied: whether pixel and gradient agree is lost": (
+            clipping(lambda pixels, gradient: pixels.norm(dim=1, keepdim=True) * gradient.norm(dim=1, keepdim=True))
+        ),
+    },
+)

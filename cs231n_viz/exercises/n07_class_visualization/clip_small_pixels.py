@@ -1,0 +1,121 @@
+"""Clipping pixels of small norm, a regulariser of class visualisation."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import noise
+
+
+def clip_small_pixels(pixels: Tensor, share: float) -> Tensor:
+    """Set the pixels of smallest norm to the mean colour.
+
+    Args:
+        pixels: (N, 3, H, W), measured from the mean colour, which is 0.
+        share: From 0 to 1; that share of each image's pixels is set to 0.
+
+    Returns:
+        (N, 3, H, W): all three channels are 0 where the pixel's L2 norm over its channels is below the quantile
+        ``share`` of the image's norms.
+    """
+    norm = pixels.norm(dim=1)  # (N, H, W)
+    limit = norm.flatten(1).quantile(share, dim=1).view(-1, 1, 1)
+    return pixels * (norm >= limit)[:, None]
+
+
+# What this exercise shares with clip_small_contributions. An importance is (N, 1, H, W), or (N, 3, H, W) by mistake.
+
+Importance = Callable[..., Tensor]
+
+
+def _quantile(size: Tensor, share: float) -> Tensor:
+    return size.flatten(1).quantile(share, dim=1).view(-1, 1, 1, 1)
+
+
+def clipping(
+    importance: Importance,
+    limit_of: Callable[[Tensor, float], Tensor | float] = _quantile,
+    keep: Callable[[Tensor, Tensor], Tensor] = torch.ge,
+) -> Callable[..., Tensor]:
+    """An answer, right or mistaken: keep the pixels whose ``importance(pixels, …)`` reaches a limit."""
+
+    def clipped(pixels: Tensor, *rest: Tensor | float) -> Tensor:
+        *gradient, share = rest
+        size = importance(pixels, *gradient)
+        return pixels * keep(size, limit_of(size, share))
+
+    return clipped
+
+
+def clipping_mistakes(importance: Importance, of_each_value: Importance) -> dict[str, Callable[..., Tensor]]:
+    """The mistakes that can be made whatever the importance is."""
+    return {
+        "the other way round: what matters most is set to 0": clipping(importance, keep=torch.lt),
+        "values are set to 0 one by one: a pixel is clipped in all its channels": clipping(of_each_value),
+        "one limit for the whole batch: each image has its own quantile": (
+            clipping(importance, lambda size, share: size.flatten().quantile(share))
+        ),
+        "the share is used as a limit: it says how many pixels are clipped, not how small they are": (
+            clipping(importance, lambda size, share: share)
+        ),
+        "a share of the largest value is used as the limit; a quantile was asked for": (
+            clipping(importance, lambda size, share: share * size.amax((1, 2, 3), keepdim=True))
+        ),
+    }
+
+
+def without_least(pixels: Tensor, importance: Tensor, count: int) -> Tensor:
+    """The expected images: sort each image's pixels by ``importance`` (N, H, W) and set the first ``count`` to 0."""
+    expected = pixels.clone()
+    for image, values in zip(expected, importance.flatten(1).tolist(), strict=True):
+        least = sorted(range(len(values)), key=values.__getitem__)[:count]
+        image.flatten(1)[:, least] = 0
+    return expected
+
+
+def shrinking(seed: int, *shape: int) -> Tensor:
+    """Values of both signs; of several images each is smaller than the one before."""
+    return noise(*shape, seed=seed) / (1 + torch.arange(shape[0])).view(-1, 1, 1, 1)
+
+
+# norms 1.41, 1.39, 1.30 and 3.16; by |sum|, sum of magnitudes, largest channel or sum two others are the smallest
+_FOUR = torch.tensor([[1.0, 0.8, 0.0, -3.0], [-1.0, 0.8, 0.0, -1.0], [0.0, 0.8, 1.3, 0.0]]).view(1, 3, 1, 4)
+_TWENTY, _NINE = shrinking(0, 2, 3, 4, 5), shrinking(1, 1, 3, 3, 3)
+
+
+ENTRY = Entry(
+    name="clip_small_pixels",
+    reference=clip_small_pixels,
+    stars=1,
+    minutes=10,
+    checks=[
+        Check(
+            "of four pixels the two smallest become 0",
+            {"pixels": _FOUR, "share": 0.5},
+            _FOUR * torch.tensor([1.0, 0.0, 0.0, 1.0]),
+        ),
+        Check(
+            "two images of 20 pixels: in each the 12 smallest",
+            {"pixels": _TWENTY, "share": 0.6},
+            without_least(_TWENTY, (_TWENTY**2).sum(1), 12),
+        ),
+        Check("a share of 0 takes nothing away", {"pixels": _NINE, "share": 0.0}, _NINE),
+    ],
+    mistakes={
+        **clipping_mistakes(lambda pixels: pixels.norm(dim=1, keepdim=True), torch.abs),
+        "the channels are summed: +1 and −1 would be nothing; their norm was asked for": (
+            clipping(lambda pixels: pixels.sum(1, keepdim=True).abs())
+        ),
+        "the sign counts: a dark pixel deviates as much as a bright one": (
+            clipping(lambda pixels: pixels.sum(1, keepdim=True))
+        ),
+        "only the strongest channel is looked at; the norm over the channels was asked for": (
+            clipping(lambda pixels: pixels.abs().amax(1, keepdim=True))
+        ),
+        "the magnitudes are added up; the root of the squares was asked for": (
+            clipping(lambda pixels: pixels.abs().sum(1, keepdim=True))
+        ),
+    },
+)

@@ -1,0 +1,1 @@
+"""Exercises of notebook 09: what is kept in the features?"""

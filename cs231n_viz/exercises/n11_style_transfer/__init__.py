@@ -1,0 +1,1 @@
+"""Exercises of notebook 11: content of one image, style of another."""

@@ -1,0 +1,82 @@
+"""The content loss of style transfer."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import integers, pixels
+
+
+def content_loss(content_weight: float, content_current: Tensor, content_original: Tensor) -> Tensor:
+    """Sum the squared differences between the features of an image and those of the content.
+
+    Args:
+        content_weight: Weight of the term.
+        content_current: (1, C, h, w), features of the image.
+        content_original: (1, C, h, w), features of the content.
+
+    Returns:
+        Scalar: weight times the sum of the squared differences. It can be differentiated.
+    """
+    return content_weight * (content_current - content_original).square().sum()
+
+
+def _of(distance: Callable[[Tensor], Tensor]) -> Callable[[float, Tensor, Tensor], Tensor]:
+    """A content loss with another distance."""
+    return lambda weight, current, original: weight * distance(current - original)
+
+
+def _gradient(function: Callable, content_weight: float, content_current: Tensor, content_original: Tensor) -> Tensor:
+    """The gradient with respect to the current features."""
+    current = content_current.clone().requires_grad_()
+    loss = torch.as_tensor(function(content_weight, current, content_original))
+    return torch.autograd.grad(loss, current)[0]
+
+
+def _loss(
+    title: str,
+    weight: float,
+    current: Tensor,
+    original: Tensor,
+    expected: float | Tensor,
+    ask: Callable | None = None,
+) -> Check:
+    fed = {"content_weight": weight, "content_current": current, "content_original": original}
+    return Check(title, fed, torch.as_tensor(expected), ask)
+
+
+_ONES = torch.ones(1, 2, 3, 4)
+_CURRENT, _ORIGINAL = integers(1, 3, 4, 2) / 4, pixels(1, 3, 4, 2)
+_SQUARES = sum((a - b) ** 2 for a, b in zip(_CURRENT.flatten().tolist(), _ORIGINAL.flatten().tolist(), strict=True))
+
+ENTRY = Entry(
+    name="content_loss",
+    reference=content_loss,
+    stars=1,
+    minutes=5,
+    checks=[
+        _loss("24 differences of 0.5, weight 2", 2.0, 1.5 * _ONES, _ONES, 2 * 24 * 0.25),
+        _loss("nothing between an image and itself", 3.0, _CURRENT, _CURRENT, 0.0),
+        _loss("differences of both signs", 0.1, _CURRENT, _ORIGINAL, 0.1 * _SQUARES),
+        _loss("its gradient: 2 · weight · (F - F₀)", 3.0, _CURRENT, _ORIGINAL, 6 * (_CURRENT - _ORIGINAL), _gradient),
+    ],
+    mistakes={
+        "the mean instead of the sum: a weight would mean something else for each layer": (
+            _of(lambda gap: gap.square().mean()),
+            _of(lambda gap: gap.square().sum() / gap.shape[1]),
+            _of(lambda gap: gap.square().sum() / gap[0, 0].numel()),
+        ),
+        "the square is missing: magnitudes are summed": _of(lambda gap: gap.abs().sum()),
+        "the square is missing, and differences of both signs cancel": _of(lambda gap: gap.sum()),
+        "the square root was not asked for": _of(lambda gap: gap.square().sum().sqrt()),
+        "the weight is left out": lambda weight, current, original: content_loss(1.0, current, original),
+        "the weight is inside the square": lambda weight, current, original: content_loss(weight**2, current, original),
+        "half of it: the paper's factor ½ is part of the weight here": _of(lambda gap: gap.square().sum() / 2),
+        "the graph is lost: without .item() or .detach() the loss can be differentiated": (
+            lambda *fed: content_loss(*fed).item(),
+            lambda *fed: content_loss(*fed).detach(),
+        ),
+    },
+)

@@ -1,0 +1,105 @@
+"""A mixture of styles in one forward pass."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from cs231n_viz.exercises.core import Check, Entry, Raises
+
+Paint = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def mix_styles(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, *, weights: Tensor) -> Tensor:
+    """Paint an image in a mixture of styles, in one pass with the weighted means of their γ and β.
+
+    Args:
+        paint: ``paint(image, gamma, beta)`` -> image: the network, for one style's γ (C,) and β (C,).
+        image: What to paint, any shape.
+        gammas: (S, C), one row for each style.
+        betas: (S, C), likewise.
+        weights: (S,), at least 0; only their ratios count.
+
+    Returns:
+        The image that one pass gives with the weighted means of γ and β.
+
+    Raises:
+        ValueError: If a weight is negative or all are 0.
+    """
+    if (weights < 0).any() or weights.sum() == 0:
+        raise ValueError(f"weights must be at least 0 and not all 0, got {weights.tolist()}")
+    shares = weights / weights.sum()
+    return paint(image, shares @ gammas, shares @ betas)
+
+
+def _one_pass(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, shares: Tensor) -> Tensor:
+    return paint(image, shares @ gammas, shares @ betas)
+
+
+def _images_mixed(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, shares: Tensor) -> Tensor:
+    return sum(share * paint(image, gammas[k], betas[k]) for k, share in enumerate(shares))
+
+
+def _mixed(
+    share: Callable[[Tensor], Tensor] = lambda w: w / w.sum(), passes: Callable[..., Tensor] = _one_pass
+) -> Callable[..., Tensor]:
+    """Other shares than the weights divided by their sum, or another use of them."""
+
+    def mistaken(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, weights: Tensor) -> Tensor:
+        if (weights < 0).any() or weights.sum() == 0:
+            raise ValueError("no mixture")
+        return passes(paint, image, gammas, betas, share(weights))
+
+    return mistaken
+
+
+class _Paint(nn.Module):
+    """A network of two lines that is no linear function of γ and β: (γ · image + β), rectified, squared."""
+
+    def forward(self, image: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        return (gamma[:, None] * image + beta[:, None]).relu().square()
+
+
+_IMAGE = torch.tensor([[1.0, 2.0, -1.0], [0.0, 1.0, 3.0]])  # (C, positions)
+_GAMMAS = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]])
+_BETAS = torch.tensor([[0.0, 1.0], [1.0, -2.0], [5.0, 0.5]])
+
+
+def _fed(*weights: float) -> dict[str, object]:
+    return {"paint": _Paint(), "image": _IMAGE, "gammas": _GAMMAS, "betas": _BETAS, "weights": torch.tensor(weights)}
+
+
+def _painted(gamma: list[float], beta: list[float]) -> Tensor:
+    return _Paint()(_IMAGE, torch.tensor(gamma), torch.tensor(beta))
+
+
+ENTRY = Entry(
+    name="mix_styles",
+    reference=mix_styles,
+    stars=2,
+    minutes=10,
+    checks=[
+        Check("one style alone", _fed(0.0, 1.0, 0.0), _painted([3.0, -1.0], [1.0, -2.0])),
+        Check("half of one and half of another", _fed(0.5, 0.5, 0.0), _painted([2.0, 0.5], [0.5, -0.5])),
+        Check("three parts to one: only ratios count", _fed(3.0, 0.0, 1.0), _painted([0.75, 2.5], [1.25, 0.875])),
+        Check("weights that are all 0 are refused", _fed(0.0, 0.0, 0.0), Raises()),
+        Check("a negative weight is refused", _fed(2.0, -0.5, 0.0), Raises()),
+    ],
+    mistakes={
+        "the weights are not divided by their sum: three parts to one is 75 % and 25 %": _mixed(lambda w: w),
+        "softmax of the weights: a style of weight 0 gets a share too": _mixed(lambda w: w.softmax(0)),
+        "the weights are divided by their largest, not by their sum": _mixed(lambda w: w / w.max()),
+        "the weights are divided by their length √(Σ w²), not by their sum": _mixed(lambda w: w / w.norm()),
+        "only the strongest style is used": _mixed(lambda w: (torch.arange(len(w)) == w.argmax()).float()),
+        "the images are mixed: that is one pass for each style, and two images laid over each other": (
+            _mixed(passes=_images_mixed)
+        ),
+        "only γ is mixed, β is that of one style": (
+            _mixed(passes=lambda paint, image, g, b, shares: paint(image, shares @ g, b[shares.argmax()]))
+        ),
+        "γ and β are swapped": _mixed(passes=lambda paint, image, g, b, shares: _one_pass(paint, image, b, g, shares)),
+        "weights that are no mixture are not refused": (
+            lambda paint, image, g, b, weights: _one_pass(paint, image, g, b, weights / weights.sum())
+        ),
+    },
+)

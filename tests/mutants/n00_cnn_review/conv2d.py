@@ -1,0 +1,140 @@
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def slide(image, kernels, stride, padding, product):
+    """The loops that the wrong answers share; ``product`` is where they differ."""
+    channels, rows, columns = image.shape
+    padded = torch.zeros(channels, rows + 2 * padding, columns + 2 * padding, dtype=image.dtype)
+    padded[:, padding : padding + rows, padding : padding + columns] = image
+    count, _, height, width = kernels.shape
+    out_rows = (rows + 2 * padding - height) // stride + 1
+    out_columns = (columns + 2 * padding - width) // stride + 1
+    out = torch.zeros(count, out_rows, out_columns, dtype=image.dtype)
+    for k in range(count):
+        for y in range(out_rows):
+            for x in range(out_columns):
+                top, left = y * stride, x * stride
+                out[k, y, x] = product(padded[:, top : top + height, left : left + width], kernels[k])
+    return out
+
+
+@answers.right
+def with_loops(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels, stride, padding, lambda window, kernel: (window * kernel).sum())
+
+
+@answers.right
+def with_columns(image, kernels, *, stride=1, padding=0):
+    columns = F.unfold(image[None], kernels.shape[-2:], padding=padding, stride=stride)[0]
+    rows = (image.shape[1] + 2 * padding - kernels.shape[2]) // stride + 1
+    return (kernels.flatten(1) @ columns).unflatten(1, (rows, -1))
+
+
+@answers.right
+def in_numpy(image, kernels, *, stride=1, padding=0):
+    padded = np.pad(image.numpy(), ((0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernels.shape[-2:], axis=(1, 2))
+    windows = windows[:, ::stride, ::stride]
+    return torch.from_numpy(np.tensordot(kernels.numpy(), windows, axes=((1, 2, 3), (0, 3, 4))))
+
+
+@answers.right
+def shifts_the_picture(image, kernels, stride=1, padding=0):
+    padded = F.pad(image, [padding] * 4)
+    height, width = kernels.shape[-2:]
+    rows, columns = padded.shape[1] - height + 1, padded.shape[2] - width + 1
+    total = 0
+    for i in range(height):
+        for j in range(width):
+            total = total + torch.tensordot(kernels[:, :, i, j], padded[:, i : i + rows, j : j + columns], dims=1)
+    return total[:, ::stride, ::stride]
+
+
+@answers.right
+@torch.no_grad()
+def in_float32(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None].float(), kernels.float(), stride=stride, padding=padding)[0]
+
+
+@answers.wrong("the filter is flipped")
+def true_convolution(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels, stride, padding, lambda window, kernel: (window * kernel.flip(1, 2)).sum())
+
+
+@answers.wrong("rows and columns of the filter")
+def transposed(image, kernels, *, stride=1, padding=0):
+    swapped = kernels.permute(0, 1, 3, 2)
+    return slide(image, swapped, stride, padding, lambda window, kernel: (window * kernel).sum())
+
+
+@answers.wrong("the channels are averaged")
+def channel_mean(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels, stride, padding, lambda window, kernel: (window * kernel).mean(0).sum())
+
+
+@answers.wrong("only the first channel")
+def first_channel(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels, stride, padding, lambda window, kernel: (window[0] * kernel[0]).sum())
+
+
+@answers.wrong("averaged over the window")
+def window_mean(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels, stride, padding, lambda window, kernel: (window * kernel).mean())
+
+
+@answers.wrong("averaged over the window")
+def window_mean_channel_sum(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels, stride, padding, lambda window, kernel: (window * kernel).mean((1, 2)).sum())
+
+
+@answers.wrong("the stride is ignored")
+def no_stride(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, padding=padding)[0]
+
+
+@answers.wrong("the padding is ignored")
+def no_padding(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("repeats the pixels at the edge")
+def edge_padding(image, kernels, *, stride=1, padding=0):
+    padded = torch.from_numpy(np.pad(image.numpy(), ((0, 0), (padding, padding), (padding, padding)), mode="edge"))
+    return F.conv2d(padded[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("too many or too few")
+def batch_axis_left(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, stride=stride, padding=padding)
+
+
+@answers.wrong("a numpy.ndarray came out")
+def numpy_comes_out(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, stride=stride, padding=padding)[0].numpy()
+
+
+@answers.wrong("the sign is flipped")
+def negated(image, kernels, *, stride=1, padding=0):
+    return -F.conv2d(image[None], kernels, stride=stride, padding=padding)[0]
+
+
+@answers.wrong("every value is 2 times")
+def counted_twice(image, kernels, *, stride=1, padding=0):
+    return 2 * F.conv2d(image[None], kernels, stride=stride, padding=padding)[0]
+
+
+@answers.wrong("every value is off by 1")
+def with_a_bias(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, torch.ones(len(kernels)), stride=stride, padding=padding)[0]
+
+
+@answers.wrong("something works in place")
+def scales_the_image(image, kernels, *, stride=1, padding=0):
+    image *= 2
+    return F.conv2d(image[None], kernels, stride=stride, padding=padding)[0] / 2

@@ -1,0 +1,114 @@
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def windows_of(image, size, stride):
+    """Yield (channel, row, column, window)."""
+    for c, channel in enumerate(image):
+        for y in range((image.shape[1] - size) // stride + 1):
+            for x in range((image.shape[2] - size) // stride + 1):
+                yield c, y, x, channel[y * stride : y * stride + size, x * stride : x * stride + size]
+
+
+def pool_by(reduce, image, size, stride):
+    rows, columns = ((n - size) // stride + 1 for n in image.shape[1:])
+    out = torch.zeros(len(image), rows, columns, dtype=image.dtype)
+    for c, y, x, window in windows_of(image, size, stride):
+        out[c, y, x] = reduce(window)
+    return out
+
+
+@answers.right
+def with_loops(image, size, stride):
+    return pool_by(torch.max, image, size, stride)
+
+
+@answers.right
+def from_minus_infinity(image, size, stride):
+    def largest(window):
+        best = float("-inf")
+        for value in window.flatten().tolist():
+            best = max(best, value)
+        return best
+
+    return pool_by(largest, image, size, stride)
+
+
+@answers.right
+def in_numpy(image, size, stride):
+    windows = np.lib.stride_tricks.sliding_window_view(image.numpy(), (size, size), axis=(1, 2))
+    return torch.from_numpy(windows[:, ::stride, ::stride].max((-1, -2)))
+
+
+@answers.right
+def rows_then_columns(image, size, stride):
+    return image.unfold(1, size, stride).amax(-1).unfold(2, size, stride).amax(-1)
+
+
+@answers.wrong("starts from zero")
+def from_zero(image, size, stride):
+    def largest(window):
+        best = 0
+        for value in window.flatten().tolist():
+            if value > best:
+                best = value
+        return best
+
+    return pool_by(largest, image, size, stride)
+
+
+@answers.wrong("the average of the window")
+def average(image, size, stride):
+    return pool_by(torch.mean, image, size, stride)
+
+
+@answers.wrong("the minimum of the window")
+def minimum(image, size, stride):
+    return pool_by(torch.min, image, size, stride)
+
+
+@answers.wrong("over the channels too")
+def over_channels(image, size, stride):
+    return image.unfold(1, size, stride).unfold(2, size, stride).amax((0, 3, 4))
+
+
+@answers.wrong("over the channels too")
+def over_channels_kept(image, size, stride):
+    return F.max_pool2d(image.amax(0, keepdim=True)[None], size, stride)[0]
+
+
+@answers.wrong("moved by their size")
+def stride_is_size(image, size, stride):
+    return F.max_pool2d(image[None], size)[0]
+
+
+@answers.wrong("the size of the stride")
+def size_is_stride(image, size, stride):
+    return F.max_pool2d(image[None], stride, stride)[0]
+
+
+@answers.wrong("the largest magnitude")
+def magnitude(image, size, stride):
+    return pool_by(lambda window: window.abs().max(), image, size, stride)
+
+
+@answers.wrong("the largest magnitude")
+def magnitude_with_sign(image, size, stride):
+    return pool_by(lambda window: window.flatten()[window.abs().argmax()], image, size, stride)
+
+
+@answers.wrong("did you forget `return`")
+def forgets_return(image, size, stride):
+    pool_by(torch.max, image, size, stride)
+
+
+@answers.wrong("something works in place")
+def relu_in_place_afterwards(image, size, stride):
+    result = pool_by(torch.max, image, size, stride)
+    image.clamp_(min=0)
+    return result

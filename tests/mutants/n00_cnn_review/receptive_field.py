@@ -1,0 +1,111 @@
+import torch
+from torch import nn
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+@answers.right
+def downwards_from_the_top(stack):
+    field = 1
+    for kernel, stride in reversed(stack):
+        field = (field - 1) * stride + kernel
+    return field
+
+
+@answers.right
+def recursive(stack):
+    if not stack:
+        return 1
+    kernel, stride = stack[0]
+    return stride * (recursive(stack[1:]) - 1) + kernel
+
+
+@answers.right
+def by_gradient_support(stack):
+    size = 300
+    layers = [nn.Conv1d(1, 1, kernel, stride, bias=False, dtype=torch.float64) for kernel, stride in stack]
+    for layer in layers:
+        nn.init.constant_(layer.weight, 1 / layer.weight.numel())
+    image = torch.ones(1, 1, size, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(nn.Sequential(*layers)(image)[0, 0, 0], image)
+    seen = gradient.flatten().nonzero()
+    return int(seen.max() - seen.min()) + 1
+
+
+@answers.right
+def by_sets_of_pixels(stack):
+    seen = {0}
+    for kernel, stride in stack[::-1]:
+        seen = {unit * stride + offset for unit in seen for offset in range(kernel)}
+    return max(seen) - min(seen) + 1
+
+
+@answers.wrong("strides are ignored")
+def no_strides(stack):
+    field = 1
+    for kernel, _ in stack:
+        field = field + kernel - 1
+    return field
+
+
+@answers.wrong("multiplied in too early")
+def own_stride_first(stack):
+    field, jump = 1, 1
+    for kernel, stride in stack:
+        jump = jump * stride
+        field = field + (kernel - 1) * jump
+    return field
+
+
+@answers.wrong("only the stride of the layer below")
+def previous_stride(stack):
+    field, before = 1, 1
+    for kernel, stride in stack:
+        field += (kernel - 1) * before
+        before = stride
+    return field
+
+
+@answers.wrong("strides are added up")
+def adds_strides(stack):
+    field, jump = 1, 1
+    for kernel, stride in stack:
+        field += (kernel - 1) * jump
+        jump = jump + stride
+    return field
+
+
+@answers.wrong("the kernels are summed")
+def sum_of_kernels(stack):
+    total = 0
+    for kernel, _ in stack:
+        total += kernel
+    return total
+
+
+@answers.wrong("the kernels are multiplied")
+def product_of_kernels(stack):
+    total = 1
+    for layer in stack:
+        total *= layer[0]
+    return total
+
+
+@answers.wrong("the pixel to begin with")
+def starts_from_zero(stack):
+    field, jump = 0, 1
+    for kernel, stride in stack:
+        field += (kernel - 1) * jump
+        jump *= stride
+    return field
+
+
+@answers.wrong("something works in place")
+def empties_the_stack(stack):
+    field = 1
+    while stack:
+        kernel, stride = stack.pop()
+        field = (field - 1) * stride + kernel
+    return field

@@ -1,0 +1,116 @@
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+@answers.right
+def one_filter_at_a_time(weights):
+    images = []
+    for one in weights:
+        largest = max(one.max().item(), -one.min().item())
+        images.append(one / largest / 2 + 0.5 if largest > 0 else torch.full_like(one, 0.5))
+    return torch.stack(images)
+
+
+@answers.right
+def in_numpy(weights):
+    array = weights.numpy()
+    flat = np.abs(array).reshape(len(array), -1).max(1)
+    flat[flat == 0] = 1
+    return torch.from_numpy((array / flat[:, None, None, None] + 1) / 2)
+
+
+@answers.right
+def nan_repaired(weights):
+    scaled = weights / weights.flatten(1).norm(p=float("inf"), dim=1).view(-1, 1, 1, 1)
+    return scaled.nan_to_num(0).add(1).div(2)
+
+
+@answers.right
+def tiny_number_below(weights):
+    return 0.5 + 0.5 * weights / (weights.abs().flatten(1).max(1).values[:, None, None, None] + 1e-12)
+
+
+def stretch(part):
+    spread = part.max() - part.min()
+    return (part - part.min()) / spread if spread > 0 else torch.full_like(part, 0.5)
+
+
+@answers.wrong("in each channel by itself: that changes the hue")
+def min_max_per_channel(weights):
+    return torch.stack([torch.stack([stretch(channel) for channel in one]) for one in weights])
+
+
+@answers.wrong("stretched to 0 and 1")
+def min_max_per_filter(weights):
+    return torch.stack([stretch(one) for one in weights])
+
+
+@answers.wrong("minimum and maximum of all filters")
+def min_max_of_all(weights):
+    return stretch(weights)
+
+
+@answers.wrong("each channel is scaled by its own")
+def magnitude_per_channel(weights):
+    out = torch.full_like(weights, 0.5)
+    for k, one in enumerate(weights):
+        for c, channel in enumerate(one):
+            if channel.abs().max() > 0:
+                out[k, c] += channel / channel.abs().max() / 2
+    return out
+
+
+@answers.wrong("all filters share one scale")
+def one_scale(weights):
+    return 0.5 + weights / weights.abs().max() / 2
+
+
+@answers.wrong("instead of the largest magnitude")
+def forgets_abs(weights):
+    return torch.stack([0.5 + 0.5 * one / one.max() for one in weights])
+
+
+@answers.wrong("only clamped")
+def clamped(weights):
+    return weights.clip(0, 1)
+
+
+@answers.wrong("only clamped")
+def scaled_and_clamped(weights):
+    return torch.stack([torch.relu(one / one.abs().max()) for one in weights])
+
+
+@answers.wrong("nothing is scaled")
+def shifted(weights):
+    return 0.5 + weights
+
+
+@answers.wrong("the range is [-1, 1]")
+def not_halved(weights):
+    return torch.stack([one / one.abs().max().clamp_min(1e-12) for one in weights])
+
+
+@answers.wrong("the standard deviation")
+def standardised(weights):
+    return torch.stack([(one - one.mean()) / one.std() for one in weights])
+
+
+@answers.wrong("the standard deviation")
+def standardised_and_squeezed(weights):
+    return torch.stack([(0.1 * (one - one.mean()) / one.std() + 0.5).clip(0, 1) for one in weights])
+
+
+@answers.wrong("0 / 0 is NaN")
+def divides_by_zero(weights):
+    return torch.stack([(one / one.abs().max() + 1) / 2 for one in weights])
+
+
+@answers.wrong("something works in place")
+def divides_in_place(weights):
+    for one in weights:
+        one /= one.abs().max().clamp_min(1e-12)
+    return (weights + 1) / 2

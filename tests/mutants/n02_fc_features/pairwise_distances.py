@@ -1,0 +1,114 @@
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+@answers.right
+def by_broadcasting(queries, bank):
+    return ((queries[:, None, :] - bank[None, :, :]) ** 2).sum(-1) ** 0.5
+
+
+@answers.right
+def asks_torch(queries, bank):
+    return torch.cdist(queries, bank)
+
+
+@answers.right
+def in_numpy(queries, bank):
+    differences = queries.numpy()[:, np.newaxis] - bank.numpy()[np.newaxis]
+    return torch.from_numpy(np.sqrt((differences**2).sum(2)))
+
+
+@answers.right
+def expanded_and_clamped(queries, bank):
+    squared = (queries**2).sum(1, keepdim=True) - 2 * queries.mm(bank.t()) + (bank**2).sum(1)
+    return torch.sqrt(torch.relu(squared))
+
+
+@answers.right
+def by_norms(queries, bank):
+    return torch.linalg.vector_norm(queries.unsqueeze(1) - bank, dim=-1)
+
+
+@answers.wrong("the root is missing")
+def squared(queries, bank):
+    return torch.cdist(queries, bank) ** 2
+
+
+@answers.wrong("that is L1")
+def manhattan(queries, bank):
+    return torch.cdist(queries, bank, p=1)
+
+
+@answers.wrong("the mean of the squares")
+def root_mean_square(queries, bank):
+    return torch.cdist(queries, bank) / queries.shape[1] ** 0.5
+
+
+@answers.wrong("row i meets only row i")
+def row_by_row(queries, bank):
+    return torch.sqrt(((queries - bank) ** 2).sum(dim=1))
+
+
+@answers.wrong("along the wrong axis")
+def over_the_bank(queries, bank):
+    return ((queries[:, None] - bank[None]) ** 2).sum(dim=1).sqrt()
+
+
+@answers.wrong("along the wrong axis")
+def over_the_queries(queries, bank):
+    return torch.linalg.vector_norm(queries[:, None] - bank[None], dim=0)
+
+
+@answers.wrong("queries and bank are swapped")
+def swapped(queries, bank):
+    return torch.linalg.vector_norm(queries[None] - bank[:, None], dim=2)
+
+
+@answers.wrong("lacks its 2")
+def one_cross_term(queries, bank):
+    return torch.sqrt((queries**2).sum(1)[:, None] + (bank**2).sum(1) - queries @ bank.T)
+
+
+@answers.wrong("the cross term is added")
+def plus_the_cross_term(queries, bank):
+    return torch.sqrt((queries**2).sum(1)[:, None] + (bank**2).sum(1) + 2 * (queries @ bank.T))
+
+
+@answers.wrong("the norms are not squared")
+def plain_norms(queries, bank):
+    return torch.sqrt(queries.norm(dim=1)[:, None] + bank.norm(dim=1) - 2 * (queries @ bank.T))
+
+
+@answers.wrong("rounding makes tiny squares negative")
+def not_clamped(queries, bank):
+    return torch.sqrt((queries**2).sum(1)[:, None] - 2 * queries @ bank.T + (bank**2).sum(1)[None])
+
+
+@answers.wrong("right, but with a loop")
+def two_loops(queries, bank):
+    distances = torch.zeros(len(queries), len(bank))
+    for i in range(len(queries)):
+        for j in range(len(bank)):
+            distances[i, j] = torch.sqrt(((queries[i] - bank[j]) ** 2).sum())
+    return distances
+
+
+@answers.wrong("right, but with a loop")
+def one_loop(queries, bank):
+    return torch.stack([(query - bank).norm(dim=1) for query in queries])
+
+
+@answers.wrong("right, but with a loop")
+def a_loop_over_the_bank(queries, bank):
+    return torch.stack([(queries - row).norm(dim=1) for row in bank], dim=1)
+
+
+@answers.wrong("something works in place")
+def subtracts_in_place(queries, bank):
+    distances = torch.cdist(queries, bank)
+    queries -= queries.mean()
+    return distances

@@ -1,0 +1,128 @@
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def centre(features):
+    return features - features.mean(dim=0, keepdim=True)
+
+
+@answers.right
+def projected(features, k):
+    _, _, v = torch.linalg.svd(centre(features))
+    return centre(features) @ v[:k].T
+
+
+@answers.right
+def by_the_covariance(features, k):
+    x = centre(features).double()
+    _, directions = torch.linalg.eigh(x.T @ x / (len(x) - 1))
+    return x @ directions.flip(1)[:, :k]
+
+
+@answers.right
+def by_the_scalar_products(features, k):
+    x = centre(features).double()
+    values, vectors = torch.linalg.eigh(x @ x.T)
+    return (vectors * values.clamp_min(0).sqrt()).flip(1)[:, :k]
+
+
+@answers.right
+def in_numpy_with_other_signs(features, k):
+    x = features.numpy() - features.numpy().mean(axis=0)
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+    return torch.from_numpy(-(u * s)[:, :k])
+
+
+@answers.right
+def asks_scikit_learn(features, k):
+    from sklearn.decomposition import PCA
+
+    return torch.from_numpy(PCA(k, svd_solver="full").fit_transform(features.numpy()))
+
+
+@answers.wrong("the mean is not subtracted")
+def not_centred(features, k):
+    u, s, _ = torch.linalg.svd(features, full_matrices=False)
+    return u[:, :k] * s[:k]
+
+
+@answers.wrong("each row's own mean is subtracted")
+def centred_rows(features, k):
+    u, s, _ = np.linalg.svd(features.numpy() - features.numpy().mean(axis=1, keepdims=True), full_matrices=False)
+    return torch.from_numpy(u[:, :k] * s[:k])
+
+
+@answers.wrong("these are the directions: the coordinates")
+def directions(features, k):
+    return torch.linalg.svd(centre(features), full_matrices=False)[2][:k]
+
+
+@answers.wrong("these are the directions: the coordinates")
+def directions_as_columns(features, k):
+    return torch.linalg.svd(centre(features), full_matrices=False)[2][:k].T
+
+
+@answers.wrong("every axis has the same variance")
+def left_vectors(features, k):
+    return torch.linalg.svd(centre(features), full_matrices=False)[0][:, :k]
+
+
+@answers.wrong("every axis has the same variance")
+def whitened(features, k):
+    u, _, _ = torch.linalg.svd(centre(features), full_matrices=False)
+    return u[:, :k] * np.sqrt(len(features) - 1)
+
+
+@answers.wrong("every axis has the same variance")
+def whitened_by_n(features, k):
+    return torch.linalg.svd(centre(features), full_matrices=False)[0][:, :k] * np.sqrt(len(features))
+
+
+@answers.wrong("multiplied by the singular values twice")
+def stretched_twice(features, k):
+    x = centre(features)
+    _, s, v = torch.linalg.svd(x, full_matrices=False)
+    return (x @ v[:k].T) * s[:k]
+
+
+@answers.wrong("are the rows of svd's third result")
+def columns_of_v(features, k):
+    x = centre(features)
+    return x @ torch.linalg.svd(x)[2][:, :k]
+
+
+@answers.wrong("the directions of the smallest variance")
+def smallest(features, k):
+    x = centre(features).double()
+    _, vectors = torch.linalg.eigh(torch.cov(x.T, correction=0))
+    return x @ vectors[:, :k]
+
+
+@answers.wrong("scaled to unit variance first")
+def standardised(features, k):
+    x = centre(features).double()
+    x = x / (x.std(dim=0) + 1e-12)
+    u, s, _ = torch.linalg.svd(x, full_matrices=False)
+    return (u * s)[:, :k]
+
+
+@answers.wrong("projected before the mean is subtracted")
+def projects_the_raw(features, k):
+    return features @ torch.linalg.svd(centre(features), full_matrices=False)[2][:k].T
+
+
+@answers.wrong("rows and columns are swapped")
+def transposed(features, k):
+    u, s, _ = torch.linalg.svd(centre(features), full_matrices=False)
+    return torch.diag(s[:k]) @ u[:, :k].T
+
+
+@answers.wrong("something works in place")
+def centres_in_place(features, k):
+    features -= features.mean(dim=0)
+    u, s, _ = torch.linalg.svd(features, full_matrices=False)
+    return u[:, :k] * s[:k]

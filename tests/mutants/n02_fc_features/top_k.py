@@ -1,0 +1,111 @@
+import heapq
+
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+@answers.right
+def by_sorting(distances, k):
+    return distances.argsort(dim=1)[:, :k]
+
+
+@answers.right
+def in_numpy(distances, k):
+    return torch.from_numpy(np.argsort(distances.numpy(), axis=1)[:, :k].copy())
+
+
+@answers.right
+def largest_of_the_negative(distances, k):
+    return torch.topk(-distances, k).indices
+
+
+@answers.right
+def with_a_heap(distances, k):
+    rows = [heapq.nsmallest(k, range(len(row)), key=row.__getitem__) for row in distances.tolist()]
+    return torch.tensor(rows)
+
+
+@answers.right
+def one_after_another(distances, k):
+    left, nearest = distances.clone(), []
+    for _ in range(k):
+        nearest.append(left.argmin(dim=1))
+        left[torch.arange(len(left)), nearest[-1]] = float("inf")
+    return torch.stack(nearest, dim=1)
+
+
+@answers.wrong("these are the largest distances")
+def largest(distances, k):
+    return torch.topk(distances, k)[1]
+
+
+@answers.wrong("these are the largest distances")
+def last_of_the_sorted(distances, k):
+    return torch.sort(distances, dim=1)[1][:, -k:]
+
+
+@answers.wrong("these are the distances")
+def values(distances, k):
+    return torch.topk(distances, k, largest=False).values
+
+
+@answers.wrong("the nearest come last")
+def backwards(distances, k):
+    return torch.argsort(distances, dim=1, descending=True)[:, -k:]
+
+
+@answers.wrong("ordered by index")
+def a_mask(distances, k):
+    limit = distances.kthvalue(k, dim=1, keepdim=True).values
+    return (distances <= limit).nonzero()[:, 1].reshape(len(distances), k)
+
+
+@answers.wrong("sorted down the columns")
+def wrong_axis(distances, k):
+    return distances.argsort(0)[:, :k]
+
+
+@answers.wrong("sorted down the columns")
+def wrong_axis_turned(distances, k):
+    return distances.T.argsort(dim=1)[:, :k]
+
+
+@answers.wrong("the nearest is left out")
+def skips_the_first(distances, k):
+    return torch.argsort(distances, dim=1)[:, 1:][:, :k]
+
+
+@answers.wrong("these are the ranks")
+def ranks(distances, k):
+    return torch.argsort(torch.argsort(distances, dim=1), dim=1)[:, :k]
+
+
+@answers.wrong("all images came out")
+def never_cut(distances, k):
+    return torch.sort(distances, dim=1).indices
+
+
+@answers.wrong("only the k-th nearest")
+def kth_only(distances, k):
+    return torch.kthvalue(distances, k).indices
+
+
+@answers.wrong("did you forget `return`")
+def forgets_return(distances, k):
+    torch.topk(distances, k, largest=False)
+
+
+@answers.wrong("a torch.return_types.topk came out")
+def both(distances, k):
+    return torch.topk(distances, k, largest=False)
+
+
+@answers.wrong("something works in place")
+def overwrites(distances, k):
+    indices = distances.argsort(dim=1)[:, :k]
+    distances.scatter_(1, indices, float("inf"))
+    return indices

@@ -1,0 +1,124 @@
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def stretch(activation, image, **how):
+    how = how or {"mode": "bilinear", "align_corners": False}
+    return functional.interpolate(activation[None, None], image.shape[1:], **how).squeeze()
+
+
+def darken(image, mask, rest=0.25):
+    return image * (rest + (1 - rest) * mask)
+
+
+@answers.right
+def by_arithmetic(activation, image, *, quantile=0.9):
+    mask = (stretch(activation, image) > torch.quantile(activation, quantile)).float()
+    return image * mask + 0.25 * image * (1 - mask)
+
+
+@answers.right
+def in_place_on_a_copy(activation, image, *, quantile=0.9):
+    out = image.clone()
+    out[:, stretch(activation, image) <= np.quantile(activation.numpy(), quantile)] *= 0.25
+    return out
+
+
+@answers.right
+def upsample_module(activation, image, *, quantile=0.9):
+    large = nn.Upsample(size=tuple(image.shape[-2:]), mode="bilinear")(activation[None, None])[0, 0]
+    ordered = activation.flatten().sort().values
+    place = quantile * (len(ordered) - 1)
+    low = int(place)
+    limit = ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+    return torch.stack([torch.where(large > limit, channel, 0.25 * channel) for channel in image])
+
+
+@answers.right
+def in_numpy(activation, image, *, quantile=0.9):
+    def along(n, cells):
+        at = ((np.arange(n) + 0.5) * cells / n - 0.5).clip(0, cells - 1)
+        return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)))
+
+    values = activation.numpy()
+    large = along(image.shape[1], values.shape[0]) @ values @ along(image.shape[2], values.shape[1]).T
+    return torch.from_numpy(image.numpy() * np.where(large > np.quantile(values, quantile) + 1e-6, 1, 0.25))
+
+
+@answers.wrong("a share of the maximum")
+def share_of_the_maximum(activation, image, *, quantile=0.9):
+    return darken(image, (stretch(activation, image) > activation.max() * quantile).float())
+
+
+@answers.wrong("the part below the threshold stays")
+def inverted(activation, image, *, quantile=0.9):
+    out = image.clone()
+    out[:, stretch(activation, image) >= torch.quantile(activation, quantile)] /= 4
+    return out
+
+
+@answers.wrong("not the share that stays")
+def share_that_stays(activation, image, *, quantile=0.9):
+    return darken(image, (stretch(activation, image) > torch.quantile(activation, 1 - quantile)).float())
+
+
+@answers.wrong("the quantile of the stretched map")
+def late_quantile(activation, image, *, quantile=0.9):
+    large = stretch(activation, image)
+    return darken(image, (large > large.quantile(quantile)).float())
+
+
+@answers.wrong("the mask has blocks")
+def blocks(activation, image, *, quantile=0.9):
+    mask = (activation > activation.quantile(quantile)).float()
+    return darken(image, stretch(mask, image, mode="nearest"))
+
+
+@answers.wrong("align_corners=True")
+def corners(activation, image, *, quantile=0.9):
+    large = stretch(activation, image, mode="bilinear", align_corners=True)
+    return darken(image, (large > activation.quantile(quantile)).float())
+
+
+@answers.wrong("the mask was stretched")
+def stretched_mask(activation, image, *, quantile=0.9):
+    return darken(image, stretch((activation > activation.quantile(quantile)).float(), image))
+
+
+@answers.wrong(">= keeps every pixel")
+def at_least(activation, image, *, quantile=0.9):
+    return darken(image, (stretch(activation, image) >= torch.quantile(activation, quantile)).float())
+
+
+@answers.wrong("the rest is black")
+def black(activation, image, *, quantile=0.9):
+    return image * (stretch(activation, image) > torch.quantile(activation, quantile))
+
+
+@answers.wrong("weighted by the map")
+def weighted(activation, image, *, quantile=0.9):
+    large = stretch(activation, image).relu()
+    return image * large / large.max().clamp_min(1e-9)
+
+
+@answers.wrong("this is the mask")
+def the_mask(activation, image, *, quantile=0.9):
+    return stretch(activation, image) > torch.quantile(activation, quantile)
+
+
+@answers.wrong("ranked by magnitude")
+def magnitude(activation, image, *, quantile=0.9):
+    strength = activation.abs()
+    return darken(image, (stretch(strength, image) > torch.quantile(strength, quantile)).float())
+
+
+@answers.wrong("something works in place")
+def darkens_in_place(activation, image, *, quantile=0.9):
+    image[:, stretch(activation, image) <= torch.quantile(activation, quantile)] *= 0.25
+    return image

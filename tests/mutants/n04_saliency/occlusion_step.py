@@ -1,0 +1,123 @@
+import torch
+from torch.nn import functional
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def cover(images, top, left, window, fill):
+    out = images.clone()
+    out[..., top : top + window, left : left + window] = fill
+    return out
+
+
+def pick(logits, targets):
+    return logits.gather(1, targets[:, None]).squeeze(1)
+
+
+@answers.right
+def gathered(model, images, targets, *, top, left, window=32, fill=0.5):
+    both = model(torch.cat([images, cover(images, top, left, window, fill)])).detach()
+    before, after = both.chunk(2)
+    return pick(before - after, targets)
+
+
+@answers.right
+def one_by_one(model, images, targets, *, top, left, window=32, fill=0.5):
+    drops = []
+    for image, target in zip(images, targets, strict=True):
+        before = model(image[None])[0, target].item()
+        drops.append(before - model(cover(image[None], top, left, window, fill))[0, target].item())
+    return torch.tensor(drops)
+
+
+@answers.right
+def by_a_mask(model, images, targets, *, top, left, window=32, fill=0.5):
+    rows, columns = torch.arange(images.shape[2])[:, None], torch.arange(images.shape[3])[None]
+    inside = (rows >= top) & (rows < top + window) & (columns >= left) & (columns < left + window)
+    change = model(images) - model(images.masked_fill(inside, fill))
+    return (change * functional.one_hot(targets, change.shape[1])).sum(1)
+
+
+@answers.wrong("the logit that is left")
+def what_is_left(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(cover(images, top, left, window, fill)), targets)
+
+
+@answers.wrong("after minus before")
+def rise(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(cover(images, top, left, window, fill)) - model(images), targets)
+
+
+@answers.wrong("the magnitude of the drop")
+def size_of_the_fall(model, images, targets, *, top, left, window=32, fill=0.5):
+    return (pick(model(cover(images, top, left, window, fill)), targets) - pick(model(images), targets)).abs()
+
+
+@answers.wrong("the drop of the probability")
+def probabilities(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = cover(images, top, left, window, fill)
+    return pick(torch.softmax(model(images), 1) - torch.softmax(model(covered), 1), targets)
+
+
+@answers.wrong("the change of the loss")
+def losses(model, images, targets, *, top, left, window=32, fill=0.5):
+    before, after = (model(x) for x in (images, cover(images, top, left, window, fill)))
+    return functional.cross_entropy(before, targets, reduction="none") - functional.cross_entropy(
+        after, targets, reduction="none"
+    )
+
+
+@answers.wrong("the predicted class is followed")
+def the_winner(model, images, targets, *, top, left, window=32, fill=0.5):
+    return model(images).max(1).values - model(cover(images, top, left, window, fill)).max(1).values
+
+
+@answers.wrong("all targets of every image")
+def mixed(model, images, targets, *, top, left, window=32, fill=0.5):
+    change = model(images) - model(cover(images, top, left, window, fill))
+    return change[:, targets].sum(dim=1)
+
+
+@answers.wrong("top and left are swapped")
+def columns_first(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, left, top, window, fill)), targets)
+
+
+@answers.wrong("one pixel too large")
+def inclusive(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top, left, window + 1, fill)), targets)
+
+
+@answers.wrong("centred on (top, left)")
+def centred(model, images, targets, *, top, left, window=32, fill=0.5):
+    at = max(0, top - window // 2), max(0, left - window // 2)
+    return pick(model(images) - model(cover(images, *at, window, fill)), targets)
+
+
+@answers.wrong("only one channel")
+def red_only(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[:, 0, top : top + window, left : left + window] = fill
+    return pick(model(images) - model(covered), targets)
+
+
+@answers.wrong("everything but the window")
+def surroundings(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = torch.full_like(images, fill)
+    part = (..., slice(top, top + window), slice(left, left + window))
+    covered[part] = images[part]
+    return pick(model(images) - model(covered), targets)
+
+
+@answers.wrong("black whatever fill says")
+def black(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top, left, window, 0)), targets)
+
+
+@answers.wrong("something works in place")
+def over_the_original(model, images, targets, *, top, left, window=32, fill=0.5):
+    before = pick(model(images), targets)
+    images[:, :, top : top + window, left : left + window] = fill
+    return before - pick(model(images), targets)

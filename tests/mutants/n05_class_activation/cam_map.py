@@ -1,0 +1,98 @@
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def weighted(maps, weights):
+    return (maps * weights[:, :, None, None]).sum(1)
+
+
+@answers.right
+def by_picture(maps, weight, bias, targets):
+    return torch.stack([torch.tensordot(weight[k], one, dims=1) for one, k in zip(maps, targets, strict=True)])
+
+
+@answers.right
+def by_channel(maps, weight, bias, targets):
+    total = torch.zeros_like(maps[:, 0])
+    for channel in range(maps.shape[1]):
+        total += weight[targets, channel].view(-1, 1, 1) * maps[:, channel]
+    return total
+
+
+@answers.right
+def as_a_convolution(maps, weight, bias, targets):
+    every = torch.nn.functional.conv2d(maps, weight[:, :, None, None])
+    return every[torch.arange(len(maps)), targets]
+
+
+@answers.right
+def in_numpy(maps, weight, bias, targets):
+    rows = weight.numpy()[targets.numpy()]
+    return torch.from_numpy(np.matmul(rows[:, None], maps.flatten(2).numpy()).reshape(len(maps), *maps.shape[2:]))
+
+
+@answers.wrong("the bias is added at every position")
+def with_bias(maps, weight, bias, targets):
+    return weighted(maps, weight[targets]) + bias[targets].view(-1, 1, 1)
+
+
+@answers.wrong("the sum starts from one")
+def from_ones(maps, weight, bias, targets):
+    total = torch.ones(len(maps), *maps.shape[2:])
+    for channel in range(maps.shape[1]):
+        total += weight[targets, channel].view(-1, 1, 1) * maps[:, channel]
+    return total
+
+
+@answers.wrong("weights of the first target")
+def one_target(maps, weight, bias, targets):
+    return torch.tensordot(maps, weight[targets[0]], dims=([1], [0]))
+
+
+@answers.wrong("is cut off: this map is signed")
+def rectified(maps, weight, bias, targets):
+    return weighted(maps, weight[targets]).relu()
+
+
+@answers.wrong("the weights lost their signs")
+def unsigned_weights(maps, weight, bias, targets):
+    return weighted(maps, abs(weight)[targets])
+
+
+@answers.wrong("the class that the network predicts")
+def of_the_prediction(maps, weight, bias, targets):
+    best = (maps.mean(dim=(2, 3)) @ weight.T + bias).max(dim=1).indices
+    return weighted(maps, weight[best])
+
+
+@answers.wrong("divided by the number of positions")
+def divided(maps, weight, bias, targets):
+    return weighted(maps, weight[targets]) / (maps.shape[2] * maps.shape[3])
+
+
+@answers.wrong("the channels are averaged")
+def mean_of_channels(maps, weight, bias, targets):
+    return (maps * weight[targets][..., None, None]).mean(dim=1)
+
+
+@answers.wrong("scaled to lie between 0 and 1")
+def stretched_range(maps, weight, bias, targets):
+    cams = weighted(maps, weight[targets])
+    cams = cams - cams.flatten(1).min(1).values.view(-1, 1, 1)
+    return cams / cams.flatten(1).max(1).values.view(-1, 1, 1)
+
+
+@answers.wrong("softmax over the classes")
+def probabilities(maps, weight, bias, targets):
+    every = torch.softmax(torch.nn.functional.conv2d(maps, weight[:, :, None, None]), dim=1)
+    return torch.stack([one[k] for one, k in zip(every, targets, strict=True)])
+
+
+@answers.wrong("something works in place")
+def changes_the_maps(maps, weight, bias, targets):
+    maps *= weight[targets][:, :, None, None]
+    return maps.sum(1)

@@ -1,0 +1,112 @@
+import numpy as np
+import torch
+from scipy import ndimage
+from torch.nn import functional
+from torchvision.transforms.v2 import functional as transforms
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def line(sigma, reach=None):
+    reach = round(3 * sigma) if reach is None else reach
+    at = torch.arange(-reach, reach + 1).float()
+    weights = torch.exp(-(at**2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def blurred(images, square, mode="reflect"):
+    reach = len(square) // 2
+    channels = images.shape[1]
+    kernels = square.expand(channels, 1, *square.shape)
+    return functional.conv2d(functional.pad(images, [reach] * 4, mode=mode), kernels, groups=channels)
+
+
+def round_spot(weights):
+    return weights[:, None] * weights[None]
+
+
+@answers.right
+def one_square_kernel(images, *, sigma):
+    return blurred(images, round_spot(line(sigma)))
+
+
+@answers.right
+def by_torchvision(images, *, sigma):
+    size = 2 * round(3 * sigma) + 1
+    return transforms.gaussian_blur(images, [size, size], [sigma, sigma])
+
+
+@answers.right
+def by_scipy(images, *, sigma):
+    blurred_images = ndimage.gaussian_filter(images.numpy(), sigma, axes=(2, 3), mode="mirror", radius=round(3 * sigma))
+    return torch.from_numpy(np.ascontiguousarray(blurred_images))
+
+
+@answers.wrong("do not sum to 1")
+def too_bright(images, *, sigma):
+    return blurred(images, round_spot(line(sigma) / line(sigma).max()))
+
+
+@answers.wrong("blurred down only")
+def down_only(images, *, sigma):
+    weights = line(sigma)
+    square = torch.zeros(len(weights), len(weights))
+    square[:, len(weights) // 2] = weights
+    return blurred(images, square)
+
+
+@answers.wrong("blurred across only")
+def across_only(images, *, sigma):
+    weights = line(sigma)
+    square = torch.zeros(len(weights), len(weights))
+    square[len(weights) // 2] = weights
+    return blurred(images, square)
+
+
+def with_exponent(images, sigma, exponent):
+    reach = round(3 * sigma)
+    weights = torch.exp(-exponent(torch.arange(-reach, reach + 1).float()))
+    return blurred(images, round_spot(weights / weights.sum()))
+
+
+@answers.wrong("σ instead of σ²")
+def sigma_not_squared(images, *, sigma):
+    return with_exponent(images, sigma, lambda d: d**2 / (2 * sigma))
+
+
+@answers.wrong("the 2 in the exponent is missing")
+def without_the_two(images, *, sigma):
+    return with_exponent(images, sigma, lambda d: (d / sigma) ** 2)
+
+
+@answers.wrong("|d| instead of d²")
+def exponential(images, *, sigma):
+    return with_exponent(images, sigma, lambda d: d.abs() / (2 * sigma**2))
+
+
+@answers.wrong("this is a box")
+def box(images, *, sigma):
+    return with_exponent(images, sigma, lambda d: 0 * d)
+
+
+@answers.wrong("the weights end too early")
+def short(images, *, sigma):
+    return blurred(images, round_spot(line(sigma, round(1.5 * sigma))))
+
+
+@answers.wrong("the border darkens")
+def zero_padding(images, *, sigma):
+    return blurred(images, round_spot(line(sigma)), mode="constant")
+
+
+@answers.wrong("the border pixel is repeated")
+def repeated(images, *, sigma):
+    return blurred(images, round_spot(line(sigma)), mode="replicate")
+
+
+@answers.wrong("the channels are mixed")
+def grey(images, *, sigma):
+    blurred_images = blurred(images, round_spot(line(sigma)))
+    return blurred_images.mean(1, keepdim=True).repeat(1, images.shape[1], 1, 1)

@@ -1,0 +1,68 @@
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+@answers.right
+def by_autograd(gradient, images, centre, *, weight):
+    x = images.clone().requires_grad_()
+    cost = weight * ((x - centre) ** 2).sum()
+    return gradient - torch.autograd.grad(cost, x)[0]
+
+
+@answers.right
+def towards_the_centre(gradient, images, centre, *, weight):
+    pull = centre - images
+    return gradient + weight * pull + weight * pull
+
+
+@answers.right
+def channel_by_channel(gradient, images, centre, *, weight):
+    total = gradient.clone()
+    for channel, colour in enumerate(centre.flatten().tolist()):
+        total[:, channel] -= 2 * weight * (images[:, channel] - colour)
+    return total
+
+
+@answers.wrong("pushes the image away")
+def added(gradient, images, centre, *, weight):
+    return gradient + 2 * weight * (images - centre)
+
+
+@answers.wrong("the factor 2 of the derivative")
+def without_the_two(gradient, images, centre, *, weight):
+    return gradient - weight * (images - centre)
+
+
+@answers.wrong("this pulls to black")
+def to_black(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * images
+
+
+@answers.wrong("this is the square itself")
+def the_penalty(gradient, images, centre, *, weight):
+    return gradient - weight * (images - centre) ** 2
+
+
+@answers.wrong("summed, not averaged")
+def averaged(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * (images - centre) / (3 * images.shape[2] * images.shape[3])
+
+
+@answers.wrong("derivative of the distance")
+def of_the_distance(gradient, images, centre, *, weight):
+    x = images.clone().requires_grad_()
+    distance = (x - centre).pow(2).sum(dim=(1, 2, 3)).sqrt().sum()
+    return gradient - weight * torch.autograd.grad(distance, x)[0]
+
+
+@answers.wrong("own gradient is lost")
+def only_the_pull(gradient, images, centre, *, weight):
+    return 2 * weight * (centre - images)
+
+
+@answers.wrong("the weight is ignored")
+def unweighted(gradient, images, centre, *, weight):
+    return gradient - 2 * (images - centre)

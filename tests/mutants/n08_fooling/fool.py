@@ -1,0 +1,174 @@
+import torch
+from torch.nn import functional
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def gradient_of(model, image, target):
+    pixels = image.detach().clone().requires_grad_(True)
+    return torch.autograd.grad(model(pixels)[0, target], pixels)[0]
+
+
+def normalised(gradient):
+    return gradient / gradient.square().sum().sqrt()
+
+
+@torch.no_grad()
+def class_of(model, image):
+    return model(image).argmax(1).item()
+
+
+@answers.right
+def with_while(model, image, target, *, steps=30, lr=0.5):
+    x, count = image.clone(), 0
+    while class_of(model, x) != target and count < steps:
+        x = torch.clamp(x + lr * functional.normalize(gradient_of(model, x, target).flatten(), dim=0).view_as(x), 0, 1)
+        count += 1
+    return x
+
+
+@answers.right
+def recursive(model, image, target, *, steps=30, lr=0.5):
+    if steps == 0 or class_of(model, image) == target:
+        return image.clone()
+    nearer = (image + lr * normalised(gradient_of(model, image, target))).clamp(0.0, 1.0)
+    return recursive(model, nearer, target, steps=steps - 1, lr=lr)
+
+
+@answers.right
+def as_the_starter_code(model, image, target, *, steps=30, lr=0.5):
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    x = image.clone().requires_grad_()
+    for _ in range(steps):
+        scores = model(x)
+        if scores.max(1).indices.item() == target:
+            break
+        scores[0, target].backward()
+        with torch.no_grad():
+            x += lr * x.grad / torch.linalg.vector_norm(x.grad)
+            x.clamp_(0, 1)
+            x.grad.zero_()
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    return x.detach()
+
+
+def ascending(step, **options):
+    """The loop with another step, which gets the gradient."""
+
+    def loop(model, image, target, steps, lr):
+        x = image.clone()
+        for _ in range(steps):
+            if class_of(model, x) == target:
+                break
+            x = x + lr * step(gradient_of(model, x, target))
+            x = x.clamp(0, 1) if options.get("clip", True) else x
+        return x
+
+    return loop
+
+
+@answers.wrong("not divided by its length")
+def plain(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: g)(model, image, target, steps, lr)
+
+
+@answers.wrong("the sign of the gradient")
+def signs(model, image, target, *, steps=30, lr=0.5):
+    return ascending(torch.sign)(model, image, target, steps, lr)
+
+
+@answers.wrong("the largest magnitude")
+def by_the_largest(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: g / g.abs().max())(model, image, target, steps, lr)
+
+
+@answers.wrong("its root is missing")
+def by_the_square(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: g / (g**2).sum())(model, image, target, steps, lr)
+
+
+@answers.wrong("this is descent")
+def descends(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: -normalised(g))(model, image, target, steps, lr)
+
+
+@answers.wrong("the clipping to [0, 1] is missing")
+def leaves_the_range(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised, clip=False)(model, image, target, steps, lr)
+
+
+@answers.wrong("the gradient of the probability, or of the loss")
+def down_the_loss(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    for _ in range(steps):
+        x.requires_grad_()
+        logits = model(x)
+        if logits.argmax() == target:
+            break
+        (gradient,) = torch.autograd.grad(functional.cross_entropy(logits, torch.tensor([target])), x)
+        x = (x.detach() - lr * normalised(gradient)).clamp(0, 1)
+    return x.detach()
+
+
+@answers.wrong("computed only once")
+def straight_ahead(model, image, target, *, steps=30, lr=0.5):
+    x, direction = image.clone(), normalised(gradient_of(model, image, target))
+    for _ in range(steps):
+        if class_of(model, x) == target:
+            break
+        x = (x + lr * direction).clamp(0, 1)
+    return x
+
+
+@answers.wrong("one step too many")
+def looks_too_late(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    for _ in range(steps):
+        seen = class_of(model, x)
+        x = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1)
+        if seen == target:
+            break
+    return x
+
+
+@answers.wrong("once the first class is left")
+def anything_else(model, image, target, *, steps=30, lr=0.5):
+    x, first = image.clone(), class_of(model, image)
+    for _ in range(steps):
+        if first == target or class_of(model, x) != first:
+            break
+        x = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1)
+    return x
+
+
+@answers.wrong("has overtaken the first class")
+def ahead_of_the_first(model, image, target, *, steps=30, lr=0.5):
+    x, first = image.clone(), class_of(model, image)
+    for _ in range(steps):
+        logits = model(x)[0]
+        if first == target or logits[target] > logits[first]:
+            break
+        x = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1)
+    return x.detach()
+
+
+@answers.wrong("never stops before the last step")
+def all_steps(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    for _ in range(steps):
+        x = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1)
+    return x
+
+
+@answers.wrong("something works in place")
+def on_the_callers_picture(model, image, target, *, steps=30, lr=0.5):
+    for _ in range(steps):
+        if class_of(model, image) == target:
+            break
+        image += lr * normalised(gradient_of(model, image, target))
+        image.clamp_(0, 1)
+    return image

@@ -1,0 +1,129 @@
+import torch
+from torch.nn import functional
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def vary(images):
+    down = images[:, :, 1:] - images[:, :, :-1]
+    right = images[..., 1:] - images[..., :-1]
+    return (down**2).mean() + (right**2).mean()
+
+
+def power(images):
+    return ((images - 0.5) / 0.5).pow(6).mean()
+
+
+def rest(images, tv, sixth):
+    return tv * vary(images) + sixth * power(images)
+
+
+def near(features, wanted):
+    return (features - wanted).pow(2).sum() / wanted.pow(2).sum()
+
+
+@answers.right
+def with_norms(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (torch.linalg.norm(features - wanted) / torch.linalg.norm(wanted)) ** 2 + rest(images, tv, sixth)
+
+
+@answers.right
+def with_means(features, wanted, images, *, tv=1.0, sixth=0.01):
+    distance = functional.mse_loss(features, wanted) / wanted.square().mean()
+    return distance + rest(images, tv, sixth)
+
+
+@answers.right
+def with_dots(features, wanted, images, *, tv=1.0, sixth=0.01):
+    gap, goal = (features - wanted).flatten(), wanted.flatten()
+    centred = (images - 0.5).flatten()
+    return gap @ gap / (goal @ goal) + tv * vary(images) + sixth * 64 * (centred**6).mean()
+
+
+@answers.wrong("not divided by")
+def absolute(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (features - wanted).square().sum() + rest(images, tv, sixth)
+
+
+@answers.wrong("not divided by")
+def mean_square(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return functional.mse_loss(features, wanted) + rest(images, tv, sixth)
+
+
+@answers.wrong("divided by the features of the image")
+def own_length(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (features - wanted).square().sum() / features.square().sum() + rest(images, tv, sixth)
+
+
+@answers.wrong("the distance is not squared")
+def lengths(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (features - wanted).norm() / wanted.norm() + rest(images, tv, sixth)
+
+
+@answers.wrong("not by its square")
+def length_below(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (features - wanted).square().sum() / wanted.norm() + rest(images, tv, sixth)
+
+
+@answers.wrong("each feature is divided on its own")
+def one_by_one(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return ((features / wanted - 1) ** 2).sum() + rest(images, tv, sixth)
+
+
+@answers.wrong("minus the similarity")
+def caricature(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return -(features * wanted).sum() / (wanted * wanted).sum() + rest(images, tv, sixth)
+
+
+@answers.wrong("the regularisers are subtracted")
+def as_in_ascent(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) - rest(images, tv, sixth)
+
+
+@answers.wrong("minus the loss")
+def objective(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return -near(features, wanted) - rest(images, tv, sixth)
+
+
+@answers.wrong("the sixth power is not centred")
+def from_black(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * vary(images) + sixth * (images**6).mean()
+
+
+@answers.wrong("not doubled")
+def half(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * vary(images) + sixth * ((images - 0.5) ** 6).mean()
+
+
+@answers.wrong("the sixth power is summed")
+def many_pixels(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * vary(images) + sixth * ((2 * images - 1) ** 6).sum()
+
+
+@answers.wrong("the variation compares channels")
+def wrong_axes(features, wanted, images, *, tv=1.0, sixth=0.01):
+    steps = (images[:, 1:] - images[:, :-1]).square().mean() + (images[:, :, 1:] - images[:, :, :-1]).square().mean()
+    return near(features, wanted) + tv * steps + sixth * power(images)
+
+
+@answers.wrong("the variation looks down only")
+def downwards(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * images.diff(dim=2).square().mean() + sixth * power(images)
+
+
+@answers.wrong("the variation looks to the right only")
+def rightwards(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * images.diff(dim=3).square().mean() + sixth * power(images)
+
+
+@answers.wrong("the variation is summed")
+def all_steps(features, wanted, images, *, tv=1.0, sixth=0.01):
+    steps = images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()
+    return near(features, wanted) + tv * steps + sixth * power(images)
+
+
+@answers.wrong("are swapped")
+def mixed_up(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + rest(images, sixth, tv)

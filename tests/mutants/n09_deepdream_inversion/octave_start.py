@@ -1,0 +1,85 @@
+import torch
+from torch.nn import functional
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def larger(x, like, **how):
+    how = how or {"mode": "bilinear", "align_corners": False}
+    return functional.interpolate(x, like.shape[2:], **how)
+
+
+@answers.right
+def each_enlarged(base, previous_base, previous_result):
+    return torch.clip(base + larger(previous_result, base) - larger(previous_base, base), 0, 1)
+
+
+@answers.right
+def channel_by_channel(base, previous_base, previous_result):
+    out = torch.empty_like(base)
+    for c in range(3):
+        detail = (previous_result - previous_base)[:, c : c + 1]
+        out[:, c : c + 1] = base[:, c : c + 1] + larger(detail, base)
+    return out.clamp(min=0).clamp(max=1)
+
+
+@answers.right
+def by_grid_sample(base, previous_base, previous_result):
+    detail = previous_result - previous_base
+    grid = functional.affine_grid(torch.eye(2, 3)[None].repeat(len(base), 1, 1), list(base.shape), align_corners=False)
+    enlarged = functional.grid_sample(detail, grid, padding_mode="border", align_corners=False)
+    return (base + enlarged).clamp(0, 1)
+
+
+@answers.wrong("the whole image is enlarged")
+def blown_up(base, previous_base, previous_result):
+    return larger(previous_result, base).clamp(0, 1)
+
+
+@answers.wrong("the detail is lost")
+def forgetful(base, previous_base, previous_result):
+    return base.clone()
+
+
+@answers.wrong("the wrong sign")
+def minus(base, previous_base, previous_result):
+    return (base - larger(previous_result - previous_base, base)).clamp(0, 1)
+
+
+@answers.wrong("the whole result is added")
+def both(base, previous_base, previous_result):
+    return (base + larger(previous_result, base)).clamp(0, 1)
+
+
+@answers.wrong("the mean of photograph and result")
+def blended(base, previous_base, previous_result):
+    return torch.lerp(base, larger(previous_result, base), 0.5)
+
+
+@answers.wrong("not clipped")
+def beyond(base, previous_base, previous_result):
+    return base + larger(previous_result - previous_base, base)
+
+
+@answers.wrong("the detail is clipped")
+def lighter_only(base, previous_base, previous_result):
+    return (base + larger((previous_result - previous_base).clamp(0, 1), base)).clamp(0, 1)
+
+
+@answers.wrong("the corners are aligned")
+def aligned(base, previous_base, previous_result):
+    detail = previous_result - previous_base
+    return (base + larger(detail, base, mode="bilinear", align_corners=True)).clamp(0, 1)
+
+
+@answers.wrong("in blocks")
+def default_mode(base, previous_base, previous_result):
+    return (base + functional.interpolate(previous_result - previous_base, base.shape[2:])).clamp(0, 1)
+
+
+@answers.wrong("something works in place")
+def over_the_original(base, previous_base, previous_result):
+    base += larger(previous_result - previous_base, base)
+    return base.clamp_(0, 1)

@@ -1,0 +1,92 @@
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+@answers.right
+def by_diff(images):
+    return images.diff(dim=-1).pow(2).sum() + images.diff(dim=-2).pow(2).sum()
+
+
+@answers.right
+def by_loops(images):
+    total = torch.zeros(())
+    for row in range(images.shape[2]):
+        for column in range(images.shape[3]):
+            here = images[:, :, row, column]
+            if row + 1 < images.shape[2]:
+                total = total + ((images[:, :, row + 1, column] - here) ** 2).sum()
+            if column + 1 < images.shape[3]:
+                total = total + ((images[:, :, row, column + 1] - here) ** 2).sum()
+    return total
+
+
+@answers.right
+def by_roll_without_the_last(images):
+    down = (images.roll(-1, 2) - images)[:, :, :-1]
+    right = (images.roll(-1, 3) - images)[:, :, :, :-1]
+    return torch.cat([down.flatten(), right.flatten()]).square().sum()
+
+
+@answers.wrong("the axes are channels and rows")
+def of_a_single_picture(images):
+    """Right for (H, W, 3), and in use for (N, 3, H, W)."""
+    return ((images[:, 1:] - images[:, :-1]) ** 2).sum() + ((images[:, :, 1:] - images[:, :, :-1]) ** 2).sum()
+
+
+@answers.wrong("channels are compared")
+def all_three_axes(images):
+    return sum(images.diff(dim=axis).square().sum() for axis in (1, 2, 3))
+
+
+@answers.wrong("only steps to the right")
+def rightwards(images):
+    return ((images[..., 1:] - images[..., :-1]) ** 2).sum()
+
+
+@answers.wrong("only steps down")
+def downwards(images):
+    return ((images[..., 1:, :] - images[..., :-1, :]) ** 2).sum()
+
+
+@answers.wrong("magnitudes instead of squares")
+def absolute(images):
+    return images.diff(dim=2).abs().sum() + images.diff(dim=3).abs().sum()
+
+
+@answers.wrong("the mean instead of the sum")
+def means(images):
+    return images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean()
+
+
+@answers.wrong("compared with the first")
+def around(images):
+    return (images - images.roll(1, 2)).square().sum() + (images - images.roll(1, 3)).square().sum()
+
+
+@answers.wrong("summed before squaring")
+def squared_last(images):
+    return images.diff(dim=2).sum() ** 2 + images.diff(dim=3).sum() ** 2
+
+
+@answers.wrong("along the diagonal")
+def diagonal(images):
+    return (images[:, :, :-1, :-1] - images[:, :, 1:, 1:]).pow(2).sum()
+
+
+@answers.wrong("counted twice")
+def from_both_sides(images):
+    rows, columns = images.diff(dim=2), images.diff(dim=3)
+    return rows.square().sum() + (-rows).square().sum() + columns.square().sum() + (-columns).square().sum()
+
+
+@answers.wrong("only the first image")
+def one_picture(images):
+    return images[0].diff(dim=1).square().sum() + images[0].diff(dim=2).square().sum()
+
+
+@answers.wrong("the square root")
+def lengths(images):
+    return (images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()).sqrt()

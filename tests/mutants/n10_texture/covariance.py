@@ -1,0 +1,80 @@
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+@answers.right
+def by_numpy(features):
+    rows = features.flatten(2).numpy()
+    return torch.tensor(np.stack([np.cov(row, ddof=0) for row in rows]))
+
+
+@answers.right
+def gram_less_means(features):
+    rows = features.double().flatten(2)
+    means = rows.mean(2)
+    return (torch.einsum("ncp,ndp->ncd", rows, rows) / rows.shape[2] - means[:, :, None] * means[:, None]).float()
+
+
+@answers.right
+def by_torch(features):
+    return torch.stack([torch.cov(maps.flatten(1), correction=0) for maps in features])
+
+
+def products(values, divisor=None):
+    return torch.einsum("nchw,ndhw->ncd", values, values) / (divisor or values[0, 0].numel())
+
+
+@answers.wrong("the means are still in it")
+def plain_gram(features):
+    return products(features)
+
+
+@answers.wrong("one less than")
+def unbiased(features):
+    return torch.stack([torch.cov(maps.flatten(1)) for maps in features])
+
+
+@answers.wrong("a sum over the positions")
+def summed(features):
+    return products(features - features.mean((2, 3), keepdim=True), 1)
+
+
+@answers.wrong("one mean for all channels")
+def one_mean(features):
+    return products(features - features.mean((1, 2, 3))[:, None, None, None])
+
+
+@answers.wrong("the channels at each position")
+def across_channels(features):
+    return products(features - features.mean(dim=1, keepdim=True))
+
+
+@answers.wrong("over the batch too")
+def over_pictures(features):
+    return products(features - features.mean((0, 2, 3))[None, :, None, None])
+
+
+@answers.wrong("this is the correlation")
+def correlation(features):
+    return torch.stack([torch.corrcoef(maps.flatten(1)) for maps in features])
+
+
+@answers.wrong("their outer product was meant")
+def minus_means(features):
+    return products(features) - features.mean((2, 3))[:, :, None]
+
+
+@answers.wrong("not that of the activations")
+def minus_its_mean(features):
+    matrix = products(features)
+    return matrix - matrix.flatten(1).mean(1)[:, None, None]
+
+
+@answers.wrong("added, not removed")
+def plus(features):
+    means = features.mean((2, 3))
+    return products(features) + torch.einsum("nc,nd->ncd", means, means)

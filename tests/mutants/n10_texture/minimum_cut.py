@@ -1,0 +1,138 @@
+from functools import cache
+from itertools import product
+
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def sums_from_the_top(costs, left=1, right=1):
+    total = costs.copy()
+    for i in range(1, len(costs)):
+        for j in range(costs.shape[1]):
+            total[i, j] += total[i - 1, max(j - left, 0) : j + right + 1].min()
+    return total
+
+
+def back(total, left=1, right=1):
+    path = [int(total[-1].argmin())]
+    for row in total[-2::-1]:
+        first = max(path[0] - left, 0)
+        path.insert(0, first + int(row[first : path[0] + right + 1].argmin()))
+    return torch.tensor(path)
+
+
+@answers.right
+def of_all_paths(error):
+    height, width = error.shape
+    best, shortest = float("inf"), None
+    for start in range(width):
+        for steps in product((-1, 0, 1), repeat=height - 1):
+            path = np.cumsum((start, *steps))
+            if path.min() < 0 or path.max() >= width:
+                continue
+            cost = sum(error[row, column].item() for row, column in enumerate(path))
+            if cost < best - 1e-9:
+                best, shortest = cost, path
+    return torch.tensor(shortest.tolist())
+
+
+@answers.right
+def by_recursion(error):
+    height, width = error.shape
+
+    @cache
+    def below(row, column):
+        if row == height - 1:
+            return error[row, column].item(), (column,)
+        nexts = [below(row + 1, c) for c in (column - 1, column, column + 1) if 0 <= c < width]
+        cost, path = min(nexts)
+        return cost + error[row, column].item(), (column, *path)
+
+    return torch.tensor(min(below(0, column) for column in range(width))[1])
+
+
+@answers.right
+def with_infinite_edges(error):
+    total = torch.nn.functional.pad(error.double(), (1, 1), value=float("inf"))
+    for row in range(1, len(error)):
+        near = torch.stack([total[row - 1].roll(step) for step in (1, 0, -1)]).amin(0)
+        total[row, 1:-1] += near[1:-1]
+    path = [int(total[-1].argmin())]
+    for row in reversed(range(len(error) - 1)):
+        path.append(path[-1] - 1 + int(total[row, path[-1] - 1 : path[-1] + 2].argmin()))
+    return torch.tensor(path[::-1]) - 1
+
+
+@answers.wrong("row by row from the top")
+def greedy(error):
+    path = [int(torch.argmin(error[0]))]
+    for row in error[1:].tolist():
+        here = path[-1]
+        near = [c for c in (here - 1, here, here + 1) if 0 <= c < len(row)]
+        path.append(min(near, key=row.__getitem__))
+    return torch.tensor(path)
+
+
+@answers.wrong("the smallest error of each row")
+def no_path(error):
+    return torch.argmin(error, 1)
+
+
+@answers.wrong("a straight cut")
+def straight(error):
+    return torch.full((len(error),), int(error.sum(0).argmin()))
+
+
+@answers.wrong("the upper left")
+def from_the_right(error):
+    return back(sums_from_the_top(error.numpy(), left=0), left=0)
+
+
+@answers.wrong("the upper right")
+def from_the_left(error):
+    return back(sums_from_the_top(error.numpy(), right=0), right=0)
+
+
+@answers.wrong("not their sums")
+def back_along_errors(error):
+    costs = error.numpy()
+    merged = costs.copy()
+    merged[-1] = sums_from_the_top(costs)[-1]
+    return back(merged)
+
+
+@answers.wrong("upside down")
+def reversed_path(error):
+    return torch.tensor(of_all_paths(error).tolist()[::-1])
+
+
+@answers.wrong("the path of largest error")
+def maximal(error):
+    return of_all_paths(-error)
+
+
+@answers.wrong("beyond the left border")
+def on_a_cylinder(error):
+    costs = error.numpy()
+    total = costs.copy()
+    for i in range(1, len(costs)):
+        total[i] += np.minimum(np.minimum(np.roll(total[i - 1], 1), total[i - 1]), np.roll(total[i - 1], -1))
+    path = [int(total[-1].argmin())]
+    for row in total[-2::-1]:
+        near = [(path[0] + step) % len(row) for step in (-1, 0, 1)]
+        path.insert(0, min(near, key=lambda column, row=row: row[column]))
+    return torch.tensor(path)
+
+
+@answers.wrong("from left to right")
+def sideways(error):
+    return by_recursion(error.T)
+
+
+@answers.wrong("two steps to the side")
+def wide_steps(error):
+    return back(sums_from_the_top(error.numpy(), 2, 2), 2, 2)

@@ -1,0 +1,110 @@
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def gaussian(side, power=2.0, scale=2.0):
+    sigma = side / 6.4
+    rows, columns = np.mgrid[:side, :side] - side // 2
+    return torch.tensor(np.exp(-(rows**2 + columns**2) / (scale * sigma**power)), dtype=torch.float32)
+
+
+def slide(sample, side, one):
+    height, width = sample.shape[1] - side + 1, sample.shape[2] - side + 1
+    rows = [[one(sample[:, i : i + side, j : j + side]) for j in range(width)] for i in range(height)]
+    return torch.tensor(rows)
+
+
+@answers.right
+def by_loops(sample, window, known):
+    side = window.shape[1]
+    weights = gaussian(side) * known
+    return slide(sample, side, lambda part: ((part - window) ** 2 * weights).sum() / weights.sum() / len(sample))
+
+
+@answers.right
+def by_correlations(sample, window, known):
+    weights = gaussian(window.shape[1]) * known
+    weights = weights / weights.sum() / len(sample)
+    sample, window = sample.double(), window.double()
+    kernel = weights.double().expand(1, *window.shape)
+    squares = F.conv2d(sample[None] ** 2, kernel)
+    cross = F.conv2d(sample[None], kernel * window)
+    return (squares - 2 * cross + (kernel * window**2).sum())[0, 0].float()
+
+
+@answers.right
+def by_columns(sample, window, known):
+    side = window.shape[1]
+    weights = (gaussian(side) * known).flatten()
+    columns = F.unfold(sample[None], side)[0].view(len(sample), side * side, -1)
+    off = columns - window.flatten(1)[..., None]
+    distances = torch.einsum("csp,s->p", off * off, weights) / (len(sample) * weights.sum())
+    return distances.view(sample.shape[1] - side + 1, -1)
+
+
+@answers.wrong("not known are compared")
+def unmasked(sample, window, known):
+    return by_loops(sample, window, torch.ones_like(known))
+
+
+@answers.wrong("the Gaussian is missing")
+def box(sample, window, known):
+    weights = known.float()
+    return slide(sample, window.shape[1], lambda part: ((part - window) ** 2 * weights).mean(0).sum() / weights.sum())
+
+
+@answers.wrong("σ instead of σ²")
+def sigma_once(sample, window, known):
+    weights = gaussian(window.shape[1], power=1) * known
+    return slide(sample, window.shape[1], lambda part: ((part - window) ** 2 * weights).mean(0).sum() / weights.sum())
+
+
+@answers.wrong("the 2 in the exponent")
+def narrow(sample, window, known):
+    weights = gaussian(window.shape[1], scale=1) * known
+    return slide(sample, window.shape[1], lambda part: ((part - window) ** 2 * weights).mean(0).sum() / weights.sum())
+
+
+@answers.wrong("do not sum to 1")
+def not_normalised(sample, window, known):
+    weights = gaussian(window.shape[1]) * known
+    return slide(sample, window.shape[1], lambda part: ((part - window) ** 2 * weights).mean(0).sum())
+
+
+@answers.wrong("the more is known")
+def over_all_weights(sample, window, known):
+    weights = gaussian(window.shape[1])
+    return slide(
+        sample, window.shape[1], lambda part: ((part - window) ** 2 * weights * known).mean(0).sum() / weights.sum()
+    )
+
+
+@answers.wrong("not squared")
+def magnitudes(sample, window, known):
+    weights = gaussian(window.shape[1]) * known
+    return slide(sample, window.shape[1], lambda part: ((part - window).abs() * weights).mean(0).sum() / weights.sum())
+
+
+@answers.wrong("summed over the channels")
+def every_channel(sample, window, known):
+    return len(sample) * by_loops(sample, window, known)
+
+
+@answers.wrong("two colours of the same grey")
+def in_grey(sample, window, known):
+    return by_loops(sample.mean(0)[None], window.mean(0)[None], known)
+
+
+@answers.wrong("turned around")
+def flipped(sample, window, known):
+    return by_loops(sample, torch.flip(window, [1, 2]), known)
+
+
+@answers.wrong("the square root")
+def rooted(sample, window, known):
+    return torch.sqrt(by_loops(sample, window, known))

@@ -1,0 +1,112 @@
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def gram(maps):
+    return torch.einsum("nchw,ndhw->ncd", maps, maps) / (maps.shape[2] * maps.shape[3])
+
+
+@answers.right
+def by_einsum(features, style_targets, style_weights):
+    gaps = {name: gram(features[name]) - target for name, target in style_targets.items()}
+    return sum(style_weights[name] * (gap * gap).sum() for name, gap in gaps.items())
+
+
+@answers.right
+def by_bmm(features, style_targets, style_weights):
+    loss = torch.zeros(())
+    for name in style_targets:
+        n, c, h, w = features[name].shape
+        flat = features[name].reshape(n, c, h * w)
+        loss = loss + style_weights[name] * torch.sum(
+            (flat.bmm(flat.transpose(1, 2)) / (h * w) - style_targets[name]) ** 2
+        )
+    return loss
+
+
+@answers.right
+def by_scaled_vectors(features, style_targets, style_weights):
+    terms = []
+    for name, weight in style_weights.items():
+        flat = features[name].flatten(2) / features[name][0, 0].numel() ** 0.5
+        terms.append(weight * torch.norm(flat @ flat.mT - style_targets[name]) ** 2)
+    return torch.stack(terms).sum()
+
+
+def styled(features, style_targets, style_weights, of=gram, distance=lambda gap: (gap**2).sum()):
+    return sum(style_weights[name] * distance(of(features[name]) - target) for name, target in style_targets.items())
+
+
+@answers.wrong("sums over the positions")
+def not_normalised(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, lambda f: f.flatten(2) @ f.flatten(2).mT)
+
+
+@answers.wrong("divided by the number of channels too")
+def as_in_the_assignment(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, lambda f: f.flatten(2) @ f.flatten(2).mT / f[0].numel())
+
+
+@answers.wrong("normalised twice")
+def twice(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, lambda f: gram(f) / (f.shape[2] * f.shape[3]))
+
+
+@answers.wrong("Gram matrices of positions")
+def wrong_axes(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, lambda f: f.flatten(2).mT @ f.flatten(2) / f.shape[1])
+
+
+@answers.wrong("the images of a batch are mixed")
+def as_in_the_tutorial(features, style_targets, style_weights):
+    def mixed(f):
+        n, c, h, w = f.shape
+        flat = f.permute(1, 0, 2, 3).reshape(c, n * h * w)
+        return flat @ flat.T / (n * h * w)
+
+    return styled(features, style_targets, style_weights, mixed)
+
+
+@answers.wrong("magnitudes are summed")
+def unsquared(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, distance=lambda gap: gap.abs().sum())
+
+
+@answers.wrong("the mean over the entries")
+def averaged(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, distance=lambda gap: (gap**2).mean())
+
+
+@answers.wrong("the square root was not asked for")
+def the_norm(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, distance=torch.norm)
+
+
+@answers.wrong("the weights are left out")
+def unweighted(features, style_targets, style_weights):
+    return styled(features, style_targets, dict.fromkeys(style_targets, 1.0))
+
+
+@answers.wrong("the weights are inside the square")
+def weighted_too_early(features, style_targets, style_weights):
+    return sum(((style_weights[k] * (gram(features[k]) - target)) ** 2).sum() for k, target in style_targets.items())
+
+
+@answers.wrong("the mean over the layers")
+def averaged_layers(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights) / len(style_targets)
+
+
+@answers.wrong("only the last layer is left")
+def overwritten(features, style_targets, style_weights):
+    for name, target in style_targets.items():
+        loss = style_weights[name] * (gram(features[name]) - target).pow(2).sum()
+    return loss
+
+
+@answers.wrong("all layers of the features are used")
+def too_many(features, style_targets, style_weights):
+    return sum(style_weights[name] * ((gram(f) - style_targets[name]) ** 2).sum() for name, f in features.items())

@@ -1,0 +1,91 @@
+import numpy as np
+import torch
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def refuse(weights):
+    if min(weights.tolist()) < 0 or not any(weights.tolist()):
+        raise ValueError("that is no mixture")
+
+
+@answers.right
+def by_hand(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    gamma, beta = torch.zeros_like(gammas[0]), torch.zeros_like(betas[0])
+    for k, weight in enumerate(weights):
+        gamma = gamma + weight / weights.sum() * gammas[k]
+        beta = beta + weight / weights.sum() * betas[k]
+    return paint(image, gamma, beta)
+
+
+@answers.right
+def by_numpy(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    gamma, beta = (torch.from_numpy(np.average(rows.numpy(), 0, weights.numpy())) for rows in (gammas, betas))
+    return paint(image, gamma.float(), beta.float())
+
+
+@answers.right
+def divided_at_the_end(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    total = weights.sum()
+    return paint(image, (weights[:, None] * gammas).sum(0) / total, (weights[:, None] * betas).sum(0) / total)
+
+
+@answers.wrong("the weights are not divided by their sum")
+def raw(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, weights @ gammas, weights @ betas)
+
+
+@answers.wrong("softmax of the weights")
+def softmax(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    shares = torch.exp(weights) / torch.exp(weights).sum()
+    return paint(image, shares @ gammas, shares @ betas)
+
+
+@answers.wrong("divided by their largest")
+def by_largest(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, (weights / max(weights)) @ gammas, (weights / max(weights)) @ betas)
+
+
+@answers.wrong("divided by their length")
+def by_length(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    shares = torch.nn.functional.normalize(weights, dim=0)
+    return paint(image, shares @ gammas, shares @ betas)
+
+
+@answers.wrong("only the strongest style")
+def strongest(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, gammas[weights.argmax()], betas[weights.argmax()])
+
+
+@answers.wrong("the images are mixed")
+def pictures(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    made = torch.stack([paint(image, gamma, beta) for gamma, beta in zip(gammas, betas, strict=True)])
+    return torch.tensordot(weights / weights.sum(), made, dims=1)
+
+
+@answers.wrong("only γ is mixed")
+def scales(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, weights @ gammas / weights.sum(), betas[weights.argmax()])
+
+
+@answers.wrong("γ and β are swapped")
+def swapped(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, weights @ betas / weights.sum(), weights @ gammas / weights.sum())
+
+
+@answers.wrong("not refused")
+def trusting(paint, image, gammas, betas, *, weights):
+    return paint(image, weights @ gammas / weights.sum(), weights @ betas / weights.sum())
