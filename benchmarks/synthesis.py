@@ -2,7 +2,7 @@
 
 Both peers are written here as their sources describe them: a hook reads the channel in a pass through the whole
 network, and ``.backward()`` fills the gradient of every weight on the way. The score is the objective for the picture
-as it is, without jitter and views; looking at it is not timed.
+as it is, without jitter and views; evaluating it is not timed.
 """
 
 import math
@@ -16,44 +16,46 @@ from torchvision.transforms.v2 import functional as transforms
 
 import cs231n_viz as viz
 from benchmarks.row import Row
-from cs231n_viz.synthesis.class_visualization import Regularisers, visualize
+from cs231n_viz.synthesis.ascent import Update
+from cs231n_viz.synthesis.class_visualization import visualize
 from cs231n_viz.synthesis.objectives import channel
 from cs231n_viz.synthesis.parameterisation import Fourier
+from cs231n_viz.synthesis.regularisers import Regularisers
 
 CHANNELS = {"mini_alexnet": ("relu2", 7), "mini_vgg": ("relu3_2", 13)}
 SIDE = {"mini_alexnet": 224, "mini_vgg": 192}
 STEPS, REPEATS = 40, 3
-Climb = Iterator[Tensor]
+Pictures = Iterator[Tensor]
 
 
 def thawed(name: str) -> viz.Classifier:
-    """As the peers use a network: nobody tells its weights that they need no gradient."""
+    """A network as the peers use it: its weights need gradients."""
     return viz.load_model(name).requires_grad_(True)
 
 
-def read(model: viz.Classifier, layer: str) -> dict[str, Tensor]:
-    """A hook that keeps the output of a layer in a dictionary."""
-    found: dict[str, Tensor] = {}
-    model.network.get_submodule(layer).register_forward_hook(lambda module, given, output: found.update(here=output))
-    return found
+def recorded(model: viz.Classifier, layer: str) -> dict[str, Tensor]:
+    """Record the output of a layer, by a hook, as ``maps`` in a dictionary."""
+    record: dict[str, Tensor] = {}
+    model.network.get_submodule(layer).register_forward_hook(lambda module, given, output: record.update(maps=output))
+    return record
 
 
 def noise(name: str) -> Tensor:
-    """Where both begin, in standard deviations around the mean."""
+    """The start of both, in standard deviations around the mean."""
     return torch.randn(1, 3, SIDE[name], SIDE[name], generator=torch.Generator().manual_seed(1))
 
 
-def assignment(name: str) -> Climb:
+def assignment(name: str) -> Pictures:
     """The update step of CS231n's assignment with its settings: one normalised step, L2, jitter, blur every ten."""
     model, (layer, unit) = thawed(name), CHANNELS[name]
-    found, random = read(model, layer), torch.Generator().manual_seed(0)
+    record, random = recorded(model, layer), torch.Generator().manual_seed(0)
     low, high = (0 - model.mean) / model.std, (1 - model.mean) / model.std
     image = noise(name).clamp(low, high)
     for step in range(1, 10_000):
         right, down = torch.randint(-16, 17, (2,), generator=random).tolist()
         image = image.roll((down, right), (2, 3)).requires_grad_()
         model.network(image)
-        score = found["here"][:, unit].mean() - 1e-3 * image.square().sum()
+        score = record["maps"][:, unit].mean() - 1e-3 * image.square().sum()
         score.backward()
         with torch.no_grad():
             image = image + 25 * image.grad / image.grad.norm()
@@ -63,16 +65,21 @@ def assignment(name: str) -> Climb:
         yield image * model.std + model.mean
 
 
-def as_the_assignment(name: str) -> Climb:
-    """The same recipe with this package; settings in units of [0, 1] in place of standard deviations."""
+def as_the_assignment(name: str) -> Pictures:
+    """The same recipe with this package; settings in units of [0, 1] instead of standard deviations."""
     model, std = viz.load_model(name), 0.226
-    price = 1e-3 * 3 * SIDE[name] ** 2 / std**2
-    steps = visualize(
-        model, channel(model, *CHANNELS[name]), parameterisation="pixels", rule="unit", lr=25 * std, steps=10_000,
-        start=(noise(name) * model.std + model.mean).clamp(0, 1), progress=False,
-        regularisers=Regularisers(l2=price, jitter=16, blur=0.5, every=10),
-    )  # fmt: skip
-    return (step.image for step in steps)
+    l2 = 1e-3 * 3 * SIDE[name] ** 2 / std**2
+    ascent = visualize(
+        model,
+        channel(model, *CHANNELS[name]),
+        regularisers=Regularisers(l2=l2, jitter=16, blur=0.5, every=10),
+        parameterisation="pixels",
+        start=(noise(name) * model.std + model.mean).clamp(0, 1),
+        steps=10_000,
+        update=Update("unit", lr=25 * std),
+        progress=False,
+    )
+    return (step.image for step in ascent)
 
 
 def five_views(images: Tensor, random: torch.Generator) -> Tensor:
@@ -97,10 +104,10 @@ def _cropped(images: Tensor, margin: int, top: int, left: int) -> Tensor:
     return images[..., top : height - margin + top, left : width - margin + left]
 
 
-def lucent(name: str) -> Climb:
+def lucent(name: str) -> Pictures:
     """Lucent's recipe: Fourier coefficients, five transformations, back to the network's size, Adam."""
     model, (layer, unit) = thawed(name), CHANNELS[name]
-    found, random = read(model, layer), torch.Generator().manual_seed(0)
+    record, random = recorded(model, layer), torch.Generator().manual_seed(0)
     image_of = Fourier(SIDE[name])
     optimizer = torch.optim.Adam(image_of.parameters(), lr=0.05)
     for _ in range(10_000):
@@ -108,27 +115,25 @@ def lucent(name: str) -> Climb:
         image = image_of()
         seen = F.interpolate(five_views(image, random), size=SIDE[name], mode="bilinear", align_corners=True)
         model(seen)
-        (-found["here"][:, unit].mean()).backward()
+        (-record["maps"][:, unit].mean()).backward()
         optimizer.step()
         yield image.detach()
 
 
-def as_lucent(name: str) -> Climb:
-    """The same recipe with this package: one resampling for all views, nothing behind the layer."""
-    model = viz.load_model(name)
-    steps = visualize(
-        model, channel(model, *CHANNELS[name]), steps=10_000, size=SIDE[name], progress=False,
-        regularisers=Regularisers(shift=6, scale=0.1, turn=10),
-    )  # fmt: skip
-    return (step.image for step in steps)
+def as_lucent(name: str) -> Pictures:
+    """The same recipe with this package: one resampling for all views, and no layer after the one of the channel."""
+    model, views = viz.load_model(name), Regularisers(shift=6, scale=0.1, turn=10)
+    objective = channel(model, *CHANNELS[name])
+    ascent = visualize(model, objective, regularisers=views, steps=10_000, size=SIDE[name], progress=False)
+    return (step.image for step in ascent)
 
 
-def trace(climb: Climb, score: nn.Module, steps: int, goal: float = math.inf) -> tuple[list[float], list[float]]:
+def trace(pictures: Pictures, score: nn.Module, steps: int, goal: float = math.inf) -> tuple[list[float], list[float]]:
     """Seconds spent and score reached after each step, until the goal."""
     spent, scores, total = [], [], 0.0
     for _ in range(steps):
         start = time.perf_counter()
-        image = next(climb)
+        image = next(pictures)
         total += time.perf_counter() - start
         spent.append(total)
         with torch.no_grad():
@@ -154,9 +159,9 @@ def race(name: str, peer: str) -> tuple[float, float]:
         spent, scores = trace(theirs(name), score, STEPS)
         goal = 0.95 * max(scores)
         reached = next(seconds for seconds, value in zip(spent, scores, strict=True) if value >= goal)
-        own, found = trace(ours(name), score, 4 * STEPS, goal)
-        if found[-1] < goal:
-            raise RuntimeError(f"{name}: {peer} reaches {goal:.3g}, ours {max(found):.3g}")
+        own, own_scores = trace(ours(name), score, 4 * STEPS, goal)
+        if own_scores[-1] < goal:
+            raise RuntimeError(f"{name}: {peer} reaches {goal:.3g}, ours {max(own_scores):.3g}")
         fastest.append((reached, own[-1]))
         each.append((spent[-1] / len(spent), own[-1] / len(own)))
     return tuple(min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs) for pairs in (fastest, each))

@@ -1,20 +1,26 @@
-"""One loop climbs every hill of synthesis: ``ascend``.
+"""Gradient ascent on a picture: ``ascend``, the one loop of all synthesis, and ``Ascent``, what the recipes return.
 
 Class visualisation, fooling images, DeepDream, feature inversion, texture and style differ in three things only: the
-*objective* (a function from images to a number), the *parameterisation* (what is changed, and how a picture is made
-of it) and the *start*. The loop is the same, and it yields, so that whoever runs it may look on, pause, or stop.
+*objective* (a function from images to a number), the *parameterisation* (what is optimised, and how a picture is made
+of it) and the *start*. The loop is the same, and it yields, so that whoever runs it may watch, pause, or stop.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from cs231n_viz.progress import Watched
+
 Objective = Callable[[Tensor], Tensor]
 After = Callable[[nn.Module, list[Tensor], int], None]
 Rule = Literal["adam", "plain", "unit", "mean", "sign", "lbfgs"]
+
+_HISTORY = 20  # steps that L-BFGS remembers
+LBFGS_COPIES = 2 * _HISTORY  # so many more copies of the parameters take memory: steps, and changes of the gradient
 
 
 class Step(NamedTuple):
@@ -26,7 +32,27 @@ class Step(NamedTuple):
 
 
 class AscentError(RuntimeError):
-    """The climb cannot go on: the objective is dead or not a number. The message says what to try."""
+    """The optimisation cannot go on: the objective is dead or not a number. The message says what to try."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """How a step is made of the gradient. What is None is left to the recipe.
+
+    Attributes:
+        rule: The update rule, see :func:`ascend`.
+        lr: Learning rate: the length of a step, in units of the rule.
+    """
+
+    rule: Rule | None = None
+    lr: float | None = None
+
+    def resolved(self, rule: Rule, lr: float) -> dict[str, Rule | float]:
+        """The learning rate and the rule, as :func:`ascend` takes them, with defaults for what is None."""
+        return {"lr": lr if self.lr is None else self.lr, "rule": self.rule or rule}
+
+
+DEFAULT_UPDATE = Update()
 
 
 def ascend(
@@ -38,18 +64,18 @@ def ascend(
     rule: Rule = "adam",
     after: After | None = None,
 ) -> Iterator[Step]:
-    """Change a picture so that an objective rises.
+    """Optimise a picture by gradient ascent, so that an objective rises, and yield every step.
 
     Args:
         image_of: A parameterisation: a module without inputs that makes the picture out of its parameters. If it has
-            a method ``project``, that is called after each step and brings the parameters back to where they may be.
-        objective: Image (N, 3, H, W) -> scalar. Regularisers and random transformations belong in here.
-        steps: How many steps to make; ``steps + 1`` pictures are yielded, the first one is the start.
-        lr: Length of a step, in units of the rule.
+            a method ``project``, that is called after each step, to project the parameters onto the allowed set.
+        objective: Image (N, 3, H, W) -> scalar. Penalties and random transformations belong in here.
+        steps: Number of steps; ``steps + 1`` pictures are yielded, the first one is the start.
+        lr: Learning rate: the length of a step, in units of the rule.
         rule: What a step adds to the parameters, g being the gradient: ``"plain"`` lr·g; ``"unit"`` lr·g/‖g‖ for
             each picture, so that lr is an L2 length; ``"mean"`` lr·g/mean|g|; ``"sign"`` lr·sign(g); ``"adam"`` and
             ``"lbfgs"`` torch's optimizers.
-        after: Called as ``after(image_of, gradients, index)`` after each step, for regularisers that are no terms of
+        after: Called as ``after(image_of, gradients, index)`` after each step, for regularisers that are not terms of
             the objective.
 
     Yields:
@@ -63,7 +89,9 @@ def ascend(
         >>> *_, last = ascend(Pixels(photo), lambda image: model(image)[:, 7].sum(), steps=20, lr=0.5, rule="unit")
     """
     parameters = [parameter for parameter in image_of.parameters() if parameter.requires_grad]
-    optimizer = _optimizer(rule, parameters, (steps, lr))
+    if steps < 0 or not lr > 0:
+        raise ValueError(f"wanted steps >= 0 and lr > 0, got steps={steps} and lr={lr}")
+    optimizer = _optimizer(rule, parameters, lr)
     for index in range(steps + 1):
         with torch.enable_grad():
             image = image_of()
@@ -76,16 +104,26 @@ def ascend(
             with torch.no_grad():
                 if after is not None:
                     after(image_of, gradients, index)
-                getattr(image_of, "project", _nothing)()
+                if hasattr(image_of, "project"):
+                    image_of.project()
 
 
 def ascend_carefully(
     image_of: nn.Module, objective: Objective, *, steps: int, lr: float, rule: Rule, careful: int, short: float
 ) -> Iterator[Step]:
-    """``ascend``, in which L-BFGS comes behind ``careful`` steps of Adam of length ``short``, at most a quarter of all.
+    """Optimise as :func:`ascend` does, but warm L-BFGS up by a few short steps of Adam.
 
-    It makes no line search: its first steps may leap to black and white, and where a spectrum's picture is saturated
-    no gradient leads back.
+    L-BFGS makes no line search here: its first steps may leap to black and white, and where the picture of a spectrum
+    is saturated, the gradient vanishes.
+
+    Args:
+        image_of: As for :func:`ascend`.
+        objective: As for :func:`ascend`.
+        steps: Number of all steps, those of Adam included.
+        lr: As for :func:`ascend`.
+        rule: As for :func:`ascend`; only ``"lbfgs"`` is warmed up.
+        careful: Number of steps of Adam, of which at most a quarter of all steps is made.
+        short: Their learning rate.
     """
     first = min(careful, steps // 4) if rule == "lbfgs" else 0
     if first:
@@ -96,12 +134,50 @@ def ascend_carefully(
         yield step._replace(index=first + step.index)
 
 
-def _nothing() -> None:
-    pass
+class Ascent(Watched[Step]):
+    """The steps of an optimisation one by one, or its end result: what the recipes return.
+
+    Iterate over it to watch; ``.image`` and ``.score`` make the steps that are left and give the last ones. It can
+    be left at any time: ``.latest`` is what was reached.
+
+    Args:
+        steps: The steps, as ``ascend`` yields them.
+        total: Number of steps that will be yielded, the start included.
+        settings: What the picture was made with, to be saved beside it.
+        progress: Show a bar while ``.image`` or ``.score`` make steps.
+
+    Attributes:
+        scores: The objective's value after each step so far.
+    """
+
+    def __init__(
+        self, steps: Iterator[Step], total: int, *, settings: dict[str, object] | None = None, progress: bool = True
+    ) -> None:
+        super().__init__(steps, total, settings=settings, progress=progress)
+        self.scores: list[float] = []
+
+    def __next__(self) -> Step:
+        step = super().__next__()
+        self.scores.append(step.score)
+        return step
+
+    def _show(self, bar: tqdm) -> None:
+        super()._show(bar)
+        bar.set_postfix_str(f"score {self.latest.score:.4g}", refresh=False)
+
+    @property
+    def image(self) -> Tensor:
+        """The final picture, (N, 3, H, W) in [0, 1]."""
+        return self.finish().image
+
+    @property
+    def score(self) -> float:
+        """The objective's value for the final picture."""
+        return self.finish().score
 
 
-class _Along(torch.optim.Optimizer):
-    """Steps along the gradient, its length changed by a rule."""
+class _GradientStep(torch.optim.Optimizer):
+    """Plain gradient steps, whose length a rule normalises."""
 
     def __init__(self, parameters: list[Tensor], lr: float, rule: str) -> None:
         super().__init__(parameters, {"lr": lr})
@@ -129,21 +205,18 @@ _DIRECTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def _optimizer(rule: str, parameters: list[Tensor], numbers: tuple[int, float]) -> torch.optim.Optimizer:
-    steps, lr = numbers
-    if steps < 0 or not lr > 0:
-        raise ValueError(f"wanted steps >= 0 and lr > 0, got steps={steps} and lr={lr}")
+def _optimizer(rule: str, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
     if not parameters:
         raise ValueError("the parameterisation has no parameter to change; Pixels(image) makes one of a picture")
     if rule == "adam":
         return torch.optim.Adam(parameters, lr=lr)
     if rule == "lbfgs":  # one evaluation a step, so that every one of them is seen
         return torch.optim.LBFGS(
-            parameters, lr=lr, max_iter=1, history_size=20, tolerance_grad=0.0, tolerance_change=0.0
+            parameters, lr=lr, max_iter=1, history_size=_HISTORY, tolerance_grad=0.0, tolerance_change=0.0
         )
     if rule not in _DIRECTIONS:
         raise ValueError(f"rule must be one of adam, lbfgs, {', '.join(_DIRECTIONS)}; got {rule!r}")
-    return _Along(parameters, lr, rule)
+    return _GradientStep(parameters, lr, rule)
 
 
 def _check_score(score: Tensor, index: int) -> None:
@@ -161,14 +234,14 @@ def _gradients(score: Tensor, parameters: list[Tensor], index: int) -> list[Tens
         raise AscentError(f"the gradient is not finite after {index} steps; try a smaller lr")
     if index == 0 and not any(gradient.any() for gradient in gradients):
         raise AscentError(
-            "the objective is dead: no pixel changes it at the start, as behind a ReLU that puts out 0; try "
+            "the objective is dead: no pixel changes it at the start, as after a ReLU whose output is 0; try "
             "redirected(objective), another start or seed, or the layer before the ReLU"
         )
     return gradients
 
 
 def _move(optimizer: torch.optim.Optimizer, parameters: list[Tensor], gradients: list[Tensor], score: Tensor) -> None:
-    """One step up: torch's optimizers go down, so they get everything with the other sign."""
+    """Make one step of ascent: torch's optimizers minimise, so they get everything with the other sign."""
 
     def closure() -> Tensor:
         for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -179,58 +252,3 @@ def _move(optimizer: torch.optim.Optimizer, parameters: list[Tensor], gradients:
     optimizer.step(closure)
     for parameter in parameters:
         parameter.grad = None
-
-
-class Ascent(Iterator[Step]):
-    """What the recipes return: the steps one by one, or the end result.
-
-    Iterate over it to look on; ``.image`` and ``.score`` make the steps that are left and give the last ones. It can
-    be left at any time: ``.latest`` is what was reached.
-
-    Args:
-        steps: The steps, as ``ascend`` yields them.
-        total: How many there will be.
-        settings: What the picture was made with, to be kept beside it.
-        progress: Show a bar while ``.image`` or ``.score`` make steps.
-    """
-
-    def __init__(
-        self, steps: Iterator[Step], total: int, *, settings: dict[str, object] | None = None, progress: bool = True
-    ) -> None:
-        self._steps, self.total = steps, total
-        self.settings = settings or {}
-        self.progress = progress
-        self.latest: Step | None = None
-        self.scores: list[float] = []
-
-    def __next__(self) -> Step:
-        self.latest = next(self._steps)
-        self.scores.append(self.latest.score)
-        return self.latest
-
-    def __len__(self) -> int:
-        """How many steps are left."""
-        return max(0, self.total - len(self.scores))
-
-    def finish(self) -> Step:
-        """Make the steps that are left, and give the last one.
-
-        An interrupt ends the climb at once; ``.latest`` then holds what was reached.
-        """
-        with tqdm(
-            initial=len(self.scores), total=self.total, unit="step", disable=not (self.progress and len(self))
-        ) as bar:
-            for step in self:
-                bar.update()
-                bar.set_postfix_str(f"score {step.score:.4g}", refresh=False)
-        return self.latest
-
-    @property
-    def image(self) -> Tensor:
-        """The final picture, (N, 3, H, W) in [0, 1]."""
-        return self.finish().image
-
-    @property
-    def score(self) -> float:
-        """The objective's value for the final picture."""
-        return self.finish().score

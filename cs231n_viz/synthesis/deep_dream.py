@@ -1,4 +1,4 @@
-"""DeepDream: whatever a layer sees in a photograph, make more of it.
+"""DeepDream: amplify whatever a layer sees in a photograph, by gradient ascent at several sizes.
 
 Example::
 
@@ -6,12 +6,13 @@ Example::
     dream = deep_dream(model, photo, "relu4_2").image        # or step by step: for step in deep_dream(...)
     save_animation(zoom(model, photo, "relu4_2", frames=24), "dream.gif")
 
-The climb is that of ``ascend``, once for each *octave*: the photograph is dreamt upon small, where a filter's field
-covers much of it, and what was added, the *detail*, is carried on to the next size. The photograph itself is never
-enlarged: each octave begins with its own sharp version of it.
+The loop is ``ascend``, once for each *octave*: the photograph is dreamt upon small, where a receptive field covers
+much of it, and what was added, the *detail*, is carried on to the next size. The photograph itself is never enlarged:
+each octave begins with its own sharp version of it.
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -19,16 +20,45 @@ from torch.nn import functional as F
 from torchvision.transforms.v2.functional import gaussian_blur
 from tqdm import tqdm
 
+from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.checks import check_images
+from cs231n_viz.network.layers import smallest_side, survives
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import resize
 from cs231n_viz.synthesis.ascent import Ascent, Objective, Step, ascend
 from cs231n_viz.synthesis.objectives import layer_energy
 from cs231n_viz.synthesis.parameterisation import Pixels
-from cs231n_viz.synthesis.views import jitter as jittered
+from cs231n_viz.synthesis.views import jitter
 
 
+@dataclass(frozen=True)
+class DreamUpdate:
+    """How a step of a dream is made of the gradient.
+
+    Attributes:
+        lr: Learning rate: the mean change of a pixel in one step; the range of a pixel is 1.
+        jitter: Before each step the picture is rolled by up to so many pixels each way, and afterwards back.
+        smooth: Standard deviation in pixels by which the gradient is blurred; 0 takes it as it is.
+
+    Raises:
+        ValueError: If jitter or smooth is negative.
+    """
+
+    lr: float = 1.5 / 255
+    jitter: int = 32
+    smooth: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.jitter < 0 or self.smooth < 0:
+            raise ValueError(f"wanted jitter >= 0 and smooth >= 0 pixels, got {self.jitter} and {self.smooth}")
+
+
+_UPDATE = DreamUpdate()
+_OLD_KEYWORDS = {name: f"update.{name}" for name in ("lr", "jitter", "smooth")}
+
+
+@moved_keywords(**_OLD_KEYWORDS)
 def deep_dream(
     model: Classifier,
     image: Tensor,
@@ -39,27 +69,23 @@ def deep_dream(
     octaves: int = 4,
     octave_scale: float = 1.4,
     steps: int = 20,
-    lr: float = 1.5 / 255,
-    jitter: int = 32,
-    smooth: float = 0.7,
+    update: DreamUpdate = _UPDATE,
     seed: int = 0,
     progress: bool = True,
 ) -> Ascent:
-    """What does a layer see in this picture?
+    """Amplify what a layer sees in a picture (DeepDream), by gradient ascent on the energy of its activations.
 
     Args:
-        model: Network to ask; left as it was.
+        model: The network; left as it was.
         image: (N, 3, H, W) or (3, H, W), RGB in [0, 1], of any size that the layer can be computed for.
         layer: A layer of maps, from ``model.layers()``. Low ones draw strokes and grids, high ones parts of things.
-        channel: Make more of this channel alone, in place of the whole layer.
-        guide: A second picture, any size: make the layer's features more like the most similar ones in it.
-        octaves: How many sizes, the last one that of the picture.
+        channel: Amplify this channel alone instead of the whole layer.
+        guide: A second picture, any size: make the layer's activations more like the most similar ones of the guide.
+        octaves: Number of sizes, the last one that of the picture.
         octave_scale: Ratio of two neighbouring sizes.
-        steps: Steps in each octave.
-        lr: Mean change of a pixel in one step; the range of a pixel is 1.
-        jitter: Before each step the picture is rolled by up to so many pixels each way, and afterwards back.
-        smooth: Standard deviation in pixels by which the gradient is blurred; 0 takes it as it is.
-        seed: Of the jitter.
+        steps: Number of steps in each octave.
+        update: Learning rate, jitter, and smoothing of the gradient.
+        seed: Random seed of the jitter.
         progress: Show a bar while ``.image`` is computed.
 
     Returns:
@@ -71,38 +97,40 @@ def deep_dream(
         ValueError: If the layer has no positions, the smallest octave is too small for it, or a setting makes no
             sense.
         IndexError: If the layer has no such channel.
-        AscentError: If the layer, or the channel, is silent everywhere in the smallest octave.
+        AscentError: If all activations of the layer, or the channel, are 0 in the smallest octave.
 
     Source: Mordvintsev, Olah, Tyka, "Inceptionism", 2015, and dream.ipynb (settings, guided dreams).
-    Differs from the notebook: 20 steps in place of 10, and a gradient blurred a little, which draws larger strokes
-        (``steps=10, smooth=0`` is the original); sizes are changed by bilinear interpolation, antialiased.
+    Differs from the notebook: 20 steps instead of 10, and a gradient blurred a little, which draws larger strokes
+        (``steps=10, update=DreamUpdate(smooth=0)`` is the original); sizes are changed by bilinear interpolation,
+        antialiased.
     """
     image = check_images(image[None] if image.ndim == 3 else image)
-    _check_settings(octaves, octave_scale, jitter, smooth)
+    if octaves < 1 or octave_scale <= 1:
+        raise ValueError(f"wanted octaves >= 1 and octave_scale > 1, got {octaves} and {octave_scale}")
     sizes = octave_sizes(image.shape[-2:], octaves, octave_scale)
     _check_layer(model, layer, sizes[0])
     if guide is not None and channel is not None:
         raise ValueError("a guide speaks for the whole layer: give either guide or channel, not both")
     objective = layer_energy(model, layer, channel) if guide is None else resemblance(model, layer, guide)
-    objective = _Seen(objective, jitter, smooth, seed)
-    settings = {
-        "recipe": "deep_dream", "model": model.name, "layer": layer, "channel": channel, "guided": guide is not None,
-        "octaves": octaves, "octave_scale": octave_scale, "steps": steps, "lr": lr, "jitter": jitter,
-        "smooth": smooth, "seed": seed,
-    }  # fmt: skip
-    climbs = _octaves(image, objective, sizes, {"steps": steps, "lr": lr})
-    return Ascent(climbs, octaves * (steps + 1), settings=settings, progress=progress)
+    objective = _Jittered(objective, update, seed=seed)
+    settings = {"recipe": "deep_dream", "model": model.name, "layer": layer, "channel": channel}
+    settings |= {"guided": guide is not None, "octaves": octaves, "octave_scale": octave_scale, "steps": steps}
+    settings |= {**asdict(update), "seed": seed}
+    stages = _octaves(image, objective, sizes, steps=steps, lr=update.lr)
+    return Ascent(stages, octaves * (steps + 1), settings=settings, progress=progress)
 
 
-def _octaves(image: Tensor, objective: Objective, sizes: list[tuple[int, int]], settings: dict) -> Iterator[Step]:
+def _octaves(
+    image: Tensor, objective: Objective, sizes: list[tuple[int, int]], *, steps: int, lr: float
+) -> Iterator[Step]:
     """One ascent after another; only the detail goes from each to the next."""
     detail = torch.zeros(len(image), 3, 1, 1).to(image)
     for number, size in enumerate(sizes):
         base = resize(image, size).clamp(0, 1)  # white, averaged, may come out a rounding error above 1
         start = (base + resize(detail, size)).clamp(0, 1)
         pixels = Pixels(start.contiguous(memory_format=torch.channels_last))  # a third faster on a CPU
-        for step in ascend(pixels, objective, rule="mean", **settings):
-            yield step._replace(index=number * settings["steps"] + step.index)
+        for step in ascend(pixels, objective, rule="mean", steps=steps, lr=lr):
+            yield step._replace(index=number * steps + step.index)
         detail = step.image - base
 
 
@@ -111,24 +139,24 @@ def octave_sizes(size: tuple[int, int], octaves: int, octave_scale: float) -> li
     return [tuple(round(side / octave_scale**k) for side in size) for k in reversed(range(octaves))]
 
 
-class _Seen:
-    """An objective that is asked of the rolled picture, and whose gradient comes back smoothed.
+class _Jittered:
+    """An objective that is evaluated on the rolled picture, and whose gradient comes back smoothed.
 
     The roll is part of what is differentiated, so that its undoing is exact: the gradient arrives rolled back.
     """
 
-    def __init__(self, objective: Objective, pixels: int, sigma: float, seed: int) -> None:
-        self.objective, self.pixels, self.sigma = objective, pixels, sigma
+    def __init__(self, objective: Objective, update: DreamUpdate, *, seed: int) -> None:
+        self.objective, self.update = objective, update
         self.random = torch.Generator().manual_seed(seed)
 
     def __call__(self, images: Tensor) -> Tensor:
-        if self.sigma:
-            images = _BlurredGradient.apply(images, self.sigma)
-        return self.objective(jittered(images, self.pixels, self.random)[0])
+        if self.update.smooth:
+            images = _BlurredGradient.apply(images, self.update.smooth)
+        return self.objective(jitter(images, self.update.jitter, self.random)[0])
 
 
 class _BlurredGradient(torch.autograd.Function):
-    """Gives a picture on as it is, and its gradient back blurred."""
+    """Passes a picture on as it is, and its gradient back blurred."""
 
     @staticmethod
     def forward(ctx, images: Tensor, sigma: float) -> Tensor:
@@ -142,10 +170,10 @@ class _BlurredGradient(torch.autograd.Function):
 
 
 def resemblance(model: Classifier, layer: str, guide: Tensor) -> Objective:
-    """How well does each position of a layer agree with the position of a guide that suits it best?
+    """Make the objective of a guided dream: each position of a layer resembles its best match in a guide.
 
     Args:
-        model: Network to ask.
+        model: The network.
         layer: A layer of maps.
         guide: (1, 3, H, W) or (3, H, W), RGB in [0, 1], any size the layer can be computed for.
 
@@ -156,17 +184,18 @@ def resemblance(model: Classifier, layer: str, guide: Tensor) -> Objective:
     Source: dream.ipynb, objective_guide.
     """
     guide = check_images(guide[None] if guide.ndim == 3 else guide)[:1]
-    wanted = activations(model, guide, [layer])[layer][0].flatten(1)  # (C, positions of the guide)
+    of_guide = activations(model, guide, [layer])[layer][0].flatten(1)  # (C, positions of the guide)
 
     def score(images: Tensor) -> Tensor:
-        found = activations(model, images, [layer], gradients=True)[layer].flatten(2)  # (N, C, positions)
+        maps = activations(model, images, [layer], gradients=True)[layer].flatten(2)  # (N, C, positions)
         with torch.no_grad():
-            best = torch.einsum("cg,ncp->npg", wanted, found).argmax(dim=2)
-        return (found * wanted[:, best].transpose(0, 1)).sum(dim=1).mean(dim=1).sum()
+            best = torch.einsum("cg,ncp->npg", of_guide, maps).argmax(dim=2)
+        return (maps * of_guide[:, best].transpose(0, 1)).sum(dim=1).mean(dim=1).sum()
 
     return score
 
 
+@moved_keywords(**_OLD_KEYWORDS)
 def zoom(
     model: Classifier,
     image: Tensor,
@@ -174,21 +203,23 @@ def zoom(
     *,
     frames: int = 24,
     magnify: float = 1.05,
+    update: DreamUpdate = _UPDATE,
     seed: int = 0,
     progress: bool = True,
-    **settings: object,
+    **options: object,
 ) -> Iterator[Tensor]:
-    """Dream, go a little nearer, and dream again upon the dream.
+    """Zoom into a dream: dream, magnify the result a little, and dream again upon that.
 
     Args:
-        model: Network to ask.
+        model: The network.
         image: (1, 3, H, W) or (3, H, W), RGB in [0, 1].
         layer: A layer of maps.
-        frames: How many pictures to make.
-        magnify: How much nearer each frame is than the one before.
-        seed: Of the jitter; every frame has its own.
+        frames: Number of pictures.
+        magnify: Magnification from each frame to the next.
+        update: As for :func:`deep_dream`.
+        seed: Random seed of the jitter of the first frame; each further one has the next seed.
         progress: Show a bar over the frames.
-        settings: Others of :func:`deep_dream`. Every frame adds to the last, so few steps each are enough.
+        options: The others of :func:`deep_dream`. Every frame adds to the last: 3 octaves of 6 steps if omitted.
 
     Returns:
         An iterator over the frames, (3, H, W) each; ``save_animation`` takes it as it is.
@@ -199,49 +230,34 @@ def zoom(
     if frames < 1 or magnify < 1:
         raise ValueError(f"wanted frames >= 1 and magnify >= 1, got frames={frames} and magnify={magnify}")
     image = image[None] if image.ndim == 3 else image
-    settings = {"octaves": 3, "steps": 6, **settings}
-    deep_dream(model, image, layer, progress=False, **settings)  # complains now, not at the first frame
+    options = {"octaves": 3, "steps": 6, "update": update, **options, "progress": False}
+    deep_dream(model, image, layer, **options)  # raises now, not at the first frame
 
     def dreams() -> Iterator[Tensor]:
-        seen = image
+        picture = image
         for number in tqdm(range(frames), unit="frame", disable=not progress):
-            seen = deep_dream(model, seen, layer, seed=seed + number, progress=False, **settings).image
-            yield seen[0]
-            seen = nearer(seen, magnify)
+            picture = deep_dream(model, picture, layer, seed=seed + number, **options).image
+            yield picture[0]
+            picture = magnified(picture, magnify)
 
     return dreams()
 
 
-def nearer(images: Tensor, magnify: float) -> Tensor:
+def magnified(images: Tensor, magnify: float) -> Tensor:
     """The middle of a picture, ``1 / magnify`` of its height and width, at the picture's own size."""
     moves = torch.eye(2, 3).to(images)[None] / magnify
     grid = F.affine_grid(moves.expand(len(images), -1, -1), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _check_settings(octaves: int, octave_scale: float, jitter: int, smooth: float) -> None:
-    if octaves < 1 or octave_scale <= 1:
-        raise ValueError(f"wanted octaves >= 1 and octave_scale > 1, got {octaves} and {octave_scale}")
-    if jitter < 0 or smooth < 0:
-        raise ValueError(f"wanted jitter >= 0 and smooth >= 0 pixels, got {jitter} and {smooth}")
-
-
 def _check_layer(model: Classifier, layer: str, size: tuple[int, int]) -> None:
-    """Has the layer positions, and is the smallest octave large enough for it?"""
+    """Refuse a layer without positions, and pictures of which the pools leave nothing for it."""
     if len(model.layer(layer).shape) != 3:
-        last = [found.name for found in model.layers() if len(found.shape) == 3 and found.shape[1] > 1][-1]
+        last = [each.name for each in model.layers() if len(each.shape) == 3 and each.shape[1] > 1][-1]
         raise ValueError(f"{layer} has no positions, so it is tied to one size of picture; the last with some: {last}")
-    if not _fits(model, layer, size):
-        least = next(side for side in range(1, model.input_size + 1) if _fits(model, layer, (side, side)))
+    if not survives(model, [layer], size):
+        least = smallest_side(model, [layer])
         raise ValueError(
             f"the smallest octave would be {size[1]} × {size[0]} pixels, and {layer} needs {least} × {least} at "
             f"least: use fewer octaves, a smaller octave_scale or a larger picture"
         )
-
-
-def _fits(model: Classifier, layer: str, size: tuple[int, int]) -> bool:
-    try:
-        activations(model, torch.zeros(1, 3, *size).to(model.mean), [layer])
-    except RuntimeError:  # a convolution or pooling with nothing left to slide over
-        return False
-    return True

@@ -1,8 +1,8 @@
-"""One class has many faces: start from several kinds of its pictures, and keep the results apart.
+"""Multifaceted class visualization: start from several kinds of pictures of a class, and make the results differ.
 
-A single ascent shows one way to excite a unit. :func:`facets` sorts pictures of a class into clusters by what the
-network says about them; the mean picture of each is a start. :func:`diversity` is a term that pushes pictures which
-climb together away from each other.
+A single ascent shows one way to excite a unit. :func:`facets` sorts pictures of a class into clusters by their
+features; the mean picture of each is a start. :func:`diversity` is a term of the objective that pushes pictures which
+are optimised together away from each other.
 """
 
 from typing import NamedTuple
@@ -11,20 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.representation.features import Pictures, features
 from cs231n_viz.representation.gram import gram_matrix
-from cs231n_viz.synthesis.ascent import Ascent, Objective
+from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Update
 from cs231n_viz.synthesis.class_visualization import visualize
 from cs231n_viz.synthesis.objectives import logit
 
 
 class Facets(NamedTuple):
-    """The kinds of pictures in a gallery, the largest first.
+    """The kinds (clusters) of pictures in a gallery, the largest first.
 
     Attributes:
-        starts: (F, 3, S, S) the mean of the pictures nearest to the middle of each kind, in [0, 1].
+        starts: (F, 3, S, S) the mean of the pictures nearest to the mean of each kind, in [0, 1].
         members: For each kind the indices of its pictures, the most typical first.
     """
 
@@ -35,15 +36,15 @@ class Facets(NamedTuple):
 def facets(
     model: Classifier, gallery: Pictures, layer: str, *, count: int = 4, nearest: int = 15, seed: int = 0
 ) -> Facets:
-    """Which kinds of pictures does the network tell apart among those of one class?
+    """Sort pictures of one class by k-means on their features: which kinds of them does the network tell apart?
 
     Args:
         model: Any classifier.
         gallery: Pictures of one class.
-        layer: The features that are compared, for example ``"relu7"`` or ``"gap"``; maps are averaged over places.
-        count: How many kinds; k of k-means.
-        nearest: A start is the mean of this many pictures nearest to the middle of their kind.
-        seed: Of k-means.
+        layer: The features that are compared, for example ``"relu7"`` or ``"gap"``; maps are averaged over positions.
+        count: Number of kinds, k of k-means.
+        nearest: A start is the mean of this many pictures, those nearest to the mean of their cluster.
+        seed: Random seed of k-means.
 
     Returns:
         The kinds.
@@ -59,9 +60,9 @@ def facets(
     from sklearn.cluster import KMeans  # takes a second to import, and only this function needs it
 
     vectors = features(model, gallery, layer, pool="mean", progress=False)
-    found = KMeans(count, n_init=4, random_state=seed).fit(vectors.numpy())
-    middles, labels = torch.from_numpy(found.cluster_centers_), torch.from_numpy(found.labels_)
-    distance = (vectors - middles[labels]).norm(dim=1)
+    clusters = KMeans(count, n_init=4, random_state=seed).fit(vectors.numpy())
+    means, labels = torch.from_numpy(clusters.cluster_centers_), torch.from_numpy(clusters.labels_)
+    distance = (vectors - means[labels]).norm(dim=1)
     members = []
     for kind in labels.bincount(minlength=count).argsort(descending=True, stable=True).tolist():
         rows = (labels == kind).nonzero()[:, 0]
@@ -71,12 +72,16 @@ def facets(
 
 
 def diversity(model: nn.Module, layer: str) -> Objective:
-    """Minus the mean cosine similarity between the textures of any two pictures, times their number.
+    """An objective that makes pictures differ: minus the mean cosine similarity of any two textures, times N.
 
-    Textures are compared by the Gram matrices of ``layer``, so that moving the same thing elsewhere is no way out.
+    Textures are compared by the Gram matrices of ``layer``, so that moving the same thing elsewhere does not raise it.
 
-    Raises:
-        ValueError: If there is only one picture.
+    Args:
+        model: Any network.
+        layer: A layer of maps.
+
+    Returns:
+        Images (N, 3, H, W) -> scalar from -N to N. It raises ValueError if there is only one picture.
 
     Source: Olah et al., "Feature Visualization", Distill 2017, appendix "Diversity".
     """
@@ -84,7 +89,7 @@ def diversity(model: nn.Module, layer: str) -> Objective:
     def score(images: Tensor) -> Tensor:
         count = len(images)
         if count < 2:
-            raise ValueError("diversity compares pictures: it wants at least 2 that climb together")
+            raise ValueError("diversity compares pictures: at least 2 must be optimised together")
         maps = activations(model, images, [layer], gradients=True)[layer]
         textures = F.normalize(gram_matrix(maps).flatten(1), dim=1)
         similarity = textures @ textures.T
@@ -93,6 +98,7 @@ def diversity(model: nn.Module, layer: str) -> Objective:
     return score
 
 
+@moved_keywords(lr="update.lr", rule="update.rule")
 def multifaceted(
     model: Classifier,
     target: int,
@@ -100,17 +106,19 @@ def multifaceted(
     *,
     layer: str,
     weight: float = 10.0,
+    update: Update = DEFAULT_UPDATE,
     **options: object,
 ) -> Ascent:
-    """Several pictures of one class that climb together and must differ.
+    """Optimise several pictures of one class together, with an objective that makes them differ.
 
     Args:
         model: Any classifier.
         target: Class index.
         starts: (F, 3, S, S), for example ``facets(...).starts``.
         layer: Whose textures are to differ, for example ``"relu3"``.
-        weight: Of the diversity; 0 leaves only the starts.
-        options: Those of :func:`~cs231n_viz.synthesis.class_visualization.visualize`.
+        weight: Weight of the diversity; with 0 only the starts differ.
+        update: As for :func:`~cs231n_viz.synthesis.class_visualization.visualize`.
+        options: The others of :func:`~cs231n_viz.synthesis.class_visualization.visualize`.
 
     Returns:
         The ascent, its picture (F, 3, S, S).
@@ -120,10 +128,8 @@ def multifaceted(
 
     Source: Nguyen et al., arXiv:1602.03616, section 2 (the starts); Olah et al., Distill 2017 (the diversity).
     """
-    own = logit(model, target)
-    apart = diversity(model, layer)
-    objective = (lambda images: own(images) + weight * apart(images)) if weight else own
-    ascent = visualize(model, objective, start=starts, **options)
-    facts = {"class": model.categories[target], "diversity": weight, "diversity layer": layer}
-    ascent.settings = {**ascent.settings, **facts}
+    of_class, different = logit(model, target), diversity(model, layer)
+    objective = (lambda images: of_class(images) + weight * different(images)) if weight else of_class
+    ascent = visualize(model, objective, start=starts, update=update, **options)
+    ascent.settings |= {"class": model.categories[target], "diversity": weight, "diversity layer": layer}
     return ascent

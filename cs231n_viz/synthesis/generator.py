@@ -1,6 +1,12 @@
-"""A generator: from the FC6 code of ``mini_alexnet`` back to a picture, as a prior for synthesis."""
+"""A generator as a prior for synthesis: from an FC6 code of ``mini_alexnet`` to a picture with natural statistics.
+
+:class:`Generator` draws the picture of a code, :func:`reconstruct` that of a picture's own code. :class:`Codes` is the
+parameterisation: gradient ascent changes the code instead of the pixels. :func:`class_visualization_of_code` and
+:func:`visualize_code` are the recipes that use it.
+"""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -9,15 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cs231n_viz.data_files import data_path
+from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
-from cs231n_viz.network.checks import Targets, check_each, check_images
-from cs231n_viz.network.shipped import check_sum, fill, read_state
-from cs231n_viz.synthesis.ascent import Ascent, Objective, Rule, ascend
-from cs231n_viz.synthesis.class_visualization import Regularisers
-from cs231n_viz.synthesis.objectives import channel, logit
+from cs231n_viz.network.checks import Targets, check_images
+from cs231n_viz.network.shipped import fill, read_state, weights_file
+from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Update, ascend
+from cs231n_viz.synthesis.class_visualization import target_objective, target_rows, target_settings
+from cs231n_viz.synthesis.regularisers import Regularisers
 
 _WIDTHS = (128, 192, 128, 96, 64, 32)  # channels at 4, 8, 16, 32, 64 and 128 pixels
+_VIEWS = Regularisers(shift=16.0, scale=0.2, turn=10.0)
 
 
 class Generator(nn.Module):
@@ -27,14 +34,14 @@ class Generator(nn.Module):
 
     Args:
         code: Length of a code.
-        batch_norm: Build for training, with a batch norm behind every convolution.
+        batch_norm: Build for training, with a batch norm after every convolution.
 
     Attributes:
         mean: (code,) mean of the codes of natural pictures.
         std: (code,) their standard deviation.
 
     Source: Dosovitskiy & Brox, arXiv:1602.02644, section 3 (the inverse of FC6).
-    Differs from the paper: 3 M parameters, 128 px, nearest-neighbour upsampling before 3x3 convolutions in place of
+    Differs from the paper: 3 M parameters, 128 px, nearest-neighbour upsampling before 3x3 convolutions instead of
         strided deconvolutions, which leave a checkerboard.
     """
 
@@ -47,9 +54,12 @@ class Generator(nn.Module):
         self.register_buffer("mean", torch.zeros(code))
         self.register_buffer("std", torch.ones(code))
         self.dense = nn.Sequential(
-            nn.Linear(code, 512), nn.LeakyReLU(0.2), nn.Linear(512, first * 16), nn.LeakyReLU(0.2),
+            nn.Linear(code, 512),
+            nn.LeakyReLU(0.2),
+            nn.Linear(512, first * 16),
+            nn.LeakyReLU(0.2),
             nn.Unflatten(1, (first, 4, 4)),
-        )  # fmt: skip
+        )
         modules: list[tuple[str, nn.Module]] = []
         for stage, (narrow, wide) in enumerate(pairwise(_WIDTHS), start=1):
             modules.append((f"up{stage}", nn.Upsample(scale_factor=2)))
@@ -62,12 +72,12 @@ class Generator(nn.Module):
         self.upward = nn.Sequential(OrderedDict(modules))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Pictures (N, 3, 128, 128) in [0, 1] of ``codes`` (N, 512)."""
+        """Draw the pictures (N, 3, 128, 128) in [0, 1] of ``codes`` (N, 512)."""
         return self.upward(self.dense(codes)).sigmoid()
 
 
 def load_generator(path: Path | str | None = None) -> Generator:
-    """The generator that ships, for the codes of ``mini_alexnet`` at ``relu6``.
+    """Load the generator that ships, for the codes of ``mini_alexnet`` at ``relu6``.
 
     Args:
         path: Another weights file, as ``python -m training.generator`` writes it.
@@ -75,25 +85,38 @@ def load_generator(path: Path | str | None = None) -> Generator:
     Raises:
         WeightsError: If the file is missing, damaged, or made for another network.
     """
-    file = data_path("weights", "generator.safetensors") if path is None else Path(path)
-    if path is None:
-        check_sum(file)
     generator = Generator()
-    fill(generator, {key: value.float() for key, value in read_state(file).items()}, "the generator")
+    fill(generator, read_state(weights_file("generator.safetensors", path)), "the generator")
     return generator.eval().requires_grad_(False)
 
 
-VIEWS = Regularisers(shift=16.0, scale=0.2, turn=10.0)
+@torch.no_grad()
+def reconstruct(model: nn.Module, images: Tensor, generator: Generator) -> Tensor:
+    """Draw pictures again from their FC6 codes: what is left of them?
+
+    Args:
+        model: ``mini_alexnet``, whose codes the generator takes.
+        images: (N, 3, S, S), RGB in [0, 1].
+        generator: From ``load_generator()``.
+
+    Returns:
+        (N, 3, S, S) in [0, 1].
+    """
+    codes = activations(model, check_images(images), [generator.layer])[generator.layer]
+    return F.interpolate(generator(codes), size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class Codes(nn.Module):
-    """A picture by its FC6 code, drawn by a generator.
+    """Optimise the FC6 code from which a generator draws the picture.
 
     Args:
         generator: From ``load_generator()``.
         start: (N, 512) codes to begin with; the mean code if omitted.
         size: Height and width of the picture in pixels.
-        limit: Codes are kept between 0 and this many standard deviations above the mean.
+        limit: Codes are clipped to the range from 0 to this many standard deviations above the mean.
+
+    Raises:
+        ValueError: If the start has another shape.
 
     Source: Nguyen et al., arXiv:1605.09304, section 3.
     """
@@ -115,10 +138,38 @@ class Codes(nn.Module):
 
     @torch.no_grad()
     def project(self) -> None:
-        """Bring the codes back into the range of natural pictures."""
+        """Clip the codes to the range of those of natural pictures."""
         self.codes.copy_(self.codes.clamp_min(0).minimum(self.highest))
 
 
+@dataclass(frozen=True)
+class CodePrior:
+    """What keeps codes, and the pictures that are drawn from them, natural.
+
+    Attributes:
+        shrink: Share by which the code shrinks after each step.
+        limit: Codes stay between 0 and this many standard deviations above the mean.
+        regularisers: Random views, jitter and penalties of the pictures; changes of pixels are impossible here.
+
+    Raises:
+        ValueError: If the regularisers hold a change of pixels.
+    """
+
+    shrink: float = 0.01
+    limit: float = 3.0
+    regularisers: Regularisers = _VIEWS
+
+    def __post_init__(self) -> None:
+        if self.regularisers.changes():
+            raise ValueError("decay, blur and clipping change pixels after each step; codes have shrink and limit")
+
+
+_PRIOR = CodePrior()
+_OLD_KEYWORDS = {"lr": "update.lr", "rule": "update.rule"}
+_OLD_KEYWORDS |= {name: f"prior.{name}" for name in ("shrink", "limit", "regularisers")}
+
+
+@moved_keywords(**_OLD_KEYWORDS)
 def visualize_code(
     model: nn.Module,
     objective: Objective,
@@ -128,96 +179,87 @@ def visualize_code(
     count: int = 1,
     size: int | None = None,
     steps: int = 128,
-    lr: float = 0.1,
-    rule: Rule = "mean",
-    shrink: float = 0.01,
-    limit: float = 3.0,
-    regularisers: Regularisers = VIEWS,
+    update: Update = DEFAULT_UPDATE,
+    prior: CodePrior = _PRIOR,
     seed: int = 0,
     progress: bool = True,
 ) -> Ascent:
-    """Which code's picture makes an objective large?
+    """Maximise an objective by gradient ascent on the code of a generator.
 
     Args:
-        model: The network that the objective asks.
+        model: The network that the objective evaluates.
         objective: Images (N, 3, H, W) -> scalar.
         generator: From ``load_generator()``.
-        start: ``"mean"`` is the mean code of natural pictures, ``"noise"`` one drawn from their spread; or (N, 512).
-        count: How many codes climb at once.
+        start: ``"mean"`` is the mean code of natural pictures, ``"noise"`` a random one with their mean and standard
+            deviation; or codes (N, 512).
+        count: Number of codes that are optimised at once.
         size: Side of the picture in pixels; the model's input size if omitted.
-        steps: How many.
-        lr: Length of a step in units of the rule.
-        rule: See :func:`~cs231n_viz.synthesis.ascent.ascend`.
-        shrink: Share by which the code shrinks after each step.
-        limit: Codes stay between 0 and this many standard deviations above the mean.
-        regularisers: Random views and terms; changes of pixels have no place here.
-        seed: Of the noise and of the views.
+        steps: Number of steps.
+        update: Update rule and learning rate; ``"mean"`` and 0.1 if left open.
+        prior: What keeps codes and pictures natural.
+        seed: Random seed of the noise and of the views.
         progress: Show a bar while ``.image`` or ``.score`` make steps.
 
     Returns:
         The ascent.
 
     Raises:
-        ValueError: If the start has another shape or name, or a change of pixels is asked for.
+        ValueError: If the start has another shape or name.
 
     Source: Nguyen et al., arXiv:1605.09304, section 3 and its published settings (code times 0.99, steps of
         lr g / mean|g|, codes within three standard deviations).
     """
-    if regularisers.changes():
-        raise ValueError("decay, blur and clipping change pixels after each step; codes have shrink and limit")
-    image_of = Codes(generator, _start(generator, start, count, seed), size=size or model.input_size, limit=limit)
-    climbed = regularisers.around(objective, seed=seed)
+    codes = _start_codes(generator, start, count=count, seed=seed)
+    image_of = Codes(generator, codes, size=size or model.input_size, limit=prior.limit)
 
     def after(image_of: nn.Module, gradients: list[Tensor], index: int) -> None:
-        image_of.codes.mul_(1 - shrink)
+        image_of.codes.mul_(1 - prior.shrink)
 
-    found = ascend(image_of, climbed, steps=steps, lr=lr, rule=rule, after=after)
+    rule = update.resolved("mean", 0.1)
+    stages = ascend(image_of, prior.regularisers.around(objective, seed=seed), steps=steps, after=after, **rule)
     settings = {"model": getattr(model, "name", type(model).__name__), "parameterisation": "codes"}
-    settings |= {"start": start if isinstance(start, str) else "codes", "steps": steps, "lr": lr, "rule": rule}
-    return Ascent(found, steps + 1, settings=settings | {"shrink": shrink, "seed": seed}, progress=progress)
+    settings |= {"start": start if isinstance(start, str) else "codes", "steps": steps, **rule}
+    settings |= {"shrink": prior.shrink, "seed": seed}
+    return Ascent(stages, steps + 1, settings=settings, progress=progress)
 
 
+@moved_keywords(**_OLD_KEYWORDS)
 def class_visualization_of_code(
-    model: nn.Module, targets: Targets, generator: Generator, *, layer: str | None = None, **options: object
+    model: nn.Module,
+    targets: Targets,
+    generator: Generator,
+    *,
+    layer: str | None = None,
+    update: Update = DEFAULT_UPDATE,
+    prior: CodePrior = _PRIOR,
+    **options: object,
 ) -> Ascent:
-    """The picture of a class, or of a unit, that a generator can draw.
+    """Maximise the logit of a class, or a channel, among the pictures that a generator can draw.
 
     Args:
-        model: Any classifier; it need not be the one whose codes the generator reads.
+        model: Any classifier; it need not be the one whose codes the generator takes.
         targets: Class index or (N,) indices; channels of ``layer`` if that is given.
         generator: From ``load_generator()``.
-        layer: Climb the mean activation of a channel of this layer in place of a logit.
-        options: Those of :func:`visualize_code`.
+        layer: Maximise the mean activation of a channel of this layer instead of a logit.
+        update: As for :func:`visualize_code`.
+        prior: As for :func:`visualize_code`.
+        options: The others of :func:`visualize_code`.
 
     Returns:
         The ascent, its picture (N, 3, S, S).
+
+    Raises:
+        ValueError: If a target is not a class, or an option makes no sense.
     """
-    rows = check_each(targets, torch.as_tensor(targets).numel())
-    objective = logit(model, rows) if layer is None else channel(model, layer, rows)
-    ascent = visualize_code(model, objective, generator, **{"count": len(rows), **options})
-    names = getattr(model, "categories", None)
-    asked = {"class": [names[i] for i in rows.tolist()]} if layer is None and names else {"units": rows.tolist()}
-    ascent.settings = {**ascent.settings, **({"layer": layer} if layer else {}), **asked}
+    rows = target_rows(model, targets, layer, options.get("start"))
+    objective = target_objective(model, rows, layer)
+    options = {"count": len(rows), "update": update, "prior": prior, **options}
+    ascent = visualize_code(model, objective, generator, **options)
+    ascent.settings |= target_settings(model, rows, layer)
     return ascent
 
 
-@torch.no_grad()
-def reconstruct(model: nn.Module, images: Tensor, generator: Generator) -> Tensor:
-    """What is left of pictures when they pass through their FC6 codes?
-
-    Args:
-        model: ``mini_alexnet``, whose codes the generator reads.
-        images: (N, 3, S, S), RGB in [0, 1].
-        generator: From ``load_generator()``.
-
-    Returns:
-        (N, 3, S, S) in [0, 1].
-    """
-    codes = activations(model, check_images(images), [generator.layer])[generator.layer]
-    return F.interpolate(generator(codes), size=images.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _start(generator: Generator, start: str | Tensor, count: int, seed: int) -> Tensor:
+def _start_codes(generator: Generator, start: str | Tensor, *, count: int, seed: int) -> Tensor:
     if isinstance(start, Tensor):
         return start
     if start not in ("mean", "noise"):

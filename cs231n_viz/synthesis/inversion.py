@@ -1,69 +1,105 @@
-"""Feature inversion: which pictures have these features?
+"""Feature inversion: optimise pictures until they have the features of a photograph.
 
 Example::
 
     inversion = invert(model, photo, "relu4", restarts=4)
-    inversion.image           # (4, 3, H, W): four pictures that the layer cannot tell from the photograph
-    inversion.feature_error   # (4,): how well it cannot
+    inversion.image           # (4, 3, H, W): four pictures that the layer can hardly tell from the photograph
+    inversion.feature_error   # (4,): relative distance of their features from those of the photograph
     psnr(inversion.image, photo)
 
-What the pictures have in common is what the layer has kept; in what they differ, it does not care about.
+What the pictures have in common is what the layer has kept; it is invariant to that in which they differ.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
+from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.checks import check_images
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.synthesis.ascent import Ascent, Objective, Rule, Step, ascend_carefully
+from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Step, Update, ascend_carefully
 from cs231n_viz.synthesis.parameterisation import Fourier
 from cs231n_viz.synthesis.regularisers import sixth_power, total_variation
 
-_CAREFUL = {"careful": 10, "short": 0.02}  # steps of Adam before L-BFGS, and their length
+_WARM_UP = {"careful": 10, "short": 0.02}  # steps of Adam before L-BFGS, and their learning rate
+
+
+@dataclass(frozen=True)
+class ImagePrior:
+    """What makes a picture natural: the penalties of an inversion, as means over the pixels.
+
+    Attributes:
+        tv: Weight of the total variation.
+        sixth: Weight of the sixth power, which keeps pixels inside their range.
+        beta: Exponent of the total variation; 2 blurs edges, 1 keeps them.
+
+    Raises:
+        ValueError: If a weight is negative.
+
+    Source: Mahendran & Vedaldi, arXiv:1412.0035, section 3 (natural image priors).
+    """
+
+    tv: float = 1.0
+    sixth: float = 0.01
+    beta: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.tv < 0 or self.sixth < 0:
+            raise ValueError(f"wanted tv >= 0 and sixth >= 0, got {self.tv} and {self.sixth}")
+
+
+_PRIOR = ImagePrior()
 
 
 class Inversion(Ascent):
-    """An ascent towards given features.
+    """The steps of an inversion.
 
     Attributes:
         features: (1, C, h, w) or (1, D), those that were asked for.
     """
 
-    def __init__(self, steps: Iterator[Step], total: int, *, wanted: tuple[Classifier, str, Tensor], **options) -> None:
+    def __init__(
+        self,
+        steps: Iterator[Step],
+        total: int,
+        *,
+        model: Classifier,
+        layer: str,
+        features: Tensor,
+        **options: object,
+    ) -> None:
         super().__init__(steps, total, **options)
-        self._model, self._layer, self.features = wanted
+        self._model, self._layer, self.features = model, layer, features
 
     @property
     def feature_error(self) -> Tensor:
-        """How far the final pictures' features are from those asked for: ‖Φ − Φ₀‖ / ‖Φ₀‖, (restarts,)."""
+        """The relative distance of the final pictures' features from those asked for, ‖Φ − Φ₀‖ / ‖Φ₀‖, (restarts,)."""
         return self.error_of(self.image)
 
     def error_of(self, images: Tensor) -> Tensor:
         """The same for any pictures, for example those of a step on the way, (N,)."""
-        found = activations(self._model, images, [self._layer])[self._layer]
-        return feature_loss(found, self.features).sqrt()
+        features = activations(self._model, images, [self._layer])[self._layer]
+        return feature_loss(features, self.features).sqrt()
 
 
+@moved_keywords(lr="update.lr", rule="update.rule", tv="prior.tv", sixth="prior.sixth", beta="prior.beta")
 def invert(
     model: Classifier,
     target: Tensor | Mapping[str, Tensor],
     layer: str,
     *,
     steps: int = 200,
-    lr: float = 1.0,
-    rule: Rule = "lbfgs",
-    tv: float = 1.0,
-    sixth: float = 0.01,
-    beta: float = 2.0,
+    update: Update = DEFAULT_UPDATE,
+    prior: ImagePrior = _PRIOR,
     restarts: int = 1,
     size: int | tuple[int, int] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Inversion:
-    """Which natural-looking picture has these features?
+    """Invert the features of a layer: which natural-looking picture has them?
 
     Minimises ‖Φ(x) − Φ₀‖² / ‖Φ₀‖² + tv · TV(x) + sixth · mean((2x − 1)⁶) from noise; the score is minus that, summed
     over the restarts.
@@ -73,15 +109,12 @@ def invert(
         target: The picture whose features are wanted, (1, 3, H, W) or (3, H, W), RGB in [0, 1]; or the features, as
             ``activations(model, image, [layer])`` returns them (layer -> tensor).
         layer: From ``model.layers()``.
-        steps: How many steps.
-        lr: Length of a step in units of the rule.
-        rule: As in :func:`~cs231n_viz.synthesis.ascent.ascend`.
-        tv: Weight of the total variation (mean over the pixels).
-        sixth: Weight of the sixth power, which keeps pixels inside their range.
-        beta: Exponent of the total variation; 2 blurs edges, 1 keeps them.
-        restarts: How many pictures are made at once, each from noise of its own.
+        steps: Number of steps.
+        update: Update rule and learning rate; ``"lbfgs"`` and 1.0 if left open.
+        prior: The weights tv and sixth of the penalties, and the exponent beta of TV.
+        restarts: Number of pictures that are made at once, each from noise of its own.
         size: Height and width of the picture if ``target`` is features; the model's input size if omitted.
-        seed: Of the noise to begin with.
+        seed: Random seed of the noise to begin with.
         progress: Show a bar while ``.image`` is computed.
 
     Returns:
@@ -89,64 +122,63 @@ def invert(
 
     Raises:
         KeyError: If there is no such layer, or ``target`` does not hold its features.
-        ValueError: If the target is no single picture, its features are all 0 or do not fit the layer, or a setting
+        ValueError: If the target is not a single picture, its features are all 0 or do not fit the layer, or a setting
             makes no sense.
 
     Source: Mahendran & Vedaldi, arXiv:1412.0035, section 3.
-    Differs from the paper: L-BFGS on Fourier coefficients, behind ten short steps of Adam, in place of gradient
+    Differs from the paper: L-BFGS on Fourier coefficients, after ten short steps of Adam, instead of gradient
         descent with momentum on the pixels. With tv=3 and 200 steps it reaches 34 dB at relu2_1 of mini_vgg;
-        L-BFGS on the pixels 28 dB, Adam on the pixels 27 dB. Regularisers are means over the pixels, with one weight
-        for all layers. Where most units of a rectified layer are silent at the start, its input is easier to invert.
+        L-BFGS on the pixels 28 dB, Adam on the pixels 27 dB. Penalties are means over the pixels, with one weight
+        for all layers. Where most units of a rectified layer are 0 at the start, its input is easier to invert.
     """
-    if restarts < 1 or tv < 0 or sixth < 0:
-        raise ValueError(f"wanted restarts >= 1, tv >= 0 and sixth >= 0, got {restarts}, {tv} and {sixth}")
-    features, size = _wanted(model, target, layer, size)
-    objective = inversion_objective(model, layer, features, tv=tv, sixth=sixth, beta=beta)
+    if restarts < 1:
+        raise ValueError(f"wanted restarts >= 1, got {restarts}")
+    features, size = _target_features(model, target, layer, size)
+    objective = inversion_objective(model, layer, features, prior=prior)
     image_of = Fourier(size, count=restarts, seed=seed).to(features)
-    settings = {
-        "recipe": "invert", "model": model.name, "layer": layer, "steps": steps, "lr": lr, "rule": rule, "tv": tv,
-        "sixth": sixth, "beta": beta, "restarts": restarts, "seed": seed,
-    }  # fmt: skip
-    climb = ascend_carefully(image_of, objective, steps=steps, lr=lr, rule=rule, **_CAREFUL)
-    return Inversion(climb, steps + 1, wanted=(model, layer, features), settings=settings, progress=progress)
+    rule = update.resolved("lbfgs", 1.0)
+    stages = ascend_carefully(image_of, objective, steps=steps, **rule, **_WARM_UP)
+    settings = {"recipe": "invert", "model": model.name, "layer": layer, "steps": steps}
+    settings |= {**rule, **asdict(prior), "restarts": restarts, "seed": seed}
+    return Inversion(
+        stages, steps + 1, model=model, layer=layer, features=features, settings=settings, progress=progress
+    )
 
 
-def inversion_objective(
-    model: Classifier, layer: str, features: Tensor, *, tv: float = 0.0, sixth: float = 0.0, beta: float = 2.0
-) -> Objective:
+def inversion_objective(model: Classifier, layer: str, features: Tensor, *, prior: ImagePrior = _PRIOR) -> Objective:
     """Minus the loss of an inversion, summed over the pictures; see :func:`invert` for the arguments."""
 
     def score(images: Tensor) -> Tensor:
-        found = activations(model, images, [layer], gradients=True)[layer]
-        loss = feature_loss(found, features).sum()
-        if tv:
-            loss = loss + tv * total_variation(images, beta)
-        if sixth:
-            loss = loss + sixth * sixth_power(images)
+        maps = activations(model, images, [layer], gradients=True)[layer]
+        loss = feature_loss(maps, features).sum()
+        if prior.tv:
+            loss = loss + prior.tv * total_variation(images, prior.beta)
+        if prior.sixth:
+            loss = loss + prior.sixth * sixth_power(images)
         return -loss
 
     return score
 
 
-def feature_loss(found: Tensor, wanted: Tensor) -> Tensor:
-    """Squared distance of features over the squared length of those wanted, (N,); 1 is what all zeros would have.
+def feature_loss(features: Tensor, target: Tensor) -> Tensor:
+    """Compute ‖Φ − Φ₀‖² / ‖Φ₀‖², (N,); it is 1 for features that are all 0.
 
     Args:
-        found: (N, C, h, w) or (N, D).
-        wanted: The same with N = 1.
+        features: Φ, (N, C, h, w) or (N, D).
+        target: Φ₀, the same with N = 1.
     """
-    return (found - wanted).flatten(1).square().sum(dim=1) / wanted.square().sum()
+    return (features - target).flatten(1).square().sum(dim=1) / target.square().sum()
 
 
 def psnr(first: Tensor, second: Tensor) -> Tensor:
-    """How alike are two pictures? Peak signal-to-noise ratio, −10 log₁₀ of the mean squared difference.
+    """Compute the peak signal-to-noise ratio of two pictures, −10 log₁₀ of the mean squared difference.
 
     Args:
         first: (N, 3, H, W) or (3, H, W), RGB in [0, 1].
         second: Of the same size; one picture may stand for N.
 
     Returns:
-        (N,) decibels: about 10 for unrelated pictures, 25 for a blurred copy, 40 for one that looks the same;
+        (N,) in dB: about 10 for unrelated pictures, 25 for a blurred copy, 40 for one that looks the same;
         infinite for equal ones.
 
     Raises:
@@ -158,11 +190,11 @@ def psnr(first: Tensor, second: Tensor) -> Tensor:
     return -10 * (first - second).square().mean(dim=(1, 2, 3)).log10()
 
 
-def _wanted(
+def _target_features(
     model: Classifier, target: Tensor | Mapping[str, Tensor], layer: str, size: int | tuple[int, int] | None
 ) -> tuple[Tensor, tuple[int, int]]:
     """The features to be reached, a batch of one, and the size of the picture."""
-    model.layer(layer)  # a KeyError with close names
+    model.layer(layer)  # raises a KeyError that lists close names
     if isinstance(target, Mapping):
         if layer not in target:
             raise KeyError(f"target holds features of {', '.join(target) or 'no layer'}, not of {layer}")
@@ -178,5 +210,5 @@ def _wanted(
             raise ValueError(f"target must be one picture, got {len(image)}; restarts= makes several inversions of it")
         features, size = activations(model, image, [layer])[layer], tuple(image.shape[-2:])
     if not features.any():
-        raise ValueError(f"{layer} puts out 0 everywhere for this picture: there is nothing to invert")
+        raise ValueError(f"{layer} is 0 everywhere for this picture: there is nothing to invert")
     return features, size

@@ -1,8 +1,8 @@
-"""What synthesis changes: the pixels, their Fourier coefficients, or the code of a generator.
+"""Parameterisations, which say what is optimised: the pixels (``Pixels``) or their Fourier coefficients (``Fourier``).
 
-Each is a module without inputs whose call gives a picture (N, 3, H, W), RGB in [0, 1]. The same objective climbed in
+Each is a module without inputs whose call gives a picture (N, 3, H, W), RGB in [0, 1]. The same objective optimised in
 other coordinates ends elsewhere: pixels allow any noise, a spectrum weighted by 1/frequency prefers what is smooth,
-and a code allows only what its generator can draw.
+and the code of a generator (:class:`~cs231n_viz.synthesis.generator.Codes`) allows only what that can draw.
 """
 
 import torch
@@ -16,13 +16,13 @@ _COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 
 
 
 class Pixels(nn.Module):
-    """The picture itself; after each step what left [0, 1] is brought back.
+    """Optimise the pixels themselves, clipped to [0, 1] after each step.
 
     Args:
         start: (N, 3, H, W), RGB in [0, 1].
 
     Raises:
-        ValueError: If the start is no picture.
+        ValueError: If the start is not a batch of pictures.
     """
 
     def __init__(self, start: Tensor) -> None:
@@ -40,15 +40,18 @@ class Pixels(nn.Module):
 
 
 class Fourier(nn.Module):
-    """A picture by its Fourier coefficients, scaled as natural pictures are, in colours without correlation.
+    """Optimise the Fourier coefficients, scaled as in natural pictures, in decorrelated colours.
 
     Args:
         size: Height and width in pixels.
-        count: How many pictures.
-        seed: Of the faint noise to begin with.
+        count: Number of pictures.
+        seed: Random seed of the faint noise to begin with.
         decay: Coefficients are scaled by frequency to the power of minus this: 0 is white, 1 natural pictures.
         decorrelate: Mix the three channels as the colours of natural pictures are mixed.
-        start: (N, 3, H, W) to begin with in place of noise.
+        start: (N, 3, H, W) to begin with instead of noise.
+
+    Raises:
+        ValueError: If the start is not a batch of pictures.
 
     Source: Olah et al., "Feature Visualization", Distill 2017, section "Preconditioning and Parameterization".
     """
@@ -86,18 +89,26 @@ class Fourier(nn.Module):
         return torch.einsum("ij,njhw->nihw", self.mix, plain).sigmoid()
 
 
-def start_noise(size: int | tuple[int, int], seed: int = 0, *, count: int = 1, spread: float = 0.1) -> Tensor:
-    """Make grey pictures of independent normal noise, the usual start of a synthesis.
+def start_noise(
+    size: int | tuple[int, int],
+    seed: int = 0,
+    *,
+    count: int = 1,
+    spread: float = 0.1,
+    centre: Tensor | float = 0.5,
+) -> Tensor:
+    """Make pictures of independent normal noise around a colour, the usual start of a synthesis.
 
     Args:
         size: Side, or (height, width), in pixels.
         seed: Random seed of the noise.
-        count: How many pictures.
-        spread: Standard deviation of the noise around mid-grey.
+        count: Number of pictures.
+        spread: Standard deviation of the noise.
+        centre: The colour, grey or (3, 1, 1).
 
     Returns:
         (count, 3, height, width), RGB in [0, 1].
     """
     height, width = (size, size) if isinstance(size, int) else size
     noise = torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(seed))
-    return (0.5 + spread * noise).clamp(0, 1)
+    return (centre + spread * noise).clamp(0, 1)

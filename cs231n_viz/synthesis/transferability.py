@@ -1,4 +1,4 @@
-"""Does what one network was made to see convince another? The score of a synthesised picture."""
+"""Transferability: what another network says about pictures that were optimised on one."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.network.capture import evaluating
-from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import resize
 from cs231n_viz.synthesis.regularisers import total_variation
 
 
 class Verdict(NamedTuple):
-    """What a judge says about N pictures, each with a class that it should show.
+    """What another network, the judge, says about N pictures, each with a class that it should show.
 
     Attributes:
         rank: (N,) how many classes the judge finds more probable: 0 is the best.
@@ -35,14 +35,14 @@ class Verdict(NamedTuple):
 
 @torch.no_grad()
 def transfer(judge: Classifier, images: Tensor, categories: Sequence[str]) -> Verdict:
-    """How well do pictures that were climbed on one network transfer to another?
+    """Classify pictures that were optimised on one network by another one: do they transfer?
 
-    A picture made for a network is no evidence when the same network praises it. Another one that was never asked
-    while the picture was made is a judge.
+    That a network recognises a picture that was optimised on it is no evidence. Another network, which was not involved
+    in the optimisation, is a judge.
 
     Args:
         judge: The other network.
-        images: (N, 3, H, W), RGB in [0, 1]; resized to what the judge is used to.
+        images: (N, 3, H, W), RGB in [0, 1]; resized to the judge's input size.
         categories: For each picture the name of the class it should show.
 
     Returns:
@@ -56,9 +56,8 @@ def transfer(judge: Classifier, images: Tensor, categories: Sequence[str]) -> Ve
         raise ValueError(f"wanted one category for each of the {len(images)} images, got {categories!r}")
     rows = torch.tensor([judge.index(name) for name in categories], device=images.device)
     side = judge.input_size
-    seen = resize(images, (side, side))
     with evaluating(judge):
-        logits = judge(arranged(judge, seen))
+        logits = judge(to_channels_last(judge, resize(images, (side, side))))
     own = logits.gather(1, rows[:, None])
     return Verdict(
         rank=(logits > own).sum(dim=1),

@@ -1,4 +1,7 @@
-"""Random views of a picture: an objective that must hold in all of them cannot be met by a pattern of single pixels."""
+"""Random views of a picture (transformation robustness): jitter, shifts, changes of size, rotations.
+
+An objective that must be large in all of them cannot be raised by high-frequency noise.
+"""
 
 import math
 
@@ -10,12 +13,12 @@ from cs231n_viz.synthesis.ascent import Objective
 
 
 def jitter(images: Tensor, pixels: int, random: torch.Generator) -> tuple[Tensor, tuple[int, int]]:
-    """Shift pictures by up to ``pixels`` in each direction; what leaves at one side comes in at the other.
+    """Roll pictures by up to ``pixels`` in each direction; what leaves at one side comes in at the other.
 
     Args:
         images: (N, C, H, W).
         pixels: Largest shift.
-        random: Where the shift is drawn from.
+        random: Generator of the random shift.
 
     Returns:
         The shifted pictures, and the shift (down, right); ``torch.roll`` by minus it undoes it exactly.
@@ -32,11 +35,11 @@ def view(
     scale: float = 0.1,
     turn: float = 10.0,
 ) -> Tensor:
-    """One random view of the pictures, the same for all: shifted, scaled and turned about the centre.
+    """Transform all pictures alike at random: shift, scale and rotate them about the centre.
 
     Args:
         images: (N, 3, H, W).
-        random: Where the view is drawn from.
+        random: Generator of the random view.
         shift: Largest shift in pixels, in each direction.
         scale: Largest relative change of size.
         turn: Largest angle in degrees.
@@ -45,7 +48,7 @@ def view(
         (N, 3, H, W); beyond the border the picture is mirrored.
 
     Source: Olah et al., "Feature Visualization", Distill 2017 (transformation robustness).
-    Differs from the paper: one bilinear resampling in place of five, mirrored borders in place of grey ones.
+    Differs from the paper: one bilinear resampling instead of five, mirrored borders instead of grey ones.
     """
     u = (2 * torch.rand(4, generator=random) - 1).tolist()
     height, width = images.shape[-2:]
@@ -58,11 +61,11 @@ def view(
 
 
 def robust(objective: Objective, *, seed: int = 0, **limits: float) -> Objective:
-    """The same objective, asked of another random view of the picture each time.
+    """The same objective, evaluated on another random view of the picture each time.
 
     Args:
         objective: Images -> scalar.
-        seed: Of the views.
+        seed: Random seed of the views.
         limits: ``shift``, ``scale`` and ``turn`` of :func:`view`.
     """
     random = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The loop, on hills whose top is known."""
+"""The loop, on objectives whose maximum is known."""
 
 import math
 from itertools import pairwise
@@ -16,8 +16,8 @@ def start(value=0.5, count=1, side=4):
     return torch.full((count, 3, side, side), value)
 
 
-def hill(top):
-    return lambda image: -(image - top).square().sum()
+def closeness(target):
+    return lambda image: -(image - target).square().sum()
 
 
 class Free(nn.Module):
@@ -31,7 +31,7 @@ class Free(nn.Module):
         return self.values
 
 
-TOP = torch.linspace(0.2, 0.8, 48).reshape(1, 3, 4, 4)
+TARGET = torch.linspace(0.2, 0.8, 48).reshape(1, 3, 4, 4)
 WAYS = {
     "adam": {"lr": 0.05, "steps": 150},
     "plain": {"lr": 0.25, "steps": 40},
@@ -44,8 +44,8 @@ WAYS = {
 
 @pytest.mark.parametrize("rule", WAYS)
 def test_every_rule_reaches_a_known_maximum(rule):
-    *_, last = ascend(Pixels(start()), hill(TOP), rule=rule, **WAYS[rule])
-    torch.testing.assert_close(last.image, TOP, atol=0.005, rtol=0)
+    *_, last = ascend(Pixels(start()), closeness(TARGET), rule=rule, **WAYS[rule])
+    torch.testing.assert_close(last.image, TARGET, atol=0.005, rtol=0)
     assert last.score == pytest.approx(0, abs=1e-3)
 
 
@@ -79,21 +79,21 @@ def test_plain_and_sign_steps_are_the_gradient_and_its_sign():
 
 
 def test_the_first_step_is_the_start_and_every_score_belongs_to_its_picture():
-    steps = list(ascend(Pixels(start()), hill(TOP), steps=5))
+    steps = list(ascend(Pixels(start()), closeness(TARGET), steps=5))
     assert [step.index for step in steps] == [0, 1, 2, 3, 4, 5]
     assert torch.equal(steps[0].image, start())
     for step in steps:
-        assert step.score == pytest.approx(hill(TOP)(step.image).item())
+        assert step.score == pytest.approx(closeness(TARGET)(step.image).item())
         assert not step.image.requires_grad
 
 
 def test_no_step_leaves_the_start():
-    (only,) = ascend(Pixels(start()), hill(TOP), steps=0)
+    (only,) = ascend(Pixels(start()), closeness(TARGET), steps=0)
     assert torch.equal(only.image, start())
 
 
 def test_a_picture_that_was_yielded_stays_what_it_was():
-    steps = ascend(Pixels(start()), hill(TOP), steps=3)
+    steps = ascend(Pixels(start()), closeness(TARGET), steps=3)
     first = next(steps)
     kept = first.image.clone()
     next(steps)
@@ -126,9 +126,9 @@ def test_a_network_on_the_way_gets_no_gradients():
 
 
 @pytest.mark.parametrize("grad", [True, False])
-def test_it_climbs_whatever_the_callers_gradient_mode(grad):
+def test_it_works_whatever_the_callers_gradient_mode(grad):
     with torch.set_grad_enabled(grad):
-        first, last = ascend(Pixels(start()), hill(TOP), steps=1)
+        first, last = ascend(Pixels(start()), closeness(TARGET), steps=1)
         assert last.score > first.score
         assert torch.is_grad_enabled() is grad
 
@@ -163,31 +163,34 @@ def test_an_objective_must_be_one_number_that_depends_on_the_picture():
         list(ascend(Pixels(start()), lambda x: x.detach().sum()))
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"steps": -1}, "steps=-1"),
-    ({"lr": 0.0}, "lr=0.0"),
-    ({"lr": math.nan}, "lr=nan"),
-    ({"rule": "newton"}, "adam, lbfgs, plain, unit, mean, sign; got 'newton'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": -1}, "steps=-1"),
+        ({"lr": 0.0}, "lr=0.0"),
+        ({"lr": math.nan}, "lr=nan"),
+        ({"rule": "newton"}, "adam, lbfgs, plain, unit, mean, sign; got 'newton'"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        list(ascend(Pixels(start()), hill(TOP), **options))
+        list(ascend(Pixels(start()), closeness(TARGET), **options))
 
 
 def test_a_parameterisation_without_parameters_is_refused():
     with pytest.raises(ValueError, match="no parameter to change"):
-        list(ascend(nn.Identity(), hill(TOP)))
+        list(ascend(nn.Identity(), closeness(TARGET)))
 
 
 # Ascent: what the recipes return.
 
 
-def climbing(steps=4, **options):
-    return Ascent(ascend(Pixels(start()), hill(TOP), steps=steps), steps + 1, progress=False, **options)
+def an_ascent(steps=4, **options):
+    return Ascent(ascend(Pixels(start()), closeness(TARGET), steps=steps), steps + 1, progress=False, **options)
 
 
 def test_an_ascent_counts_what_was_made_and_what_is_left():
-    ascent = climbing(settings={"seed": 3})
+    ascent = an_ascent(settings={"seed": 3})
     assert (ascent.total, len(ascent), ascent.latest, ascent.scores) == (5, 5, None, [])
     first = next(ascent)
     assert (ascent.latest, len(ascent), ascent.scores) == (first, 4, [first.score])
@@ -195,7 +198,7 @@ def test_an_ascent_counts_what_was_made_and_what_is_left():
 
 
 def test_image_and_score_make_the_steps_that_are_left():
-    ascent = climbing()
+    ascent = an_ascent()
     next(ascent)
     image = ascent.image
     assert ascent.latest.index == 4
@@ -206,8 +209,8 @@ def test_image_and_score_make_the_steps_that_are_left():
     assert list(ascent) == []
 
 
-def test_the_same_climb_gives_the_same_picture():
-    assert torch.equal(climbing().image, climbing().image)
+def test_the_same_ascent_gives_the_same_picture():
+    assert torch.equal(an_ascent().image, an_ascent().image)
 
 
 def test_an_interrupt_keeps_what_was_reached():
@@ -217,7 +220,7 @@ def test_an_interrupt_keeps_what_was_reached():
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return hill(TOP)(image)
+        return closeness(TARGET)(image)
 
     ascent = Ascent(ascend(Pixels(start()), objective, steps=4), 5, progress=False)
     with pytest.raises(KeyboardInterrupt):
@@ -228,7 +231,7 @@ def test_an_interrupt_keeps_what_was_reached():
 
 
 def test_the_bar_is_shown_on_request_only(capsys):
-    climbing().finish()
+    an_ascent().finish()
     assert capsys.readouterr().err == ""
-    Ascent(ascend(Pixels(start()), hill(TOP), steps=2), 3).finish()
+    Ascent(ascend(Pixels(start()), closeness(TARGET), steps=2), 3).finish()
     assert "3/3" in capsys.readouterr().err

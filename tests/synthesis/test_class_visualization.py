@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 import cs231n_viz as viz
-from cs231n_viz.synthesis.ascent import Ascent
-from cs231n_viz.synthesis.class_visualization import PRESETS, Regularisers, class_visualization, visualize
-from cs231n_viz.synthesis.objectives import channel, layer_energy, neuron
+from cs231n_viz.synthesis.ascent import Ascent, Update
+from cs231n_viz.synthesis.class_visualization import class_visualization, visualize
+from cs231n_viz.synthesis.objectives import channel, layer_energy, neuron, redirected
+from cs231n_viz.synthesis.regularisers import PRESETS, Regularisers
 from cs231n_viz.synthesis.transferability import transfer
 from cs231n_viz.synthesis.views import jitter
 from tests.networks import small_classifier
@@ -37,7 +38,7 @@ class Linear(nn.Module):
 
 def test_of_a_linear_network_without_regularisers_it_is_the_sign_of_the_weights():
     model = Linear()
-    found = class_visualization(model, 1, **{**PLAIN, "rule": "sign", "lr": 0.1, "steps": 8})
+    found = class_visualization(model, 1, **{**PLAIN, "steps": 8}, update=Update("sign", lr=0.1))
     assert torch.equal(found.image[0], (model.weight[1] > 0).float())
 
 
@@ -45,10 +46,8 @@ def test_of_a_linear_network_with_l2_it_is_the_weights_around_the_mean_colour():
     model = Linear()
     weight, strength = 0.1 * model.weight.detach()[0], 2.0
     model.weight.data *= 0.1
-    ascent = class_visualization(
-        model, 0, regularisers=Regularisers(l2=strength), parameterisation="pixels", start="zero", rule="plain",
-        lr=5.0, steps=60, progress=False,
-    )  # fmt: skip
+    options = {**PLAIN, "regularisers": Regularisers(l2=strength), "steps": 60}
+    ascent = class_visualization(model, 0, update=Update("plain", lr=5.0), **options)
     best = model.mean + weight * weight.numel() / (2 * strength)  # w = 2 strength (x - mean) / n
     torch.testing.assert_close(ascent.image[0], best.clamp(0, 1).detach(), atol=1e-3, rtol=0)
 
@@ -67,7 +66,7 @@ def test_it_starts_with_the_mean_colour_with_noise_around_it_or_with_a_picture()
     torch.testing.assert_close(zero, grey, atol=1e-4, rtol=0)
 
 
-def test_several_classes_climb_at_once_and_each_alone():
+def test_several_classes_are_optimised_at_once_and_each_alone():
     model = small_classifier()
     both = class_visualization(model, torch.tensor([2, 0]), **PLAIN).image
     for picture, target in zip(both, (2, 0), strict=True):
@@ -84,11 +83,12 @@ def test_channels_of_a_layer_one_or_several():
     assert found.scores[-1] > found.scores[0]
 
 
-@pytest.mark.parametrize("make", [
-    lambda m: neuron(m, "conv2", (1, 5, 5)), lambda m: layer_energy(m, "conv2"), lambda m: channel(m, "fc", 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [lambda m: neuron(m, "conv2", (1, 5, 5)), lambda m: layer_energy(m, "conv2"), lambda m: channel(m, "fc", 1)],
+)
 @pytest.mark.parametrize("parameterisation", ["fourier", "pixels"])
-def test_any_objective_climbs(make, parameterisation):
+def test_any_objective_rises(make, parameterisation):
     model = small_classifier()
     found = visualize(
         model, make(model), regularisers="none", parameterisation=parameterisation, steps=8, progress=False
@@ -133,10 +133,8 @@ def test_changes_come_in_the_published_order():
 def test_jitter_asks_about_the_picture_elsewhere_and_changes_the_picture_where_it_is():
     model = small_classifier()
     weights = torch.randn(1, 3, 48, 48)
-    ascent = visualize(
-        model, lambda x: (weights * x).sum(), regularisers=Regularisers(jitter=7), parameterisation="pixels",
-        start="zero", rule="plain", lr=0.01, steps=1, seed=4, progress=False,
-    )  # fmt: skip
+    options = {**PLAIN, "regularisers": Regularisers(jitter=7), "steps": 1}
+    ascent = visualize(model, lambda x: (weights * x).sum(), update=Update("plain", lr=0.01), seed=4, **options)
     down, right = jitter(weights, 7, torch.Generator().manual_seed(4))[1]
     assert (down, right) != (0, 0)
     moved = (ascent.image - model.mean) / 0.01
@@ -158,10 +156,9 @@ def test_it_is_an_ascent_with_its_settings():
     assert isinstance(found, Ascent)
     assert found.total == 4
     assert len(list(found)) == 4
-    assert found.settings == {
-        "model": "Sequential", "parameterisation": "fourier", "start": "noise", "steps": 3, "lr": 0.05, "rule": "adam",
-        "seed": 9, "every": 4, "tv": 200.0, "shift": 16.0, "scale": 0.2, "turn": 10.0, "class": ["c", "a"],
-    }  # fmt: skip
+    expected = {"model": "Sequential", "parameterisation": "fourier", "start": "noise", "steps": 3, "lr": 0.05}
+    expected |= {"rule": "adam", "seed": 9, "every": 4, "tv": 200.0, "shift": 16.0, "scale": 0.2, "turn": 10.0}
+    assert found.settings == expected | {"class": ["c", "a"]}
 
 
 def test_the_model_is_left_as_it_was_found():
@@ -180,16 +177,58 @@ def test_a_unit_that_starts_dead_gets_going_when_asked_to():
     dead = channel(model, "relu2", 3)
     with pytest.raises(RuntimeError, match="dead"):
         visualize(model, dead, **PLAIN).finish()
-    assert visualize(model, dead, redirect=True, **{**PLAIN, "steps": 40}).score > 0
+    assert visualize(model, redirected(dead), **{**PLAIN, "steps": 40}).score > 0
+    by_class = class_visualization(model, 3, layer="relu2", redirect=True, **{**PLAIN, "steps": 40})
+    assert by_class.score > 0
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"regularisers": "blur"}, "none, l2, yosinski, robust, channel; got 'blur'"),
-    ({"regularisers": Regularisers(blur=1.0)}, "parameterisation='pixels'"),
-    ({"parameterisation": "codes"}, "'fourier' or 'pixels', got 'codes'"),
-    ({"start": "grey"}, "'zero', 'noise' or a picture, got 'grey'"),
-    ({"start": torch.rand(1, 3, 8, 8) * 9}, "images must be"),
-])  # fmt: skip
+OLD = {  # keyword -> an old value, the new form
+    "lr": (0.02, {"update": Update(lr=0.02)}),
+    "rule": ("sign", {"update": Update("sign")}),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_keywords_still_work_and_say_the_new_form(name):
+    model, (value, new) = small_classifier(), OLD[name]
+    starts = torch.rand(2, 3, 48, 48)
+    recipes = {
+        "visualize": lambda **options: visualize(model, layer_energy(model, "conv2"), **options),
+        "class_visualization": lambda **options: class_visualization(model, 1, **options),
+        "multifaceted": lambda **options: viz.multifaceted(model, 1, starts, layer="conv2", **options),
+    }
+    for recipe, make in recipes.items():
+        expected = rf"{recipe}\({name}=…\) is now {recipe}\(update=Update\({name}=…\)\)"
+        with pytest.warns(DeprecationWarning, match=expected) as caught:
+            old = make(**{name: value}, **QUICK)
+        assert caught[0].filename == __file__
+        assert torch.equal(old.image, make(**new, **QUICK).image)
+        assert old.settings[name] == value
+
+
+def test_redirecting_an_objective_by_keyword_still_works_and_says_the_new_form():
+    model = small_classifier()
+    model.network.conv2.bias.data[3] = -1.0
+    model.network.conv2.weight.data[3] *= 3
+    dead = channel(model, "relu2", 3)
+    with pytest.warns(DeprecationWarning, match=r"is now visualize\(model, redirected\(objective\)\)") as caught:
+        old = visualize(model, dead, redirect=True, **PLAIN)
+    assert caught[0].filename == __file__
+    assert torch.equal(old.image, visualize(model, redirected(dead), **PLAIN).image)
+    with pytest.warns(DeprecationWarning, match="redirected"), pytest.raises(RuntimeError, match="dead"):
+        visualize(model, dead, redirect=False, **PLAIN).finish()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"regularisers": "blur"}, "none, l2, yosinski, robust, channel; got 'blur'"),
+        ({"regularisers": Regularisers(blur=1.0)}, "parameterisation='pixels'"),
+        ({"parameterisation": "codes"}, "'fourier' or 'pixels', got 'codes'"),
+        ({"start": "grey"}, "'zero', 'noise' or a picture, got 'grey'"),
+        ({"start": torch.rand(1, 3, 8, 8) * 9}, "images must be"),
+    ],
+)
 def test_options_that_make_no_sense_are_refused_at_once(options, words):
     with pytest.raises(ValueError, match=words):
         class_visualization(small_classifier(), 0, **options)
@@ -254,7 +293,7 @@ def test_regularised_pictures_transfer_and_plain_ones_do_not(maker, judge):
     model, rows, names = twenty(maker)
     other = twenty(judge)[0]
     options = {"size": SIZES[maker], "progress": False}
-    noise = {"regularisers": "none", "parameterisation": "pixels", "start": "noise", "rule": "sign"}
+    noise = {"regularisers": "none", "parameterisation": "pixels", "start": "noise", "update": Update("sign")}
     plain = class_visualization(model, rows, steps=SURE[maker], **noise, **options).image
     good = class_visualization(model, rows, steps=32, **options).image
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """DeepDream: what a step is, what an octave carries, and what the recipe refuses."""
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,12 +13,22 @@ from cs231n_viz.network.capture import activations
 from cs231n_viz.pictures.images import load_image, resize
 from cs231n_viz.pictures.saving import animation_settings, save_animation
 from cs231n_viz.synthesis.ascent import AscentError
-from cs231n_viz.synthesis.deep_dream import _BlurredGradient, _Seen, deep_dream, nearer, octave_sizes, resemblance, zoom
+from cs231n_viz.synthesis.deep_dream import (
+    DreamUpdate,
+    _BlurredGradient,
+    _Jittered,
+    deep_dream,
+    magnified,
+    octave_sizes,
+    resemblance,
+    zoom,
+)
 from cs231n_viz.synthesis.objectives import layer_energy
 from cs231n_viz.synthesis.views import jitter
 from tests.networks import small_classifier, unchanged
 
-PLAIN = {"octaves": 1, "jitter": 0, "smooth": 0.0, "progress": False}
+ONE_SIZE = {"octaves": 1, "progress": False}
+PLAIN = DreamUpdate(lr=0.01, jitter=0, smooth=0.0)
 
 
 @pytest.fixture
@@ -47,7 +58,7 @@ def test_the_gradient_with_respect_to_the_activation_is_the_activation():
 def test_a_step_adds_the_gradient_over_its_mean_magnitude():
     model = network_of(nn.Identity())
     image = 0.2 + 0.2 * torch.rand(1, 3, 8, 6)
-    *_, last = deep_dream(model, image, "first", steps=1, lr=0.01, **PLAIN)
+    *_, last = deep_dream(model, image, "first", steps=1, update=PLAIN, **ONE_SIZE)
     torch.testing.assert_close(last.image, image + 0.01 * image / image.mean())
 
 
@@ -57,14 +68,14 @@ def test_a_step_is_that_of_the_activation_sent_backwards(model, photo):
     found = activations(model, pixels, ["relu2"], gradients=True)["relu2"]
     (gradient,) = torch.autograd.grad(found, pixels, grad_outputs=found.detach())
     expected = (photo + 0.01 * gradient / gradient.abs().mean()).clamp(0, 1)
-    *_, last = deep_dream(model, photo, "relu2", steps=1, lr=0.01, **PLAIN)
+    *_, last = deep_dream(model, photo, "relu2", steps=1, update=PLAIN, **ONE_SIZE)
     torch.testing.assert_close(last.image, expected)
 
 
 def test_one_channel_alone():
     model = network_of(nn.Identity())
     image = 0.2 + 0.2 * torch.rand(1, 3, 8, 6)
-    *_, last = deep_dream(model, image, "first", channel=1, steps=2, lr=0.01, **PLAIN)
+    *_, last = deep_dream(model, image, "first", channel=1, steps=2, update=PLAIN, **ONE_SIZE)
     assert torch.equal(last.image[:, [0, 2]], image[:, [0, 2]])
     assert (last.image[:, 1] > image[:, 1]).all()
 
@@ -112,11 +123,11 @@ def test_a_roll_and_its_undoing_leave_the_picture_bit_for_bit():
 
 def test_the_gradient_of_the_rolled_picture_arrives_rolled_back():
     weights = torch.rand(1, 3, 10, 12)
-    seen = _Seen(lambda images: (weights * images).sum(), 5, 0.0, seed=4)
+    objective = _Jittered(lambda images: (weights * images).sum(), DreamUpdate(jitter=5, smooth=0.0), seed=4)
     image = torch.rand(1, 3, 10, 12, requires_grad=True)
     for _ in range(5):
-        before = seen.random.get_state()
-        (gradient,) = torch.autograd.grad(seen(image), image)
+        before = objective.random.get_state()
+        (gradient,) = torch.autograd.grad(objective(image), image)
         replay = torch.Generator()
         replay.set_state(before)
         _, (down, right) = jitter(image.detach(), 5, replay)
@@ -127,7 +138,8 @@ def test_a_layer_without_borders_dreams_the_same_with_and_without_jitter():
     model = network_of(nn.Identity())
     image = 0.2 + 0.2 * torch.rand(1, 3, 8, 6)
     still, shaken = (
-        deep_dream(model, image, "first", **{**PLAIN, "jitter": pixels}, steps=3).image for pixels in (0, 5)
+        deep_dream(model, image, "first", update=replace(PLAIN, jitter=pixels), steps=3, **ONE_SIZE).image
+        for pixels in (0, 5)
     )
     torch.testing.assert_close(still, shaken)
 
@@ -160,6 +172,20 @@ def test_a_guide_of_another_size_changes_the_dream(model, photo):
         for chosen in (guide, None)
     )
     assert (guided - free).abs().mean() > 1e-3
+
+
+def test_old_keywords_still_work_and_say_the_new_form(model, photo):
+    options = {"octaves": 2, "steps": 2, "progress": False}
+    for name, value in {"lr": 0.01, "jitter": 3, "smooth": 0.0}.items():
+        expected = rf"deep_dream\({name}=…\) is now deep_dream\(update=DreamUpdate\({name}=…\)\)"
+        with pytest.warns(DeprecationWarning, match=expected) as caught:
+            old = deep_dream(model, photo, "relu2", **{name: value}, **options)
+        assert caught[0].filename == __file__
+        new = DreamUpdate(**{name: value})
+        assert torch.equal(old.image, deep_dream(model, photo, "relu2", update=new, **options).image)
+        with pytest.warns(DeprecationWarning, match="is now zoom"):
+            (frame,) = zoom(model, photo, "relu2", frames=1, **{name: value}, **options)
+        assert torch.equal(frame, old.image[0])
 
 
 def test_the_same_seed_gives_the_same_dream_and_another_another(model, photo):
@@ -196,13 +222,16 @@ def test_a_picture_too_small_is_refused_with_the_smallest_size_that_works(photo)
     model = network_of(nn.Conv2d(3, 2, 5))
     with pytest.raises(ValueError, match=r"would be 4 × 3 pixels, and first needs 5 × 5 at least"):
         deep_dream(model, photo[..., :9, :12], "first", octaves=4)
-    assert deep_dream(model, photo[..., :5, :5], "first", steps=1, **PLAIN).image.shape[-2:] == (5, 5)
+    assert deep_dream(model, photo[..., :5, :5], "first", steps=1, update=PLAIN, **ONE_SIZE).image.shape[-2:] == (5, 5)
 
 
 def test_settings_without_sense_are_refused(model, photo):
-    for wrong in ({"octaves": 0}, {"octave_scale": 1.0}, {"jitter": -1}, {"smooth": -0.5}):
+    for wrong in ({"octaves": 0}, {"octave_scale": 1.0}):
         with pytest.raises(ValueError, match="wanted"):
             deep_dream(model, photo, "relu2", **wrong)
+    for wrong in ({"jitter": -1}, {"smooth": -0.5}):
+        with pytest.raises(ValueError, match="wanted jitter >= 0 and smooth >= 0"):
+            DreamUpdate(**wrong)
     with pytest.raises(ValueError, match="either guide or channel"):
         deep_dream(model, photo, "relu2", guide=photo, channel=1)
     with pytest.raises(ValueError, match="divide by 255"):
@@ -211,20 +240,20 @@ def test_settings_without_sense_are_refused(model, photo):
         deep_dream(model, photo, "relu2", channel=99, progress=False).finish()
 
 
-def test_a_silent_layer_is_said():
-    silent = nn.Conv2d(3, 2, 3)
-    nn.init.zeros_(silent.weight)
-    nn.init.zeros_(silent.bias)
+def test_a_layer_that_is_0_everywhere_is_said():
+    dead = nn.Conv2d(3, 2, 3)
+    nn.init.zeros_(dead.weight)
+    nn.init.zeros_(dead.bias)
     with pytest.raises(AscentError, match="dead"):
-        deep_dream(network_of(silent), torch.rand(1, 3, 12, 12), "first", **PLAIN).finish()
+        deep_dream(network_of(dead), torch.rand(1, 3, 12, 12), "first", update=PLAIN, **ONE_SIZE).finish()
 
 
-def test_a_zoom_goes_nearer_and_dreams_on(model, photo):
+def test_a_zoom_magnifies_and_dreams_on(model, photo):
     frames = list(zoom(model, photo, "relu2", frames=3, magnify=1.2, octaves=2, steps=2, progress=False))
     assert [tuple(frame.shape) for frame in frames] == [(3, 60, 90)] * 3
     still = deep_dream(model, photo, "relu2", octaves=2, steps=2, progress=False).image
     assert torch.equal(frames[0], still[0])
-    second = deep_dream(model, nearer(still, 1.2), "relu2", octaves=2, steps=2, seed=1, progress=False).image
+    second = deep_dream(model, magnified(still, 1.2), "relu2", octaves=2, steps=2, seed=1, progress=False).image
     assert torch.equal(frames[1], second[0])
     with pytest.raises(ValueError, match="wanted frames >= 1"):
         zoom(model, photo, "relu2", frames=0)
@@ -232,10 +261,10 @@ def test_a_zoom_goes_nearer_and_dreams_on(model, photo):
         zoom(model, photo, "fc")
 
 
-def test_nearer_keeps_the_middle_and_enlarges():
+def test_magnifying_keeps_the_middle_and_enlarges():
     ramp = torch.linspace(0, 1, 101).expand(1, 3, 51, 101)
-    torch.testing.assert_close(nearer(ramp, 1.0), ramp)
-    closer = nearer(ramp, 1.25)
+    torch.testing.assert_close(magnified(ramp, 1.0), ramp)
+    closer = magnified(ramp, 1.25)
     torch.testing.assert_close(closer[..., 50], ramp[..., 50])
     assert (closer[..., 60] - closer[..., 50]).mean().item() == pytest.approx(0.1 / 1.25, abs=1e-4)
 

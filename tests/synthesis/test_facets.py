@@ -74,7 +74,7 @@ def test_one_picture_alone_cannot_differ():
         diversity(small_classifier(), "conv2")(torch.rand(1, 3, 48, 48))
 
 
-def test_faces_climb_together_and_the_term_makes_them_differ():
+def test_faces_are_optimised_together_and_the_term_makes_them_differ():
     model = small_classifier()
     starts = facets(model, coloured()[0], "gap", count=3).starts
     options = {"layer": "conv2", "steps": 24, "progress": False}

@@ -1,6 +1,7 @@
-"""The generator, and climbing in its codes."""
+"""The generator, and gradient ascent on its codes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from torch import nn
 import cs231n_viz as viz
 from cs231n_viz.data_files import data_path
 from cs231n_viz.network.shipped import WeightsError
-from cs231n_viz.synthesis.class_visualization import Regularisers
+from cs231n_viz.synthesis.ascent import Update
 from cs231n_viz.synthesis.generator import (
+    CodePrior,
     Generator,
     class_visualization_of_code,
     load_generator,
@@ -19,9 +21,11 @@ from cs231n_viz.synthesis.generator import (
     visualize_code,
 )
 from cs231n_viz.synthesis.objectives import logit
+from cs231n_viz.synthesis.regularisers import Regularisers
 from tests.networks import small_classifier
 
 QUICK = {"steps": 3, "progress": False}
+STILL = CodePrior(regularisers=Regularisers())  # the same view each time
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +76,13 @@ def test_files_that_are_missing_damaged_or_of_another_network_are_named(random_g
         load_generator(other)
 
 
-# Climbing in codes.
+# Gradient ascent on codes.
 
 
-def test_the_climb_raises_the_score_and_stays_among_the_codes(random_generator):
+def test_the_ascent_raises_the_score_and_stays_among_the_codes(random_generator):
     model = small_classifier()
     ascent = class_visualization_of_code(
-        model, torch.tensor([2, 0]), random_generator, regularisers=Regularisers(), steps=6, progress=False
+        model, torch.tensor([2, 0]), random_generator, prior=STILL, steps=6, progress=False
     )
     assert ascent.image.shape == (2, 3, 48, 48)
     assert ascent.score > ascent.scores[0]
@@ -87,19 +91,15 @@ def test_the_climb_raises_the_score_and_stays_among_the_codes(random_generator):
     assert ascent.total == 7
 
 
-def test_hidden_units_climb_too(random_generator):
-    found = class_visualization_of_code(
-        small_classifier(), 4, random_generator, layer="conv2", regularisers=Regularisers(), **QUICK
-    )
+def test_hidden_units_are_objectives_too(random_generator):
+    found = class_visualization_of_code(small_classifier(), 4, random_generator, layer="conv2", prior=STILL, **QUICK)
     assert found.score > found.scores[0]
     assert found.settings["units"] == [4]
 
 
 def test_each_step_shrinks_the_code(random_generator):
-    flat = visualize_code(
-        small_classifier(), lambda image: 1e-12 * image.sum(), random_generator, shrink=0.5, lr=1e-9, rule="plain",
-        regularisers=Regularisers(), **QUICK,
-    )  # fmt: skip
+    options = {"update": Update("plain", lr=1e-9), "prior": replace(STILL, shrink=0.5), **QUICK}
+    flat = visualize_code(small_classifier(), lambda image: 1e-12 * image.sum(), random_generator, **options)
     expected = nn.functional.interpolate(
         random_generator(random_generator.mean[None] / 8), size=48, mode="bilinear", align_corners=False
     )
@@ -118,10 +118,34 @@ def test_starts_are_the_mean_noise_by_seed_or_codes(random_generator):
         first(start=torch.rand(1, 7))
 
 
-def test_changes_of_pixels_are_refused(random_generator):
-    model = small_classifier()
+def test_changes_of_pixels_are_refused():
     with pytest.raises(ValueError, match="shrink and limit"):
-        visualize_code(model, logit(model, 0), random_generator, regularisers=Regularisers(blur=1.0))
+        CodePrior(regularisers=Regularisers(blur=1.0))
+
+
+def test_classes_that_do_not_exist_are_refused_at_once(random_generator):
+    with pytest.raises(ValueError, match="from 0 to 2, got 3"):
+        class_visualization_of_code(small_classifier(), 3, random_generator)
+
+
+OLD = {
+    "lr": (0.2, "update=Update", {"update": Update(lr=0.2)}),
+    "rule": ("sign", "update=Update", {"update": Update("sign")}),
+    "shrink": (0.3, "prior=CodePrior", {"prior": CodePrior(shrink=0.3)}),
+    "limit": (1.0, "prior=CodePrior", {"prior": CodePrior(limit=1.0)}),
+    "regularisers": (Regularisers(tv=3.0), "prior=CodePrior", {"prior": CodePrior(regularisers=Regularisers(tv=3.0))}),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_keywords_still_work_and_say_the_new_form(random_generator, name):
+    model, (value, place, new) = small_classifier(), OLD[name]
+    for make, target in ((class_visualization_of_code, 1), (visualize_code, logit(model, 1))):
+        expected = rf"{make.__name__}\({name}=…\) is now {make.__name__}\({place}\({name}=…\)\)"
+        with pytest.warns(DeprecationWarning, match=expected) as caught:
+            old = make(model, target, random_generator, **{name: value}, **QUICK)
+        assert caught[0].filename == __file__
+        assert torch.equal(old.image, make(model, target, random_generator, **new, **QUICK).image)
 
 
 def test_the_same_seed_gives_the_same_picture(random_generator):

@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,11 +11,13 @@ from torch import nn
 from cs231n_viz import wrap
 from cs231n_viz.network.capture import activations
 from cs231n_viz.pictures.images import load_image, resize
-from cs231n_viz.synthesis.inversion import feature_loss, inversion_objective, invert, psnr
+from cs231n_viz.synthesis.ascent import Update
+from cs231n_viz.synthesis.inversion import ImagePrior, feature_loss, inversion_objective, invert, psnr
 from tests.networks import small_classifier, unchanged
 
 SIDE = 12
-BARE = {"tv": 0.0, "sixth": 0.0, "progress": False}
+FEATURES_ONLY = ImagePrior(tv=0.0, sixth=0.0)
+BARE = {"prior": FEATURES_ONLY, "progress": False}
 
 
 @pytest.fixture
@@ -52,8 +55,8 @@ def test_an_invertible_linear_layer_gives_the_picture_back(photo):
 @pytest.mark.parametrize("rule", ["adam", "lbfgs"])
 def test_every_rule_comes_nearer(photo, rule):
     model = network_of(nn.Sequential(mixing(), nn.ReLU()))
-    lr = 0.2 if rule == "adam" else 1.0
-    scores = [step.score for step in invert(model, photo, "first", steps=100, rule=rule, lr=lr, **BARE)]
+    update = Update(rule, lr=0.2 if rule == "adam" else 1.0)
+    scores = [step.score for step in invert(model, photo, "first", steps=100, update=update, **BARE)]
     assert scores[-1] > 0.05 * scores[0]
     assert len(scores) == 101
 
@@ -81,12 +84,14 @@ def test_stripes_across_either_axis_cost_the_weight_of_the_total_variation(down)
     """One step of height 1 at every pixel: TV = 1. Taking the wrong axes gives 0 for one of the two."""
     stripes, model = bars(down), network_of(nn.Identity())
     for tv in (0.5, 3.0):
-        assert inversion_objective(model, "first", stripes, tv=tv)(stripes).item() == pytest.approx(-tv, rel=1e-5)
+        objective = inversion_objective(model, "first", stripes, prior=replace(FEATURES_ONLY, tv=tv))
+        assert objective(stripes).item() == pytest.approx(-tv, rel=1e-5)
 
 
 def test_three_constant_colours_have_no_variation(photo):
     flat = torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, SIDE, SIDE)
-    assert inversion_objective(network_of(nn.Identity()), "first", flat, tv=100.0)(flat).item() == 0
+    prior = replace(FEATURES_ONLY, tv=100.0)
+    assert inversion_objective(network_of(nn.Identity()), "first", flat, prior=prior)(flat).item() == 0
 
 
 @pytest.mark.parametrize(("value", "cost"), [(0.0, 1.0), (1.0, 1.0), (0.5, 0.0), (0.75, 0.5**6)])
@@ -95,11 +100,13 @@ def test_the_sixth_power_costs_its_weight_at_black_and_white_and_nothing_at_grey
     model = network_of(mixing())
     wanted = activations(model, grey, ["first"])["first"]
     assert wanted.any()  # the layer has a bias
-    assert inversion_objective(model, "first", wanted, sixth=2.0)(grey).item() == pytest.approx(-2.0 * cost, abs=1e-6)
+    objective = inversion_objective(model, "first", wanted, prior=replace(FEATURES_ONLY, sixth=2.0))
+    assert objective(grey).item() == pytest.approx(-2.0 * cost, abs=1e-6)
 
 
 def test_a_picture_counts_as_much_alone_as_among_others(photo):
-    objective = inversion_objective(network_of(mixing()), "first", torch.randn(1, 3, SIDE, SIDE), tv=2.0, sixth=0.5)
+    prior = ImagePrior(tv=2.0, sixth=0.5)
+    objective = inversion_objective(network_of(mixing()), "first", torch.randn(1, 3, SIDE, SIDE), prior=prior)
     both = torch.cat([photo, photo.flip(3)])
     torch.testing.assert_close(objective(both), objective(both[:1]) + objective(both[1:]))
 
@@ -122,7 +129,22 @@ def test_any_size_and_a_layer_without_positions():
     assert inversion.feature_error.max() < 0.2
 
 
-def test_the_steps_can_be_looked_at_one_by_one(photo):
+OLD = {"lr": (0.5, "update=Update"), "rule": ("adam", "update=Update"), "tv": (3.0, "prior=ImagePrior")}
+OLD |= {"sixth": (0.5, "prior=ImagePrior"), "beta": (1.0, "prior=ImagePrior")}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_keywords_still_work_and_say_the_new_form(photo, name):
+    model, (value, place) = network_of(mixing()), OLD[name]
+    with pytest.warns(DeprecationWarning, match=rf"invert\({name}=…\) is now invert\({place}\({name}=…\)\)") as caught:
+        old = invert(model, photo, "first", steps=12, progress=False, **{name: value})
+    assert caught[0].filename == __file__
+    new = {"update": Update(**{name: value})} if "Update" in place else {"prior": ImagePrior(**{name: value})}
+    assert torch.equal(old.image, invert(model, photo, "first", steps=12, progress=False, **new).image)
+    assert old.settings[name] == value
+
+
+def test_the_steps_can_be_watched_one_by_one(photo):
     inversion = invert(network_of(mixing()), photo, "first", steps=4, progress=False)
     steps = list(inversion)
     assert [step.index for step in steps] == [0, 1, 2, 3, 4]
@@ -176,13 +198,15 @@ def test_what_cannot_be_inverted_is_refused(photo):
         invert(model, photo.expand(2, -1, -1, -1), "first")
     with pytest.raises(ValueError, match="divide by 255"):
         invert(model, 255 * photo, "first")
-    for wrong in ({"restarts": 0}, {"tv": -1.0}, {"sixth": -1.0}):
-        with pytest.raises(ValueError, match="wanted restarts"):
-            invert(model, photo, "first", **wrong)
+    with pytest.raises(ValueError, match="wanted restarts >= 1, got 0"):
+        invert(model, photo, "first", restarts=0)
+    for wrong in ({"tv": -1.0}, {"sixth": -1.0}):
+        with pytest.raises(ValueError, match="wanted tv >= 0 and sixth >= 0"):
+            ImagePrior(**wrong)
 
 
-def test_a_silent_layer_is_said(photo):
-    silent = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU())
-    nn.init.constant_(silent[0].bias, -100.0)
-    with pytest.raises(ValueError, match="first puts out 0 everywhere"):
-        invert(network_of(silent), photo, "first")
+def test_a_layer_that_is_0_everywhere_is_said(photo):
+    dead = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU())
+    nn.init.constant_(dead[0].bias, -100.0)
+    with pytest.raises(ValueError, match="first is 0 everywhere"):
+        invert(network_of(dead), photo, "first")

@@ -1,4 +1,4 @@
-"""What a picture is asked to do, against direct computation."""
+"""Objectives against direct computation."""
 
 import copy
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import cs231n_viz as viz
 from cs231n_viz.synthesis.ascent import AscentError, ascend
-from cs231n_viz.synthesis.objectives import channel, layer_energy, logit, neuron, redirected
+from cs231n_viz.synthesis.objectives import channel, layer_energy, log_odds, logit, neuron, redirected
 from cs231n_viz.synthesis.parameterisation import Pixels
 from tests.networks import small_classifier
 
@@ -36,6 +36,11 @@ def test_logit_is_the_sum_of_each_pictures_own(model):
     assert logit(model, torch.tensor([2, 0]))(IMAGES).item() == pytest.approx(
         (logits[0, 2] + logits[1, 0]).item(), rel=1e-5
     )
+
+
+def test_log_odds_are_those_of_the_probability(model):
+    p = model(IMAGES).softmax(1)[[0, 1], [2, 0]]
+    torch.testing.assert_close(log_odds(model, torch.tensor([2, 0]))(IMAGES), (p / (1 - p)).log().sum())
 
 
 def test_channel_is_the_mean_over_its_places(model):
@@ -77,11 +82,17 @@ def test_the_gradient_of_layer_energy_is_that_of_setting_the_gradient_to_the_act
     torch.testing.assert_close(by_energy, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [
-    lambda m: channel(m, "conv2", 10), lambda m: channel(m, "conv2", -1), lambda m: neuron(m, "conv2", (0, 12, 0)),
-    lambda m: neuron(m, "conv2", (0, 0, -1)), lambda m: layer_energy(m, "conv2", 10),
-    lambda m: channel(m, "conv2", torch.tensor([0, 10])),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: channel(m, "conv2", 10),
+        lambda m: channel(m, "conv2", -1),
+        lambda m: neuron(m, "conv2", (0, 12, 0)),
+        lambda m: neuron(m, "conv2", (0, 0, -1)),
+        lambda m: layer_energy(m, "conv2", 10),
+        lambda m: channel(m, "conv2", torch.tensor([0, 10])),
+    ],
+)
 def test_places_that_a_layer_does_not_have_are_refused_with_its_size(model, make):
     with pytest.raises(IndexError, match="conv2 is 10 × 12 × 12"):
         make(model)(IMAGES)
@@ -96,10 +107,11 @@ def test_unknown_layers_and_classes_are_refused(model):
         channel(model, "conv2", torch.tensor([0, 1, 2]))(IMAGES)
 
 
-@pytest.mark.parametrize("make", [
-    lambda m: channel(m, "conv2", 1), lambda m: neuron(m, "conv2", (1, 2, 3)), lambda m: layer_energy(m, "conv2"),
-])  # fmt: skip
-def test_the_layers_behind_never_run(model, make):
+@pytest.mark.parametrize(
+    "make",
+    [lambda m: channel(m, "conv2", 1), lambda m: neuron(m, "conv2", (1, 2, 3)), lambda m: layer_energy(m, "conv2")],
+)
+def test_the_layers_after_it_never_run(model, make):
     def fail(*_):
         raise AssertionError("this layer should not have run")
 
@@ -108,9 +120,9 @@ def test_the_layers_behind_never_run(model, make):
     assert gradient.abs().sum() > 0
 
 
-@pytest.mark.parametrize("make", [
-    lambda m: logit(m, 1), lambda m: channel(m, "conv2", 1), lambda m: redirected(layer_energy(m, "relu2")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make", [lambda m: logit(m, 1), lambda m: channel(m, "conv2", 1), lambda m: redirected(layer_energy(m, "relu2"))]
+)
 def test_the_model_is_left_as_it_was_found(model, make):
     model.train()
     before = copy.deepcopy(model.state_dict())
@@ -121,7 +133,7 @@ def test_the_model_is_left_as_it_was_found(model, make):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_picture_climbs_alone_as_in_company(model):
+def test_a_picture_has_the_same_gradient_alone_as_in_a_batch(model):
     for make in (lambda k: logit(model, k), lambda k: channel(model, "conv2", k)):
         both = gradient_of(make(1))
         torch.testing.assert_close(both[:1], gradient_of(make(1), IMAGES[:1]), rtol=1e-4, atol=1e-6)
@@ -131,7 +143,7 @@ def test_a_picture_climbs_alone_as_in_company(model):
 
 
 class Unit(nn.Module):
-    """One linear unit and a rectifier of some kind behind it; its input is -1 or 1 by the bias."""
+    """One linear unit and a rectifier of some kind after it; its input is -1 or 1 by the bias."""
 
     def __init__(self, rectifier, bias):
         super().__init__()
@@ -190,7 +202,7 @@ def test_each_picture_is_redirected_on_its_own():
     torch.testing.assert_close(found, torch.full((2, 3, 2, 2), 0.1))
 
 
-def test_a_climb_that_starts_dead_gets_going(model):
+def test_an_ascent_that_starts_dead_gets_going(model):
     model.network.conv2.bias.data[3] -= 50 * maps(model, "conv2")[:, 3].abs().max()
     model.network.conv2.weight.data[3] *= 60
     grey = torch.full((1, 3, 48, 48), 0.5)

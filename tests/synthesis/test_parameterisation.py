@@ -1,4 +1,4 @@
-"""Pixels, spectra and codes: what can be reached, and where a climb begins."""
+"""Pixels, spectra and codes: what can be reached, and where gradient ascent begins."""
 
 import pytest
 import torch
@@ -83,7 +83,16 @@ def test_the_colours_vary_as_those_of_natural_pictures_do():
     assert plain[0, 1].abs() < 0.5
 
 
-def test_a_spectrum_climbs_like_any_other():
+def test_start_noise_lies_around_its_colour_with_its_spread():
+    colour = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)
+    noise = viz.start_noise((30, 40), 3, count=5, spread=0.05, centre=colour)
+    assert noise.shape == (5, 3, 30, 40)
+    torch.testing.assert_close(noise.mean((0, 2, 3)), colour.flatten(), atol=0.003, rtol=0)
+    torch.testing.assert_close(noise.std((0, 2, 3)), torch.full((3,), 0.05), atol=0.003, rtol=0)
+    torch.testing.assert_close(viz.start_noise((30, 40), 3, count=5, spread=0.05), noise - colour + 0.5)
+
+
+def test_a_spectrum_is_optimised_like_any_other():
     photo = photographs()[:1]
     steps = ascend(Fourier(64), lambda image: -(image - photo).square().mean(), steps=60)
     first, *_, last = steps

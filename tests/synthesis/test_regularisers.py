@@ -1,4 +1,4 @@
-"""Terms and changes that calm a picture, against closed forms."""
+"""Penalties, and changes of the pixels, against closed forms."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_constant_colours_do_not_vary_however_the_channels_differ():
 
 def test_wide_pictures_have_the_variation_of_their_own_axes():
     edge = torch.zeros(1, 3, 4, 6)
-    edge[..., 3:] = 1  # one step in each of the 3 rows that are looked at, out of 5 columns
+    edge[..., 3:] = 1  # one step in each of the 3 rows that count, out of 5 columns
     assert total_variation(edge).item() == pytest.approx(1 / 5)
     assert total_variation(edge.mT).item() == pytest.approx(1 / 5)
 
@@ -144,11 +144,8 @@ def test_changes_are_made_in_their_order_around_the_mean_colour():
         return pixels + 0.01
 
     image_of = Pixels(torch.full((1, 3, 2, 2), 0.8))
-    steps = ascend(
-        image_of, lambda image: 2 * image.sum(), rule="plain", lr=0.05, steps=1,
-        after=after_each_step([halve, note], centre),
-    )  # fmt: skip
-    *_, last = steps
+    after = after_each_step([halve, note], centre)
+    *_, last = ascend(image_of, lambda image: 2 * image.sum(), rule="plain", lr=0.05, steps=1, after=after)
     moved = 0.8 + 0.05 * 2 - centre
     ((seen, gradient, index),) = calls
     torch.testing.assert_close(seen, (0.5 * moved).expand(1, 3, 2, 2))
@@ -166,10 +163,18 @@ def test_decay_pulls_to_the_mean_colour_and_not_to_black():
     torch.testing.assert_close(last.image, centre.expand(1, 3, 2, 2), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: decay(1.0), lambda: decay(-0.1), lambda: blur(0.0), lambda: blur(1.0, every=0),
-    lambda: clip_small_pixels(1.0), lambda: clip_small_gradients(-0.1), lambda: clip_small_contributions(2.0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: decay(1.0),
+        lambda: decay(-0.1),
+        lambda: blur(0.0),
+        lambda: blur(1.0, every=0),
+        lambda: clip_small_pixels(1.0),
+        lambda: clip_small_gradients(-0.1),
+        lambda: clip_small_contributions(2.0),
+    ],
+)
 def test_amounts_that_make_no_sense_are_refused(make):
     with pytest.raises(ValueError, match="got"):
         make()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import cs231n_viz as viz
 from cs231n_viz.synthesis.ascent import ascend
 from cs231n_viz.synthesis.parameterisation import Pixels
 from cs231n_viz.synthesis.views import jitter, robust, view
@@ -42,7 +43,7 @@ def test_a_view_without_movement_is_the_picture():
 
 
 class Fixed:
-    """In place of a random draw: the four numbers in [-1, 1] that decide a view: size, angle, right, down."""
+    """Instead of random ones, the four numbers in [-1, 1] that decide a view: size, angle, right, down."""
 
     def __init__(self, monkeypatch, *values):
         monkeypatch.setattr(torch, "rand", lambda n, generator: (torch.tensor(values) + 1) / 2)
@@ -118,3 +119,9 @@ def test_what_must_hold_in_all_views_cannot_be_met_by_one_pixel():
     *_, moved = ascend(Pixels(start), robust(peak, shift=3, scale=0, turn=0), steps=20)
     assert (plain.image > 0.6).sum() == 3
     assert (moved.image > 0.6).sum() > 60
+
+
+def test_the_old_name_of_the_module_still_works_and_says_the_new_one():
+    with pytest.warns(DeprecationWarning, match=r"viz\.robustness is now viz\.views"):
+        old = viz.robustness
+    assert old.robust is robust
