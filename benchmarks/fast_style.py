@@ -18,7 +18,7 @@ FASTER = 6
 
 
 class Unit(nn.Module):
-    """Convolution and instance norm of the other network, with what stands around them."""
+    """Upsampling, padding, convolution and instance norm of the other network."""
 
     def __init__(self, channels: tuple[int, int], kernel: int = 3, *, stride: int = 1, up: int = 1) -> None:
         super().__init__()

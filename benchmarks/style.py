@@ -11,15 +11,15 @@ from benchmarks.row import Row
 from cs231n_viz.network.models import load_model
 from cs231n_viz.pictures.images import load_image, resize
 from cs231n_viz.pictures.paintings import load_painting
-from cs231n_viz.style.loss import JointLoss
-from cs231n_viz.style.transfer import content_layer_of, style_layers_of, stylize
-from cs231n_viz.texture.neural import gram_distance, grams, style_layers
+from cs231n_viz.representation.gram import gram_distance, grams, style_layers
+from cs231n_viz.style.loss import JointLoss, StyleLoss
+from cs231n_viz.style.transfer import Schedule, stylize
 
 SIZE, EVALUATIONS = 256, 40
 
 
 class ContentTap(nn.Module):
-    """Gives its input on, and keeps how far it is from the content's."""
+    """Passes its input on, and stores its distance from that of the content."""
 
     def __init__(self, target: Tensor) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class ContentTap(nn.Module):
 
 
 class StyleTap(nn.Module):
-    """Likewise for the Gram matrix."""
+    """Passes its input on, and stores the distance of its Gram matrix from that of the style."""
 
     def __init__(self, target: Tensor) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class StyleTap(nn.Module):
         return features
 
 
-def tapped(model: nn.Module, content: Tensor, style: Tensor, layers: tuple[str, tuple[str, ...]]) -> tuple:
-    """The network as a row of modules with the losses in between, and those losses."""
+def tapped(model: nn.Module, content: Tensor, style: Tensor, loss: StyleLoss) -> tuple:
+    """The network as a sequence of modules with the losses in between, and those losses."""
     row, contents, styles = nn.Sequential(), [], []
     of_content, of_style = ((image - model.mean) / model.std for image in (content, style))
     for name, module in model.network.named_children():
@@ -57,19 +57,21 @@ def tapped(model: nn.Module, content: Tensor, style: Tensor, layers: tuple[str, 
         row.append(module)
         with torch.no_grad():
             of_content, of_style = module(of_content), module(of_style)
-        for taps, tap in ((contents, ContentTap), (styles, StyleTap)):
-            if name in ([layers[0]] if taps is contents else layers[1]):
-                taps.append(tap(of_content if taps is contents else of_style))
-                row.append(taps[-1])
-        if len(styles) == len(layers[1]) and contents:
+        if name == loss.content_layer:
+            contents.append(ContentTap(of_content))
+            row.append(contents[-1])
+        if name in loss.style_layers:
+            styles.append(StyleTap(of_style))
+            row.append(styles[-1])
+        if len(styles) == len(loss.style_layers) and contents:
             return row, contents, styles
     raise AssertionError("a layer is missing")
 
 
-def tutorial(model: nn.Module, content: Tensor, style: Tensor, layers: tuple, weight: float) -> Iterator[tuple]:
+def tutorial(model: nn.Module, content: Tensor, style: Tensor, options: StyleLoss) -> Iterator[tuple]:
     """Seconds, and the picture, after every twentieth evaluation."""
     start = time.perf_counter()
-    row, contents, styles = tapped(model, content, style, layers)
+    row, contents, styles = tapped(model, content, style, options)
     row.eval().requires_grad_(False)
     image = content.clone().requires_grad_(True)
     optimizer, run = torch.optim.LBFGS([image]), [0]
@@ -79,7 +81,8 @@ def tutorial(model: nn.Module, content: Tensor, style: Tensor, layers: tuple, we
             image.clamp_(0, 1)
         optimizer.zero_grad()
         row((image - model.mean) / model.std)
-        loss = sum(tap.loss for tap in contents) + weight * sum(tap.loss for tap in styles) / len(styles)
+        loss = options.content * sum(tap.loss for tap in contents)
+        loss = loss + options.style * sum(tap.loss for tap in styles) / len(styles)
         loss.backward()
         run[0] += 1
         return loss
@@ -93,21 +96,21 @@ def rows() -> Iterator[Row]:
     model, judge = load_model("mini_vgg"), load_model("mini_alexnet")
     photo, painting = load_image("astronaut")[None], load_painting("swirls")[None]
     content, style = resize(photo, (SIZE, SIZE)), resize(painting, (SIZE, SIZE))
-    layers = (content_layer_of(model), style_layers_of(model))
-    joint = JointLoss(model, content, [style], layers=layers, weights=(1.0, 10.0, 0.0))
-    next(stylize(model, photo, painting, size=64, progress=False))  # whatever is loaded once
+    joint = JointLoss(model, content, [style], StyleLoss(tv=0.0))
+    next(stylize(model, photo, painting, schedule=Schedule(size=64), progress=False))  # to load everything first
 
     start = time.perf_counter()
-    image = stylize(model, photo, painting, size=SIZE, progress=False).image
+    image = stylize(model, photo, painting, schedule=Schedule(size=SIZE), progress=False).image
     yield Row(f"stylize at {SIZE} px: a good picture", time.perf_counter() - start, "≤", 20, " s")
 
-    wanted = grams(judge, style, style_layers(judge), average=False)
+    layers = style_layers(judge)
+    wanted = grams(judge, style, layers, average_pooling=False)
     before, after = (
-        gram_distance(grams(judge, x, style_layers(judge), average=False), wanted).item() for x in (content, image)
+        gram_distance(grams(judge, x, layers, average_pooling=False), wanted).item() for x in (content, image)
     )
     yield Row("its style distance for another network, share of the photograph's", 100 * after / before, "≤", 35, " %")
 
-    *_, (seconds, picture) = tutorial(model, content, style, layers, 10.0)
+    *_, (seconds, picture) = tutorial(model, content, style, joint.loss)
     loss = joint(picture).item()
     yield Row(
         f"stylize: × faster to the loss {loss:.3f} than L-BFGS on pixels", seconds / _seconds_to(joint, loss), "≥", 2
@@ -119,7 +122,8 @@ def _seconds_to(joint: JointLoss, loss: float) -> float:
     model = load_model("mini_vgg")
     photo, painting = load_image("astronaut")[None], load_painting("swirls")[None]
     spent, start = 0.0, time.perf_counter()
-    for step in stylize(model, photo, painting, size=SIZE, tv_weight=0.0, steps=(5, EVALUATIONS), progress=False):
+    schedule = Schedule(size=SIZE, steps=(5, EVALUATIONS))
+    for step in stylize(model, photo, painting, loss=StyleLoss(tv=0.0), schedule=schedule, progress=False):
         spent += time.perf_counter() - start
         if step.image.shape[-1] == SIZE and joint(step.image).item() <= loss:
             return spent

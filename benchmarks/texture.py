@@ -1,4 +1,4 @@
-"""Textures from a sample, and against the double loop that people write for them."""
+"""Textures from a sample: seconds, and against the double loop that people write for them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +12,10 @@ from benchmarks.row import Row
 from cs231n_viz.network.models import load_model
 from cs231n_viz.pictures.images import load_image
 from cs231n_viz.pictures.paintings import painting_names, texture_sample
+from cs231n_viz.representation.gram import gram_distance, grams, style_layers
+from cs231n_viz.synthesis.parameterisation import start_noise
 from cs231n_viz.texture.efros_leung import efros_leung
-from cs231n_viz.texture.neural import gram_distance, grams, start_noise, style_layers, synthesize_texture
+from cs231n_viz.texture.neural import synthesize_texture
 from cs231n_viz.texture.quilting import quilt
 
 WINDOW = 11
@@ -88,9 +90,9 @@ def rows() -> Iterator[Row]:
 
 
 def _neural() -> Iterator[Row]:
-    """Out of noise, judged by a network that had no part in it."""
+    """Neural synthesis, judged by a network that had no part in it."""
     model, judge = load_model("mini_vgg"), load_model("mini_alexnet")
-    layers, noise = style_layers(judge), start_noise((256, 256))
+    layers, noise = style_layers(judge, pools=True), start_noise((256, 256))
     worst, longest = ("", 0.0), 0.0
     for name in ("brick", "grass", "gravel", "coins", "hubble_deep_field", *painting_names()):
         picture = texture_sample(name, 256, zoom=0.5)[None]

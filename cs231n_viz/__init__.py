@@ -24,7 +24,7 @@ from cs231n_viz.attribution.grabcut import grabcut
 from cs231n_viz.attribution.grad_cam import cam, grad_cam, guided_grad_cam
 from cs231n_viz.attribution.lrp import lrp, lrp_layers
 from cs231n_viz.attribution.lrp_rules import Ledger
-from cs231n_viz.attribution.occlusion import occlusion, occlusion_steps
+from cs231n_viz.attribution.occlusion import OcclusionMap, grow_occlusion, occlusion, occlusion_steps
 from cs231n_viz.attribution.saliency import (
     deconvnet,
     gradient,
@@ -47,22 +47,24 @@ from cs231n_viz.pictures.scenes import OBJECTS, object_mask, object_pair
 from cs231n_viz.representation.embedding import embed, explained_variance, thumbnail_grid
 from cs231n_viz.representation.features import features, pixels
 from cs231n_viz.representation.filters import first_convolution, first_layer_filters, normalise_filters, smooth_share
-from cs231n_viz.representation.gram import covariance_matrix, gram_matrix
+from cs231n_viz.representation.gram import covariance_matrix, gram_distance, gram_matrix, grams, style_layers
 from cs231n_viz.representation.neighbours import distances, nearest, purity
 from cs231n_viz.representation.selectivity import Selectivity, selectivity
 from cs231n_viz.representation.top_patches import StaleIndexError, TopPatches, load_patches, top_patches
 from cs231n_viz.style.colours import luminance
 from cs231n_viz.style.fast import FastStyle, load_fast_style, save_fast_style
+from cs231n_viz.style.loss import StyleLoss, content_layer
 from cs231n_viz.style.painter import Painter
-from cs231n_viz.style.training import train_style
-from cs231n_viz.style.transfer import Stylisation, stylize
+from cs231n_viz.style.training import StyleTraining, train_style
+from cs231n_viz.style.transfer import Schedule, Stylisation, stylize
 from cs231n_viz.synthesis import objectives, regularisers, views
-from cs231n_viz.synthesis.ascent import Ascent, AscentError, Step, ascend
-from cs231n_viz.synthesis.class_visualization import Regularisers, class_visualization, visualize
-from cs231n_viz.synthesis.deep_dream import deep_dream, zoom
+from cs231n_viz.synthesis.ascent import Ascent, AscentError, Step, Update, ascend
+from cs231n_viz.synthesis.class_visualization import class_visualization, visualize
+from cs231n_viz.synthesis.deep_dream import DreamUpdate, deep_dream, zoom
 from cs231n_viz.synthesis.facets import diversity, facets, multifaceted
 from cs231n_viz.synthesis.fooling import fgsm, fooling_image
 from cs231n_viz.synthesis.generator import (
+    CodePrior,
     Codes,
     Generator,
     class_visualization_of_code,
@@ -70,21 +72,14 @@ from cs231n_viz.synthesis.generator import (
     reconstruct,
     visualize_code,
 )
-from cs231n_viz.synthesis.inversion import invert, psnr
+from cs231n_viz.synthesis.inversion import ImagePrior, invert, psnr
 from cs231n_viz.synthesis.parameterisation import Fourier, Pixels, start_noise
-from cs231n_viz.synthesis.regularisers import total_variation
+from cs231n_viz.synthesis.regularisers import Regularisers, total_variation
 from cs231n_viz.synthesis.transferability import transfer
-from cs231n_viz.texture.efros_leung import efros_leung, efros_leung_steps
-from cs231n_viz.texture.growth import Growth, copied_share, origin_map
-from cs231n_viz.texture.neural import (
-    RandomFilters,
-    gram_distance,
-    grams,
-    match_histogram,
-    style_layers,
-    synthesize_texture,
-)
-from cs231n_viz.texture.quilting import minimum_cut, quilt, quilt_steps
+from cs231n_viz.texture.efros_leung import efros_leung, efros_leung_steps, grow_efros_leung
+from cs231n_viz.texture.growth import Growing, Growth, copied_share, origin_map
+from cs231n_viz.texture.neural import RandomFilters, TextureLoss, match_histogram, synthesize_texture
+from cs231n_viz.texture.quilting import grow_quilt, minimum_cut, quilt, quilt_steps
 
 __version__ = "0.1.0"
 __all__ = [
@@ -92,6 +87,7 @@ __all__ = [
     "data_path",
     "diversity",
     "save_fast_style",
+    "content_layer",
     "smooth_share",
     "first_convolution",
     "luminance",
@@ -103,26 +99,36 @@ __all__ = [
     "Ascent",
     "AscentError",
     "Classifier",
+    "CodePrior",
     "Codes",
+    "DreamUpdate",
     "FastStyle",
     "Fourier",
     "Gallery",
     "Generator",
+    "Growing",
     "Growth",
     "ImageError",
+    "ImagePrior",
     "Layer",
     "Ledger",
+    "OcclusionMap",
     "Painter",
     "Pixels",
     "RandomFilters",
     "ReceptiveField",
     "Regularisers",
+    "Schedule",
     "Selectivity",
     "StaleIndexError",
     "Step",
+    "StyleLoss",
+    "StyleTraining",
     "Stylisation",
+    "TextureLoss",
     "TopPatches",
     "UnknownOperationError",
+    "Update",
     "WeightsError",
     "activations",
     "ascend",
@@ -156,6 +162,9 @@ __all__ = [
     "gram_distance",
     "gram_matrix",
     "grams",
+    "grow_efros_leung",
+    "grow_occlusion",
+    "grow_quilt",
     "guided_backprop",
     "guided_grad_cam",
     "integrated_gradients",

@@ -1,4 +1,4 @@
-r"""Train the one-pass style network on the course's own paintings, on a CPU, resumably.
+r"""Train the fast style transfer network on the course's own paintings, on a CPU; a run can be stopped and resumed.
 
     python -m training.fast_style FOLDER
     python -m training.fast_style FOLDER --export data/weights
@@ -13,7 +13,6 @@ Source: Johnson et al., arXiv:1603.08155; Dumoulin et al., arXiv:1610.07629.
 import argparse
 import json
 import platform
-import time
 from pathlib import Path
 
 import torch
@@ -21,116 +20,89 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.utils import save_image
-from tqdm import tqdm
 
 from cs231n_viz import load_image, load_model
 from cs231n_viz.pictures.images import centre_square
 from cs231n_viz.style.fast import FastStyle
-from cs231n_viz.style.training import STYLE_PIXELS, style_terms
-from cs231n_viz.texture.neural import grams, style_layers
-from training.files import keep_checkpoint, ship_weights
+from cs231n_viz.style.loss import StyleLoss
+from cs231n_viz.style.training import random_view, style_targets, style_terms
+from training.files import ship_weights
 from training.pictures import load
+from training.runs import StepRun, add_export_option, add_run_options, command_line
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def find(folder: Path) -> list[tuple[Path, str]]:
-    """All pictures in a folder and its sub-folders, masks aside."""
+    """List all pictures in a folder and its sub-folders, except masks."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and "masks" not in path.parts)
     if not paths:
         raise SystemExit(f"there are no pictures ({', '.join(sorted(SUFFIXES))}) in {folder}")
     return [(path, "") for path in paths]
 
 
-class Run:
-    """One resumable training run."""
+class Run(StepRun):
+    """The training run of the style network."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self.args = args
+        super().__init__(args, "fast_style")
         torch.manual_seed(args.seed)
         paths = sorted(path for path in args.paintings.iterdir() if path.suffix.lower() in SUFFIXES)
         self.network = FastStyle([path.stem for path in paths]).to(memory_format=torch.channels_last)
         self.critic = load_model("mini_vgg").to(memory_format=torch.channels_last)
-        self.layers = list(style_layers(self.critic))
-        found = [grams(self.critic, centre_square(load_image(path), STYLE_PIXELS), self.layers) for path in paths]
-        self.targets = {layer: torch.cat([each[layer] for each in found]) for layer in self.layers}
+        targets = [style_targets(self.critic, load_image(path)) for path in paths]
+        self.targets = {layer: torch.cat([each[layer] for each in targets]) for layer in targets[0]}
+        self.loss = StyleLoss(content=args.content, style=args.style, tv=args.variation, average_pooling=True)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=args.lr, betas=(0.9, 0.99))
-        self.step, self.seconds = 0, 0.0
-        self.history: list[dict[str, float]] = []
-        self.path = args.out / "fast_style" / "last.pt"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            self._resume(torch.load(self.path, weights_only=True))
+        self.resume()
 
-    def _resume(self, state: dict) -> None:
+    def state(self) -> dict:
+        """Return the state of the network and its optimizer, and the names of the styles."""
+        networks = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return networks | {"styles": self.network.styles}
+
+    def load_state(self, state: dict) -> None:
+        """Load the state of the network and its optimizer."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
-
-    def save(self) -> None:
-        """Write the checkpoint beside the old one, then swap them, so that a kill never leaves half a file."""
-        state = {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "styles": self.network.styles,
-            "step": self.step,
-            "seconds": self.seconds,
-            "history": self.history,
-            "command": {
-                k: str(v) for k, v in vars(self.args).items() if k not in {"root", "out", "export", "paintings"}
-            },
-        }
-        keep_checkpoint(state, self.path)
 
     def batch(self, images: list[Tensor], step: int) -> tuple[Tensor, Tensor]:
-        """Random square views (N, 3, size, size) and a random style for each."""
+        """Choose random square views, (N, 3, size, size), and a random style for each, (N,)."""
         random = torch.Generator().manual_seed(self.args.seed * 1_000_000 + step)
-        views = []
-        for row in torch.randint(len(images), (self.args.batch,), generator=random).tolist():
-            image = images[row]
-            height, width = image.shape[-2:]
-            u = torch.rand(4, generator=random).tolist()
-            side = round(min(height, width) * (0.6 + 0.4 * u[0]))
-            top, left = round(u[1] * (height - side)), round(u[2] * (width - side))
-            part = image[None, :, top : top + side, left : left + side].float().div(255)
-            part = part.flip(3) if u[3] < 0.5 else part
-            views.append(F.interpolate(part, size=self.args.size, mode="bilinear", antialias=side > self.args.size))
+        chosen = torch.randint(len(images), (self.args.batch,), generator=random).tolist()
+        views = [random_view(images[index], self.args.size, random) for index in chosen]
         styles = torch.randint(len(self.network.styles), (self.args.batch,), generator=random)
         return torch.cat(views).contiguous(memory_format=torch.channels_last), styles
 
     def losses(self, images: Tensor, styles: Tensor) -> dict[str, Tensor]:
-        """The three terms, each a mean over the batch."""
+        """Compute the three terms of the loss, each a mean over the batch."""
         return style_terms(
             self.network,
             self.critic,
             images,
             weights=F.one_hot(styles, len(self.network.styles)).float(),
             targets={layer: target[styles] for layer, target in self.targets.items()},
-            factors=(self.args.content, self.args.style, self.args.variation),
+            loss=self.loss,
         )
 
     def train(self, images: list[Tensor]) -> None:
-        """Go on from where the checkpoint stands to the last step."""
-        start, kept = time.perf_counter(), self.seconds
-        left, total = range(self.step, self.args.steps), self.args.steps
-        for step in tqdm(left, initial=self.step, total=total, unit="step", mininterval=10):
-            self.optimizer.param_groups[0]["lr"] = self.args.lr * min(1.0, 3 * (1 - step / total), (step + 1) / 50)
+        """Train from the checkpoint's step to the last."""
+        for step in self.remaining_steps():
+            share = step / self.args.steps
+            self.optimizer.param_groups[0]["lr"] = self.args.lr * min(1.0, 3 * (1 - share), (step + 1) / 50)
             terms = self.losses(*self.batch(images, step))
             self.optimizer.zero_grad()
             sum(terms.values()).backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
             self.optimizer.step()
-            self.step, self.seconds = step + 1, kept + time.perf_counter() - start
-            if self.step % 50 == 0:
-                self.history.append({"step": self.step} | {name: term.item() for name, term in terms.items()})
-                print({k: round(v, 3) for k, v in self.history[-1].items()}, flush=True)
-            if self.step % 200 == 0 or self.step == total:
+            self.record(terms)
+            if self.is_due(200):
                 self.save()
                 self.sample()
 
     @torch.no_grad()
     def sample(self) -> None:
-        """Two photographs in every style, as one picture beside the checkpoint."""
+        """Write two photographs in every style, as one picture beside the checkpoint."""
         rows = []
         for name in ("cat", "astronaut"):
             image = centre_square(load_image(name), 256)
@@ -139,13 +111,13 @@ class Run:
 
 
 def export(state: dict, folder: Path) -> str:
-    """Write half-precision weights and their card; returns the card."""
+    """Write half-precision weights and their card; return the card."""
     weights = state["network"]
     metadata = {"styles": json.dumps(state["styles"]), "format": "pt"}
     sha = ship_weights(weights, folder / "fast_style.safetensors", metadata)
     options = " ".join(f"--{key} {value}" for key, value in state["command"].items() if value != "None")
     last = state["history"][-20:]
-    means = {key: sum(row[key] for row in last) / len(last) for key in ("content", "style", "variation")}
+    means = {key: sum(row[key] for row in last) / len(last) for key in last[0] if key != "step"}
     parameters = sum(value.numel() for value in weights.values())
     each = sum(value[0].numel() for key, value in weights.items() if "norm" in key)
     lines = [
@@ -170,13 +142,10 @@ def export(state: dict, folder: Path) -> str:
 
 
 def main() -> None:
-    """Train, resuming where a checkpoint is found; or export what was trained."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.fast_style", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("root", type=Path, help="folder of photographs")
+    """Train, from the checkpoint if there is one; or export what was trained."""
+    parser = command_line("fast_style", __doc__, root="folder of photographs")
     parser.add_argument("--paintings", type=Path, default=Path("data/paintings"), help="folder of style pictures")
-    parser.add_argument("--pictures", type=int, default=6000, help="how many photographs to keep in memory at most")
+    parser.add_argument("--pictures", type=int, default=6000, help="largest number of photographs to hold in memory")
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", type=int, default=192, help="side of the training views in pixels")
@@ -184,10 +153,8 @@ def main() -> None:
     parser.add_argument("--content", type=float, default=1.0)
     parser.add_argument("--style", type=float, default=8.0)
     parser.add_argument("--variation", type=float, default=10.0)
-    parser.add_argument("--threads", type=int, help="default: all cores")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="checkpoints; a second call resumes")
-    parser.add_argument("--export", type=Path, help="write the weights and their card into this folder, do not train")
+    add_run_options(parser)
+    add_export_option(parser)
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)

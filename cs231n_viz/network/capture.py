@@ -1,8 +1,8 @@
 """Record the activations of a network with forward hooks; no other module registers any.
 
 Hooks are always undone, also after an exception or an interrupt, and what was recorded stays what it was: each
-recorded layer hands a *copy* of its output on, so that an in-place ReLU after it overwrites the copy. Without that,
-the "output of conv5" of torchvision's AlexNet, VGG, SqueezeNet and ResNets is in truth the output of the ReLU.
+recorded layer passes on a *copy* of its output, so that an in-place ReLU after it overwrites the copy. Without that,
+the "output of conv5" of torchvision's AlexNet, VGG, SqueezeNet and ResNets would be the output of the ReLU.
 
 A module that a network calls several times (the ReLU of a ResNet block) has one layer per call: ``"layer1.0.relu"``
 is the first, ``"layer1.0.relu:2"`` the second.
@@ -20,11 +20,11 @@ Listener = Callable[[str, nn.Module, object], object]
 
 
 class _Stop(Exception):
-    """Ends a forward pass whose remaining layers nobody asked for."""
+    """Ends a forward pass whose remaining layers are not needed."""
 
 
 def network_of(model: nn.Module) -> nn.Module:
-    """The bare network inside a ``Classifier``, any other module itself: layer names are relative to it."""
+    """Return the bare network inside a ``Classifier``, or any other module itself: layer names are relative to it."""
     network = getattr(model, "network", None)
     return network if isinstance(network, nn.Module) else model
 
@@ -75,7 +75,12 @@ def watch(model: nn.Module, listener: Listener, *, only: set[str] | None = None)
 
 
 def check_layers(model: nn.Module, layers: Sequence[str]) -> None:
-    """Raise a ``KeyError`` with the closest names if one of ``layers`` is not a layer of ``model``."""
+    """Check that all ``layers`` are layers of ``model``.
+
+    Raises:
+        KeyError: If one is not; names the closest.
+        TypeError: If ``layers`` is a single name.
+    """
     if isinstance(layers, str):
         raise TypeError(f"layers must be a list of names, got the string {layers!r}; write [{layers!r}]")
     names = dict(network_of(model).named_modules())
@@ -100,12 +105,12 @@ def capture(model: nn.Module, layers: Sequence[str], *, stop: bool = False) -> I
         stop: End the body of the ``with`` as soon as every layer has been seen, without running the rest.
 
     Yields:
-        Layer name -> that layer's latest output, (N, C, h, w) or (N, C), attached to the graph: gradients with
-        respect to it are there even if neither the images nor the weights ask for any.
+        Layer name -> that layer's latest output, (N, C, h, w) or (N, C), attached to the graph: it can be
+        differentiated with respect to even if neither the images nor the weights require gradients.
 
     Raises:
         KeyError: If a name is not a layer of ``model``.
-        TypeError: If a layer puts out something else than one tensor.
+        TypeError: If the output of a layer is not a single tensor.
 
     Example:
         >>> with capture(model, ["conv5"]) as activations:
@@ -120,7 +125,7 @@ def capture(model: nn.Module, layers: Sequence[str], *, stop: bool = False) -> I
         if layer not in layers:
             return None
         if not isinstance(output, Tensor):
-            raise TypeError(f"layer {layer!r} puts out a {type(output).__name__}, not a tensor; take one inside it")
+            raise TypeError(f"layer {layer!r} returns a {type(output).__name__}, not a tensor; name a layer inside it")
         if torch.is_grad_enabled() and not output.requires_grad and output.is_floating_point():
             output.requires_grad_()
         activations[layer] = output
@@ -135,7 +140,7 @@ def capture(model: nn.Module, layers: Sequence[str], *, stop: bool = False) -> I
 def activations(
     model: nn.Module, images: Tensor, layers: Sequence[str], *, gradients: bool = False
 ) -> dict[str, Tensor]:
-    """Compute the activations of some layers, and nothing after the deepest of them.
+    """Compute the activations of some layers, without running the layers after the deepest of them.
 
     Args:
         model: Network to observe, run in eval mode and left as it was.
@@ -147,7 +152,7 @@ def activations(
         Layer name -> output, (N, C, h, w) or (N, C).
 
     Raises:
-        KeyError: If a name is not a layer of ``model``.
+        KeyError: If a name is not a layer of ``model``, or the forward pass does not call it.
     """
     result: dict[str, Tensor] = {}
     with nullcontext() if gradients else torch.no_grad(), evaluating(model):

@@ -1,4 +1,4 @@
-"""Check images, targets and baselines at the door of a method, with errors that name what was wanted."""
+"""Check the images, targets and baselines that a method is given; the errors say what is expected."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ def check_images(images: Tensor) -> Tensor:
     """Return ``images`` detached, after checking that they are RGB in [0, 1].
 
     Raises:
-        ValueError: If they are not (N, 3, H, W), not floating point, not finite, or leave [0, 1].
+        ValueError: If they are not (N, 3, H, W), not floating point, not finite, or not in [0, 1].
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not len(images):
         got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
@@ -28,11 +28,11 @@ def check_images(images: Tensor) -> Tensor:
 
 
 def check_targets(targets: Targets, count: int, classes: int) -> Tensor:
-    """Return class indices as (count,) int64; a single one stands for all.
+    """Return class indices as (count,) int64; a single one is repeated.
 
     Raises:
         TypeError: If they are not whole numbers.
-        ValueError: If there are not ``count``, or one is not a class.
+        ValueError: If there are neither one nor ``count``, or one is not below ``classes``.
     """
     rows = check_each(targets, count)
     if rows.min() < 0 or rows.max() >= classes:
@@ -41,11 +41,11 @@ def check_targets(targets: Targets, count: int, classes: int) -> Tensor:
 
 
 def check_each(targets: Targets, count: int) -> Tensor:
-    """Return targets as (count,) int64, where it is not known yet how many classes there are.
+    """Return targets as (count,) int64 where the number of classes is not known yet; a single one is repeated.
 
     Raises:
         TypeError: If they are not whole numbers.
-        ValueError: If there are not ``count``.
+        ValueError: If there are neither one nor ``count``.
     """
     rows = torch.as_tensor(targets)
     if rows.is_floating_point() or rows.is_complex() or rows.dtype == torch.bool:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cs231n_viz.network.capture import capture, evaluating
 from cs231n_viz.network.checks import Neuron, Targets, check_targets
 from cs231n_viz.network.interception import Interception, check_graph
-from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.network.memory_format import to_channels_last
 
 
 def class_scores(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
@@ -23,6 +23,7 @@ def neuron_scores(model: nn.Module, images: Tensor, neuron: Neuron) -> Tensor:
     """Compute the activation of one neuron for each image, (N,).
 
     Raises:
+        KeyError: If the forward pass does not reach the layer.
         IndexError: If the layer has no such neuron.
     """
     layer, channel, row, col = neuron
@@ -40,10 +41,20 @@ def neuron_scores(model: nn.Module, images: Tensor, neuron: Neuron) -> Tensor:
 def differentiate(
     model: nn.Module, images: Tensor, score: Callable[[Tensor], Tensor], rules: AbstractContextManager | None = None
 ) -> Tensor:
-    """Differentiate each image's score with respect to that image, in eval mode, under ``rules``."""
+    """Differentiate each image's score with respect to that image, in eval mode.
+
+    Args:
+        model: Network that ``score`` runs; left as it was.
+        images: (N, 3, H, W), RGB in [0, 1].
+        score: Images -> scores, (N,).
+        rules: A context that changes the backward rule of the forward pass that it surrounds; none by default.
+
+    Returns:
+        The gradients, (N, 3, H, W).
+    """
     pixels = images.detach().clone()
     if rules is not None or not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
-        pixels = arranged(model, pixels)  # not plain gradients of ResNets: more time goes into copying weights
+        pixels = to_channels_last(model, pixels)  # for plain gradients of ResNets copying the weights takes longer
     pixels.requires_grad_()
     with torch.enable_grad(), evaluating(model), rules or nullcontext():
         scores = score(pixels)

@@ -1,7 +1,7 @@
 """Intercept the operations of a forward pass, to change their backward rule or to replace them.
 
-``nn.ReLU``, ``F.relu``, ``torch.relu``, ``x.relu_()`` and ``nn.ReLU6`` are five ways to call one idea. Hooks on modules
-see only the first and the last. A :class:`Interception` stands between the network and torch and sees them all.
+``nn.ReLU``, ``F.relu``, ``torch.relu``, ``x.relu_()`` and ``nn.ReLU6`` are five ways to call a rectifier. Hooks on
+modules see only the first and the last. An :class:`Interception` is called for every torch function and sees them all.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-# By the name of the torch function, dunders and the underscore of in-place variants stripped.
+# Names of torch functions, without dunders and without the underscore of in-place variants.
 LINEAR = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear", "batch_norm"})
 AVERAGES = frozenset({"avg_pool2d", "adaptive_avg_pool2d", "mean"})
 MAXIMA = frozenset({"max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d"})
@@ -26,7 +26,7 @@ SHAPES = frozenset(
         *("to", "type_as", "double", "float", "requires_grad"),
     }
 )
-DERIVATIVE = LINEAR | AVERAGES | SUMS | SCALES | SHAPES  # what every rule treats as the chain rule does
+DERIVATIVE = LINEAR | AVERAGES | SUMS | SCALES | SHAPES  # every rule uses their plain derivative
 RECTIFIERS = frozenset({"relu", "relu6", "hardtanh", "clamp", "clip", "clamp_min", "threshold"})
 ELEMENTWISE = frozenset(
     {"sigmoid", "tanh", "gelu", "silu", "elu", "celu", "selu", "leaky_relu", "hardswish", "hardsigmoid", "softplus"}
@@ -35,21 +35,26 @@ Handler = Callable[[str, Callable, tuple, dict], object]
 
 
 class UnknownOperationError(NotImplementedError):
-    """A network does something for which a method has no rule; its answer would be wrong, so there is none.
+    """A network uses an operation for which a method has no rule, so that its result would be wrong.
 
-    Not a TypeError: torch's operators swallow those, and ``x * x`` would say "unsupported operand" instead.
+    Not a TypeError: torch's operators catch those, and ``x * x`` would raise "unsupported operand" instead.
     """
 
 
 def operation(function: Callable) -> str:
-    """The plain name of a torch function: ``F.relu``, ``torch.relu_`` and ``Tensor.relu`` are all ``"relu"``."""
+    """Return the plain name of a torch function: ``F.relu``, ``torch.relu_`` and ``Tensor.relu`` are all ``"relu"``."""
     return getattr(function, "__name__", "").strip("_")
 
 
 class Interception(TorchFunctionMode):
-    """While open, hands operations to ``handlers`` by name, and refuses what is neither handled nor ``known``.
+    """Call a handler instead of each operation that has one, while the context is open; refuse unknown operations.
 
-    Only operations whose result carries gradients count: what does not depend on the picture passes.
+    Operations that do not depend on the picture run as they are.
+
+    Attributes:
+        method: Name of the method, for error messages.
+        handlers: Name of an operation -> ``handler(name, function, args, kwargs)``, which returns its result.
+        known: Names of the operations that may run as they are; any other raises an ``UnknownOperationError``.
     """
 
     def __init__(self, method: str, handlers: dict[str, Handler], known: frozenset[str]) -> None:
@@ -73,11 +78,11 @@ class Interception(TorchFunctionMode):
         return result
 
     def _check(self, name: str, args: tuple, kwargs: dict) -> None:
-        """Refuse what has the name of a linear operation without being one."""
+        """Refuse calls that have the name of a linear operation but are not linear."""
         if name in SCALES and len(args) > 1 and carries(args[1]) and (carries(args[0]) or "div" in name):
             what = "a product or quotient of what depends on the picture"
         elif name == "batch_norm" and (kwargs.get("training") or args[5:6] == (True,)) and carries(args[0]):
-            what = "a batch norm by the statistics of the batch"
+            what = "a batch norm that uses the statistics of the batch"
         else:
             return
         raise UnknownOperationError(f"{self.method} has no rule for {name!r} where it is {what}, as in this network")
@@ -86,10 +91,10 @@ class Interception(TorchFunctionMode):
 def check_graph(method: str, scores: Tensor) -> None:
     """Refuse scores that went through a non-linearity which no interception sees.
 
-    Such are those in a ScriptModule, and in an ``autograd.Function`` of the network's own.
+    Such are the ones inside a ScriptModule or inside the network's own ``autograd.Function``.
 
     Raises:
-        UnknownOperationError: If the graph that ``scores`` were computed by holds one.
+        UnknownOperationError: If there is one in the graph of ``scores``.
     """
     waiting, seen = [scores.grad_fn], set()
     while waiting:
@@ -102,7 +107,7 @@ def check_graph(method: str, scores: Tensor) -> None:
         if (own and not own.__module__.startswith("cs231n_viz.")) or name.lower() in _HIDDEN:
             raise UnknownOperationError(
                 f"{method} cannot see into {own.__name__ if own else name!r} of this network: a ScriptModule or an "
-                "autograd.Function; it wants the plain Python module"
+                "autograd.Function; it needs the plain Python module"
             )
         waiting += [parent for parent, _ in node.next_functions]
 
@@ -111,7 +116,7 @@ _HIDDEN = {name.replace("_", "") for name in RECTIFIERS | ELEMENTWISE} | {"softm
 
 
 def carries(value: object) -> bool:
-    """Whether a tensor, or one in a list, depends on the picture; weights alone do not."""
+    """Whether a value is or contains a tensor that depends on the picture, as parameters do not."""
     if isinstance(value, list | tuple):
         return any(carries(part) for part in value)
     return isinstance(value, Tensor) and value.requires_grad and not isinstance(value, torch.nn.Parameter)
@@ -121,7 +126,7 @@ def rectifier_bounds(name: str, args: tuple, kwargs: dict) -> tuple[float, float
     """Return the bounds between which a rectifier passes its input on: (0, inf) for ReLU, (0, 6) for ReLU6.
 
     Raises:
-        UnknownOperationError: If the call is no rectifier, such as a clamp that does not begin at 0.
+        UnknownOperationError: If the call is not a rectifier, such as a clamp whose lower bound is not 0.
     """
     low, high = 0.0, float("inf")
     if name == "relu6":
@@ -135,20 +140,31 @@ def rectifier_bounds(name: str, args: tuple, kwargs: dict) -> tuple[float, float
     elif name == "threshold":
         low = args[1] if args[1] == args[2] else None
     if low != 0 or not high > 0:
-        raise UnknownOperationError(f"{name} between {low} and {high} is no rectifier: those begin at 0")
+        raise UnknownOperationError(f"{name} between {low} and {high} is not a rectifier, whose lower bound is 0")
     return 0.0, float(high)
 
 
 def in_place(function: Callable, kwargs: dict) -> bool:
-    """Whether a call overwrites its input: then whoever made it may ignore what it returns."""
+    """Whether a call overwrites its input, so that the caller may ignore what it returns."""
     named = getattr(function, "__name__", "")
     return bool(kwargs.get("inplace")) or (named.endswith("_") and not named.endswith("__"))
+
+
+class EachOperation(TorchFunctionMode):
+    """While open, call ``handler(name, function, args, kwargs)`` instead of each operation; it returns the result."""
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__()
+        self.handler = handler
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return self.handler(operation(function), function, args, dict(kwargs or {}))
 
 
 class AveragePooling(TorchFunctionMode):
     """Replace max pooling by average pooling while open: the gradient reaches every pixel, and textures get smoother.
 
-    Padding does not count: at the border, only what is there is averaged.
+    Padding is left out of the averages.
 
     Source: Gatys et al., arXiv:1505.07376, section 2.
     """
@@ -159,5 +175,5 @@ class AveragePooling(TorchFunctionMode):
             return function(*args, **kwargs)
         names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
         given = dict(zip(names, args[1:], strict=False)) | kwargs
-        kept = {name: given[name] for name in ("kernel_size", "stride", "padding", "ceil_mode") if name in given}
-        return F.avg_pool2d(args[0] if args else given["input"], **kept, count_include_pad=False)
+        options = {name: given[name] for name in ("kernel_size", "stride", "padding", "ceil_mode") if name in given}
+        return F.avg_pool2d(args[0] if args else given["input"], **options, count_include_pad=False)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cs231n_viz.network.capture import activations, check_layers, evaluating, network_of, watch
 from cs231n_viz.network.receptive_field import FieldTracer, ReceptiveField
 
-_LARGEST_PROBE = 1024  # pixels: no network here needs larger pictures for a layer that has positions
+_LARGEST_PROBE = 1024  # side in pixels; no network here needs a larger picture for a layer with feature maps
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Layer:
     """One layer of a network.
 
     Attributes:
-        name: Dotted name, as every method takes it; ``name:2`` is the second call of a module that is used twice.
+        name: Dotted name, as every method takes it; ``name:2`` is the second call of a module that is called twice.
         kind: Class of the module, for example ``"Conv2d"``.
-        shape: Shape of its output for one picture: (C, h, w), or (C,) after a flattening.
+        shape: Shape of its output for one picture: (C, h, w), or (C,) after flattening.
         field: The exact receptive fields of its units.
     """
 
@@ -37,7 +37,7 @@ class Layer:
 
     @property
     def stride(self) -> int | tuple[int, int]:
-        """Pixels between the fields of neighbouring units."""
+        """Pixels between the receptive fields of neighbouring units."""
         return self.field.stride
 
     @property
@@ -52,7 +52,7 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
 
     Args:
         model: Any network that takes (1, 3, H, W); run once, in eval mode, and left as it was.
-        image: One picture, (1, 3, H, W); its size decides shapes and where boxes are clipped.
+        image: One picture, (1, 3, H, W); its size determines shapes and where boxes are clipped.
 
     Returns:
         One entry per call of a submodule, in the order in which the calls end; a module whose output is not a
@@ -61,14 +61,14 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
     layers: list[Layer] = []
     tracer = FieldTracer(image)
 
-    def note(name: str, module: nn.Module, output: object) -> None:
+    def record(name: str, module: nn.Module, output: object) -> None:
         if isinstance(output, Tensor) and id(output) in tracer.fields:
             shape = tuple(output.shape[1:])
             sides = shape[-2:] if len(shape) == 3 else (1, 1)
             field = ReceptiveField(*tracer.fields[id(output)], tracer.image_size, sides)
             layers.append(Layer(name, type(module).__name__, shape, field))
 
-    with evaluating(model), watch(model, note), tracer:
+    with evaluating(model), watch(model, record), tracer:
         model(image)
     return layers
 
@@ -85,7 +85,7 @@ def receptive_field(model: nn.Module, layer: str, *, image_size: tuple[int, int]
         Size, stride and offset in pixels, and ``.box(row, col)``.
 
     Raises:
-        KeyError: If ``layer`` is not a layer of ``model``.
+        KeyError: If ``layer`` is not a layer of ``model``, or the forward pass does not call it.
     """
     check_layers(model, [layer])
     side = getattr(model, "input_size", 224)
@@ -103,23 +103,23 @@ def survives(model: nn.Module, layers: Sequence[str], size: tuple[int, int]) -> 
     parameter = next(network_of(model).parameters(), torch.empty(0))
     try:
         activations(model, torch.zeros(1, 3, *size).to(parameter), layers)
-    except RuntimeError:  # a convolution or pooling with nothing left to slide over
+    except RuntimeError:  # the input of a convolution or pool is smaller than its kernel
         return False
     return True
 
 
 def smallest_side(model: nn.Module, layers: Sequence[str]) -> int:
-    """Find the side of the smallest square picture of which something arrives at each of some layers, by bisection.
+    """Find the smallest square picture that is large enough for the kernels and pools up to some layers, by bisection.
 
     Args:
         model: Any network.
-        layers: Names from ``model.layers()``, of layers that have positions.
+        layers: Names from ``model.layers()``, of layers with feature maps.
 
     Returns:
-        The side in pixels.
+        Its side in pixels.
 
     Raises:
-        ValueError: If a layer is reached by no square of up to 1024 pixels, as after a flattening.
+        ValueError: If no square of up to 1024 pixels will do, as after flattening.
     """
 
     def reached(side: int) -> bool:

@@ -1,6 +1,6 @@
-"""Estimate how much memory gradients through a network take, and refuse pictures that would not fit.
+"""Estimate how much memory gradients through a network need, and refuse pictures that would not fit.
 
-Asked before the work begins: a machine that runs out of memory stops everything else, too.
+Checked before the work begins: a machine that runs out of memory stops other programs, too.
 """
 
 import math
@@ -14,18 +14,18 @@ from cs231n_viz.network.capture import activations, network_of, watch
 
 PROBE = 64  # side in pixels of the picture on which the activations are counted
 _COPIES = 4  # of each activation while gradients are taken: itself, what backward needs, its gradient, room to spare
-_USABLE = 0.8  # share of the free memory that may be asked for
+_USABLE = 0.8  # share of the free memory that may be used
 
 
 def bytes_per_pixel(model: nn.Module, layers: Sequence[str], *, side: int = PROBE) -> float:
-    """Estimate the bytes that each pixel of a picture takes while gradients are taken through some layers.
+    """Estimate the memory in bytes that each pixel of a picture needs while gradients are taken through some layers.
 
-    On the safe side, from the sizes of all activations up to the deepest of the layers.
+    An upper bound, from the sizes of all activations up to the deepest of the layers.
 
     Args:
         model: Any network; run once on a small picture.
         layers: Names from ``model.layers()``.
-        side: Of that picture in pixels; larger for a network whose pools leave nothing of 64.
+        side: Side of that picture in pixels; more for a network whose pools need more than the default.
     """
     parameter = _a_parameter(model)
     total = 0
@@ -49,15 +49,15 @@ def check_memory(
     side: int = PROBE,
     copies: int = 0,
 ) -> None:
-    """Refuse a picture for which the memory that is free would not suffice.
+    """Refuse a picture that needs more memory than is free.
 
     Args:
         model: Any network.
-        layers: Through which gradients are taken.
+        layers: Names of the layers through which gradients are taken.
         size: Height and width of the picture in pixels.
         what: What the picture is called in the message.
         side: As for :func:`bytes_per_pixel`.
-        copies: How many more pictures of this size are kept, as L-BFGS does.
+        copies: How many more pictures of this size are stored, as by L-BFGS.
 
     Raises:
         ValueError: If it needs more than may be used; the message names the largest size that fits.
@@ -75,7 +75,7 @@ def check_memory(
 
 
 def free_memory(device: torch.device) -> float:
-    """How many bytes are free on a device, caches that the system would give back included."""
+    """Return how many bytes are free on a device, including caches that the system would release."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return psutil.virtual_memory().available

@@ -1,6 +1,6 @@
-"""Networks to look inside: the two that ship with the course, torchvision's classifiers, and your own.
+"""Load classifiers: the two that ship with the course, torchvision's, and your own.
 
-Whatever the network, a ``Classifier`` takes RGB images in [0, 1] and knows its categories and its layers.
+Each is a ``Classifier``, which takes RGB images in [0, 1] and knows its categories and its layers.
 """
 
 import json
@@ -22,9 +22,9 @@ from cs231n_viz.network.layers import Layer, trace_layers
 from cs231n_viz.network.shipped import ARCHITECTURES, check_sum, fetch, fill, read_state
 from cs231n_viz.pictures.images import load_image
 
-# How torchvision builds those of its networks whose shape depends on whether they were trained.
+# How torchvision builds those of its networks that are built differently for trained weights.
 _TRAINED = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
-# The published files of DenseNets have names of layers that PyTorch no longer allows: norm.1 is norm1 now.
+# The published files of DenseNets use names of layers that PyTorch no longer allows: norm.1 is now norm1.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -37,7 +37,7 @@ class Classifier(nn.Module):
         network: The bare network; it gets normalised images, and its submodules give the layers their names.
         categories: Name of every logit.
         input_size: Side in pixels of the square pictures that ``prepare`` makes.
-        name: What it was loaded as.
+        name: The name that it was loaded by.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Classifier(nn.Module):
         return self.network((images - self.mean) / self.std)
 
     def index(self, category: str) -> int:
-        """Return the index of a category, capitals aside.
+        """Return the index of a category, ignoring case.
 
         Raises:
-            KeyError: If there is no such category; lists the closest.
+            KeyError: If there is no such category; names the closest.
         """
         lower = [name.lower() for name in self.categories]
         if category in self.categories:
@@ -98,7 +98,7 @@ class Classifier(nn.Module):
         """Resize and crop pictures to the input size, as one batch on the model's device.
 
         Args:
-            images: Anything ``load_image`` takes, or a list of such things, or (N, 3, H, W) in [0, 1].
+            images: Anything that ``load_image`` takes, a list of such things, or (N, 3, H, W) in [0, 1].
 
         Returns:
             (N, 3, S, S), RGB in [0, 1].
@@ -110,7 +110,7 @@ class Classifier(nn.Module):
         several = isinstance(images, list | tuple) or (isinstance(images, Tensor) and images.ndim == 4)
         pictures = list(images) if several else [images]
         if not pictures:
-            raise ValueError("prepare was given an empty list; it wants at least one picture")
+            raise ValueError("prepare was given an empty list; it needs at least one picture")
         size = [self.input_size, self.input_size]
         crops = []
         for picture in pictures:
@@ -123,8 +123,8 @@ class Classifier(nn.Module):
         """Predict the k most probable categories of each picture, most probable first.
 
         Args:
-            images: (N, 3, H, W) in [0, 1], taken as it is, or anything ``prepare`` takes.
-            k: How many; at most as many as there are categories.
+            images: (N, 3, H, W) in [0, 1], used as it is, or anything that ``prepare`` takes.
+            k: Number of categories.
 
         Returns:
             For each picture a list of (category, softmax probability).
@@ -152,7 +152,7 @@ class Classifier(nn.Module):
         """Look up one layer by name.
 
         Raises:
-            KeyError: If there is no such layer; lists the closest.
+            KeyError: If there is no such layer; names the closest.
         """
         layers = {layer.name: layer for layer in self.layers()}
         if name not in layers:
@@ -161,7 +161,7 @@ class Classifier(nn.Module):
         return layers[name]
 
     def extra_repr(self) -> str:
-        """The line that ``print(model)`` shows first."""
+        """Make the line that ``print(model)`` shows first."""
         return f"name={self.name!r}, categories={len(self.categories)}, input_size={self.input_size}"
 
 
@@ -178,8 +178,8 @@ def wrap(
     Args:
         module: Takes normalised images (N, 3, H, W), returns logits (N, K). It is used, not copied.
         categories: K names.
-        mean: What is subtracted from RGB in [0, 1] before ``module`` sees it.
-        std: What the difference is divided by.
+        mean: Mean of each channel, which is subtracted from RGB in [0, 1] before ``module``.
+        std: Standard deviation of each channel, which the difference is divided by.
         input_size: Side in pixels of the pictures it was trained on.
 
     Raises:
@@ -209,21 +209,21 @@ def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int =
             for example ``"resnet18"``.
         weights: ``"DEFAULT"`` for trained weights (torchvision downloads and caches its own), None for random ones,
             or the path of a safetensors file or a state dict for this network.
-        seed: Decides the random weights.
+        seed: Random seed for the random weights.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: If there is no model of that name; lists the closest.
-        WeightsError: If the weights cannot be had, are damaged, or belong to another network.
+        ValueError: If there is no model of that name; names the closest.
+        WeightsError: If the weights cannot be downloaded, are damaged, or belong to another network.
     """
     known = [*ARCHITECTURES, *torchvision.models.list_models(module=torchvision.models)]
     if name not in known:
         close = get_close_matches(name, known, n=4, cutoff=0.3)
         raise ValueError(f"there is no model {name!r}; close names: {', '.join(close) or 'none'}")
     load = _load_mini if name in ARCHITECTURES else _load_torchvision
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator when they are built
+    with torch.random.fork_rng(devices=[]):  # layers are initialised by torch's global generator
         torch.manual_seed(seed)
         model = load(name, weights)
     return model.eval().requires_grad_(False)
@@ -245,7 +245,7 @@ def _load_mini(name: str, weights: str | Path | None) -> Classifier:
 def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:
     entry = torchvision.models.get_model_weights(name).DEFAULT
     if weights == "DEFAULT":
-        # Not by torchvision's own `weights=entry`, which unpickles the file, and so runs what code it holds.
+        # Not by torchvision's own `weights=entry`, which unpickles the file and so runs any code in it.
         state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in read_state(fetch(name, entry)).items()}
         network = torchvision.models.get_model(name, weights=None, **_TRAINED.get(name, {}))
         fill(network, state, name)
@@ -268,7 +268,10 @@ def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:
 
 
 def _randomise(network: nn.Module) -> None:
-    """Kaiming's start, which keeps the size of activations the same from layer to layer."""
+    """Initialise all weights so that the variance of activations stays the same from layer to layer (He et al.).
+
+    Source: He et al., "Delving deep into rectifiers", ICCV 2015, arXiv:1502.01852, eq. 10.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

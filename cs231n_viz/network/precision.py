@@ -6,9 +6,10 @@ import torch
 
 
 def half_precision(device: torch.device) -> AbstractContextManager:
-    """Convolutions and matrix products in bfloat16, on CPUs that have instructions for it; elsewhere nothing changes.
+    """Compute convolutions and matrix products in bfloat16, on CPUs that have instructions for it; else change nothing.
 
-    For searches that correct themselves at every step, not for results: bfloat16 keeps three digits.
+    For optimisation, whose later steps correct the rounding errors of earlier ones, not for numbers that are reported:
+    bfloat16 has two to three significant digits.
     """
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # without it bfloat16 is slower
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # without them bfloat16 is slower
     return torch.autocast("cpu", torch.bfloat16) if device.type == "cpu" and native() else nullcontext()

@@ -1,11 +1,11 @@
 """Compute receptive fields: which pixels of the picture each unit of a network depends on.
 
-The network is run once and every call into torch is watched, so the answer is exact for whatever the forward pass
-does: residual additions, concatenations, functional ReLUs and pools, modules that are used twice.
+The network is run once and every call of a torch function is followed, so the result is exact whatever the forward
+pass does: residual additions, concatenations, functional ReLUs and pools, modules that are used twice.
 
 Along one axis, unit ``i`` of a layer sees the pixels ``offset + i * stride`` up to, but not including,
 ``offset + i * stride + size``. A convolution or pool with kernel k, stride s, padding p and dilation d changes that
-as follows; where branches meet, a unit sees the smallest interval that holds what it sees through each of them.
+as follows; where branches meet, a unit sees the smallest interval that contains what it sees through each of them.
 
     size   += (k - 1) * d * stride
     offset -= p * stride
@@ -31,17 +31,17 @@ class Axis:
     size: int
     stride: int
     offset: int
-    seen: tuple[int, int]  # first pixel that any unit sees, and one past the last: strides may leave some out
+    seen: tuple[int, int]  # first pixel that any unit sees, and one past the last: strides may skip some
 
     def window(self, kernel: int, stride: int, padding: int, dilation: int, *, units: int) -> "Axis":
-        """The fields of the ``units`` after a convolution or a pool."""
+        """Compute the fields of the ``units`` after a convolution or a pool."""
         size = self.size + (kernel - 1) * dilation * self.stride
         step, offset = self.stride * stride, self.offset - padding * self.stride
         end = offset + (units - 1) * step + size
         return Axis(size, step, offset, (max(self.seen[0], offset), min(self.seen[1], end)))
 
     def union(self, other: "Axis") -> "Axis | None":
-        """The fields where two branches meet; None where their strides differ, so that units do not line up."""
+        """Compute the fields where two branches meet; None if their strides differ, so that units do not line up."""
         if self.stride != other.stride:
             return None
         start = min(self.offset, other.offset)
@@ -57,7 +57,7 @@ class ReceptiveField:
         rows: The fields along the height of the picture.
         columns: The fields along its width.
         image_size: (height, width) of the picture.
-        shape: (rows, columns) of the layer; (1, 1) after a flattening.
+        shape: (rows, columns) of the layer; (1, 1) after flattening.
     """
 
     rows: Axis
@@ -85,12 +85,12 @@ class ReceptiveField:
         return self._both("offset")
 
     def box(self, row: int = 0, col: int = 0, *, clip: bool = True) -> tuple[int, int, int, int]:
-        """The pixels that unit (row, col) sees: ``image[:, top:bottom, left:right]``.
+        """Compute the pixels that unit (row, col) sees: ``image[:, top:bottom, left:right]``.
 
         Args:
             row: Row of the unit in its feature map.
             col: Column of the unit.
-            clip: Cut the box at the last pixels that the layer sees; without, it may reach into the padding.
+            clip: Clip the box to the pixels that the layer sees; else it may reach into the padding.
 
         Returns:
             (top, left, bottom, right), half-open.
@@ -158,7 +158,7 @@ _WINDOWS: dict[Callable, Callable[..., list]] = {
 
 
 class FieldTracer(TorchFunctionMode):
-    """Follows the receptive fields from the picture through every torch function that is called."""
+    """Follow the receptive fields from the picture through every torch function that is called, while open."""
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ class FieldTracer(TorchFunctionMode):
         return result
 
     def whole(self) -> Axes:
-        """What a unit sees that may see everything: every unit the same pixels, so the stride is 0."""
+        """Return the fields of units that may depend on every pixel: all see the same, so the stride is 0."""
         return tuple(Axis(side, 0, 0, (0, side)) for side in self.image_size)
 
     def _field(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
@@ -185,7 +185,7 @@ class FieldTracer(TorchFunctionMode):
             windows = _WINDOWS[function](*args, **kwargs)
             sides = output.shape[-2:]
             return tuple(axis.window(*w, units=n) for axis, w, n in zip(axes, windows, sides, strict=True))
-        if output.ndim < 3 or source.ndim < 3:  # flattened: each unit sees what all units before it saw
+        if output.ndim < 3 or source.ndim < 3:  # flattened: each unit sees what all units of its input see
             return self._reduced(inputs)
         if function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean, Tensor.mean):
             return self._adaptive(source, axes, output)
@@ -202,7 +202,7 @@ class FieldTracer(TorchFunctionMode):
         return axes if all(axes) else self.whole()
 
     def _reduced(self, inputs: list[Tensor]) -> Axes:
-        """One window over the whole map: what a flattening, or a linear layer after one, lets each unit see."""
+        """Compute the field of one window over the whole map, as after flattening or a linear layer."""
         fields = []
         for tensor in inputs:
             sides = tensor.shape[-2:] if tensor.ndim >= 4 else (1, 1)

@@ -1,7 +1,7 @@
-"""The two small networks that ship with the course, and weights in files: fetched, verified, put into a network.
+"""Build the two small networks that ship with the course; download, verify, read and load files of weights.
 
-Both are plain ``nn.Sequential`` stacks of convolutions, ReLUs, max-pools and linear layers, so that each formula of
-the lecture applies to them as it stands. Training puts a batch norm after every convolution
+The networks are plain ``nn.Sequential`` stacks of convolutions, ReLUs, max-pools and linear layers, so that each
+formula of the lecture applies to them as it stands. Training puts a batch norm after every convolution
 (``batch_norm=True``); :func:`fold_batch_norm` merges it into the weights before they are shipped.
 """
 
@@ -31,7 +31,7 @@ def _convolution(name: str, convolution: nn.Conv2d, batch_norm: bool) -> list[tu
 
 
 def mini_alexnet(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
-    """AlexNet's shape at a sixteenth of its size: at 224 px conv5 is (128, 13, 13), FC6 and FC7 have 512 units.
+    """Build AlexNet at a sixteenth of its size: at 224 px conv5 is (128, 13, 13), FC6 and FC7 have 512 units.
 
     Args:
         classes: Number of logits.
@@ -40,7 +40,7 @@ def mini_alexnet(classes: int, *, batch_norm: bool = False, dropout: float = 0.0
         dropout: Probability of dropping an input of FC6 and FC7 while training.
 
     Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs", NeurIPS 2012, fig. 2.
-    Differs from the paper: one column, narrower layers, no local response normalisation.
+    Differs from the paper: one column instead of two, narrower layers, no local response normalisation.
     """
     modules = [
         *_convolution("1", nn.Conv2d(3, 64, 11, stride=4, padding=2), batch_norm),
@@ -65,7 +65,7 @@ def mini_alexnet(classes: int, *, batch_norm: bool = False, dropout: float = 0.0
 
 
 def mini_vgg(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
-    """A stack of 3x3 convolutions that ends in global average pooling and one linear layer, as CAM asks for.
+    """Build a stack of 3x3 convolutions that ends in global average pooling and one linear layer, as CAM needs.
 
     Args:
         classes: Number of logits.
@@ -97,8 +97,8 @@ def fold_batch_norm(trained: nn.Sequential, plain: nn.Sequential) -> nn.Sequenti
     """Merge every batch norm of a trained network into the convolution before it.
 
     Args:
-        trained: A network of this module, built with ``batch_norm=True``; left as it is.
-        plain: The same network built without; filled in, and put into eval mode.
+        trained: A network of this module, built with ``batch_norm=True``; left as it was.
+        plain: The same network built without; its weights are set and its mode is eval.
 
     Returns:
         ``plain``, which now computes the logits of ``trained`` in eval mode.
@@ -121,45 +121,45 @@ class WeightsError(OSError):
 def fetch(name: str, entry: Any) -> Path:
     """Find torchvision's weights file in torch's cache, or download it there, and check its hash.
 
-    The hash is checked on every call, not only after a download: whoever puts a file into the cache by hand, or a disk
-    that loses bytes, is found out.
+    The hash is checked on every call, not only after a download: a file may have been put into the cache by hand, or
+    have been damaged on the disk.
 
     Args:
-        name: As torchvision knows the network.
+        name: The network's name in torchvision.
         entry: The member of its weights enumeration.
 
     Returns:
-        The file, whose sha256 begins as its own name says (``resnet18-f37072fd.pth``).
+        Path of the file; its sha256 begins with the digits in its name (``resnet18-f37072fd.pth``).
 
     Raises:
-        WeightsError: If the file is neither cached nor to be had (says what to put where by hand), or its hash is
-            another one.
+        WeightsError: If the file is not cached and cannot be downloaded (says which file to put where by hand), or
+            its hash is another one.
     """
     file = Path(torch.hub.get_dir(), "checkpoints", entry.url.rpartition("/")[2])
     match = _HASH_IN_NAME.search(file.name)
-    wanted = match[1] if match else ""
+    expected = match[1] if match else ""
     if not file.exists():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(entry.url, str(file), wanted or None, progress=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:  # unreachable, cut short, or another file
+            torch.hub.download_url_to_file(entry.url, str(file), expected or None, progress=True)
+        except (OSError, RuntimeError, EOFError, ValueError) as error:  # unreachable, incomplete, or another file
             raise WeightsError(
-                f"the weights of {name} could not be had ({error}).\n"
-                f"Wanted: {file.name}, from {entry.url}\n"
+                f"the weights of {name} could not be downloaded ({error}).\n"
+                f"File: {file.name}, from {entry.url}\n"
                 f"To put it there by hand: save it as {file}\n"
                 f"Offline, these work: {', '.join(ARCHITECTURES)}; and {name} with weights=None, untrained."
             ) from error
     digest = sha256(file)
-    if not digest.startswith(wanted):
+    if not digest.startswith(expected):
         raise WeightsError(
-            f"{file} is damaged, or another file: its sha256 begins with {digest[: len(wanted)]}, wanted {wanted}. "
-            f"Remove it, and it is fetched again from {entry.url}"
+            f"{file} is damaged, or another file: its sha256 begins with {digest[: len(expected)]}, expected "
+            f"{expected}. Remove it, and it is downloaded again from {entry.url}"
         )
     return file
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 hash of a file, in hexadecimal digits."""
+    """Compute the SHA-256 hash of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
@@ -168,16 +168,16 @@ def sha256(path: Path) -> str:
 
 
 def check_sum(path: Path) -> None:
-    """Refuse a shipped file that is not the one its checksum was made for.
+    """Refuse a shipped file whose checksum is not the published one.
 
     Raises:
-        WeightsError: If the sha256 is another one than ``weights/sha256.json`` says.
+        WeightsError: If its sha256 is not the one in ``weights/sha256.json``.
     """
     sums = json.loads(data_path("weights", "sha256.json").read_text())
     digest = sha256(path)
     if digest != sums.get(path.name):
         raise WeightsError(
-            f"{path} is damaged: its sha256 is {digest}, wanted {sums.get(path.name)}. "
+            f"{path} is damaged: its sha256 is {digest}, expected {sums.get(path.name)}. "
             "Restore it, for example with: git checkout data/weights"
         )
 
@@ -210,7 +210,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
-    except Exception as error:  # pickle.UnpicklingError and whatever else a foreign file provokes
+    except Exception as error:  # pickle.UnpicklingError, or any other that a malicious file causes
         raise WeightsError(f"{path} is not a plain state dict, and code in it is never run: {error}") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path} must hold a state dict (name -> tensor), got {type(state).__name__}")
@@ -221,21 +221,21 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     """Load a state dict into a network.
 
     Raises:
-        WeightsError: If a name or a shape does not fit; says which.
+        WeightsError: If a name or a shape does not match; says which.
     """
-    wanted = network.state_dict()
+    expected = network.state_dict()
     # Files from before PyTorch 0.4.1 lack the counters of batch norms, which eval mode does not use.
-    counters = {key for key in wanted if key.endswith("num_batches_tracked")}
-    missing, unknown = sorted(wanted.keys() - state.keys() - counters), sorted(state.keys() - wanted.keys())
+    counters = {key for key in expected if key.endswith("num_batches_tracked")}
+    missing, unknown = sorted(expected.keys() - state.keys() - counters), sorted(state.keys() - expected.keys())
     if missing or unknown:
         raise WeightsError(
             f"these weights are not for {name}: {len(missing)} keys missing (such as {missing[:2]}), "
             f"{len(unknown)} unknown (such as {unknown[:2]})"
         )
-    for key, value in wanted.items():
+    for key, value in expected.items():
         if key in state and state[key].shape != value.shape:
             raise WeightsError(
                 f"these weights are not for {name}: {key} has shape {tuple(state[key].shape)}, "
-                f"wanted {tuple(value.shape)}"
+                f"expected {tuple(value.shape)}"
             )
     network.load_state_dict(state)

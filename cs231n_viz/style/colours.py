@@ -1,4 +1,4 @@
-"""Whose colours should a stylised picture have? The painting's, or those of the photograph: two ways to keep them."""
+"""Keep the photograph's colours in style transfer: change only its luminance, or recolour the painting beforehand."""
 
 import torch
 from torch import Tensor, nn
@@ -7,44 +7,43 @@ _LUMINANCE = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as in JPEG
 
 
 def luminance(images: Tensor) -> Tensor:
-    """How light is each pixel? (N, 3, H, W) -> (N, 1, H, W), 0 black to 1 white."""
+    """Compute the luminance of each pixel: (N, 3, H, W) -> (N, 1, H, W), 0 black to 1 white."""
     return torch.einsum("nchw,c->nhw", images, torch.tensor(_LUMINANCE).to(images))[:, None]
 
 
 def recoloured(grey: Tensor, content: Tensor) -> Tensor:
-    """Give each pixel the lightness of one picture and the colour of another.
+    """Give each pixel the luminance of one picture and the colour of another.
 
     Args:
-        grey: (N, 1, H, W), the lightness.
-        content: (N, 3, H, W), RGB in [0, 1]; its difference from its own lightness is the colour.
+        grey: (N, 1, H, W), the luminance.
+        content: (N, 3, H, W), RGB in [0, 1]; its difference from its own luminance is the colour.
 
     Returns:
-        (N, 3, H, W), RGB in [0, 1]. The colour is kept exactly: where it has no room at this lightness, the lightness
-        gives way.
+        (N, 3, H, W), RGB in [0, 1]. The colour is exact: where a pixel would leave [0, 1], its luminance is changed.
 
     Source: Gatys et al., "Preserving Color in Neural Artistic Style Transfer", arXiv:1606.05897, section 4.
     """
     colour = content - luminance(content)
     lowest, highest = -colour.amin(dim=1, keepdim=True), 1 - colour.amax(dim=1, keepdim=True)
-    return (grey.maximum(lowest).minimum(highest) + colour).clamp(0, 1)  # the last one against rounding only
+    return (grey.maximum(lowest).minimum(highest) + colour).clamp(0, 1)  # clamp only undoes rounding
 
 
 def match_luminance(style: Tensor, content: Tensor) -> Tensor:
-    """A style in grey, as light and as rich in contrast as the content, (1, 3, h, w)."""
+    """Turn a style grey, with the mean and standard deviation of the content's luminance, (1, 3, h, w)."""
     own, wanted = luminance(style), luminance(content)
     scale = wanted.std() / own.std().clamp_min(1e-6)
     return ((own - own.mean()) * scale + wanted.mean()).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
 def match_colours(style: Tensor, content: Tensor) -> Tensor:
-    """Repaint a style in the colours of the content: with its mean colour and its covariance of colours.
+    """Recolour a style so that its mean colour and its covariance of colours are those of the content.
 
     Args:
         style: (1, 3, h, w), RGB in [0, 1].
         content: (1, 3, H, W), RGB in [0, 1].
 
     Returns:
-        (1, 3, h, w), brought back into [0, 1].
+        (1, 3, h, w), clipped to [0, 1].
 
     Source: Gatys et al., arXiv:1606.05897, section 3.1 (Image Analogies: square roots of the covariances).
     """
@@ -55,13 +54,13 @@ def match_colours(style: Tensor, content: Tensor) -> Tensor:
 
 
 def _root(covariance: Tensor, power: float) -> Tensor:
-    """A power of a symmetric matrix; a colour that a picture lacks has no direction to be stretched in."""
+    """A power of a symmetric matrix; eigenvalues are at least 1e-6, for pictures that lack a colour."""
     values, vectors = torch.linalg.eigh(covariance)
     return vectors @ torch.diag(values.clamp_min(1e-6) ** power) @ vectors.mT
 
 
 class Grey(nn.Module):
-    """A parameterisation without its colours, three equal channels."""
+    """A parameterisation whose pictures are turned grey, three equal channels."""
 
     def __init__(self, image_of: nn.Module) -> None:
         super().__init__()
@@ -72,5 +71,5 @@ class Grey(nn.Module):
         return luminance(self.image_of()).expand(-1, 3, -1, -1)
 
     def project(self) -> None:
-        """As the parameterisation does."""
+        """Bring the parameters back to where they may be, if the parameterisation needs that."""
         getattr(self.image_of, "project", lambda: None)()

@@ -1,4 +1,4 @@
-"""Style in one forward pass: one small network, many styles, mixed by weights."""
+"""Style transfer in one forward pass: a small network that was trained on many styles, mixed by weights (Johnson)."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ _BLOCKS = 5
 
 
 class ConditionalInstanceNorm(nn.Module):
-    """Instance norm whose scale and shift belong to a style: all that tells one style from another.
+    """Instance norm with a scale γ and a shift β for each style, which are all that tells one style from another.
 
     Args:
         channels: C.
@@ -85,10 +85,10 @@ class FastStyle(nn.Module):
         self.last = nn.Conv2d(narrow, 3, 9, padding=4, padding_mode="reflect")
 
     def mixture(self, weights: Tensor) -> Tensor:
-        """Weights (S,) or (N, S) as rows that sum to one.
+        """Normalise weights (S,) or (N, S) to rows that sum to one.
 
         Raises:
-            ValueError: If there are more or fewer than styles, or one is negative, or all are zero.
+            ValueError: If there is not one weight for each style, or one is negative, or all are zero.
         """
         rows = torch.as_tensor(weights, dtype=torch.float32, device=self.last.weight.device)
         rows = rows[None] if rows.ndim == 1 else rows
@@ -119,7 +119,7 @@ class FastStyle(nn.Module):
         if min(height, width) < 16:
             raise ValueError(f"pictures must be at least 16 px high and wide, got {height} × {width}")
         rows = self.mixture(weights)
-        # Two strides of two and back: odd sizes are mirrored up to a multiple of four, and cut again.
+        # The strides halve the size twice: other sizes are padded to a multiple of four by reflection, and cut again.
         x = F.pad(images, (0, -width % 4, 0, -height % 4), mode="reflect")
         for layer in (self.first, self.down1, self.down2):
             x = layer(x, rows).relu_()
@@ -130,7 +130,7 @@ class FastStyle(nn.Module):
         return self.last(x).sigmoid()[..., :height, :width]
 
     def weights_of(self, **shares: float) -> Tensor:
-        """Weights (S,) from names: ``weights_of(swirls=2, mosaic=1)``.
+        """Make weights (S,) from names: ``weights_of(swirls=2, mosaic=1)``.
 
         Raises:
             KeyError: If there is no such style.
@@ -141,7 +141,7 @@ class FastStyle(nn.Module):
         return torch.tensor([float(shares.get(name, 0.0)) for name in self.styles])
 
     def with_style(self, name: str, like: str | None = None) -> "FastStyle":
-        """A copy with one more style, to be trained by its scales and shifts alone.
+        """Make a copy with one more style, to be trained by its scales and shifts alone.
 
         Args:
             name: Of the new style.
@@ -173,7 +173,7 @@ class FastStyle(nn.Module):
 
 
 def load_fast_style(path: Path | str | None = None) -> FastStyle:
-    """The network that ships, with its styles.
+    """Load the style network that ships, with its styles.
 
     Args:
         path: Another weights file, as ``python -m training.fast_style`` writes it.
@@ -195,11 +195,11 @@ def load_fast_style(path: Path | str | None = None) -> FastStyle:
 
 
 def save_fast_style(network: FastStyle, path: Path | str) -> Path:
-    """Keep a network, for example one with a style of your own, where ``load_fast_style(path)`` finds it.
+    """Save a style network, for example one with a style of your own, for ``load_fast_style(path)``.
 
     Args:
-        network: Any.
-        path: Of the file, about 1 MB: half precision, and the names of the styles.
+        network: Any style network.
+        path: Path of the file, about 1 MB: weights in half precision, and the names of the styles.
 
     Returns:
         The path.

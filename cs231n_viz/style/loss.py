@@ -1,14 +1,15 @@
-"""Content + style + total variation: the joint loss of style transfer, and its three terms one by one.
+"""The joint loss of style transfer: content + style + total variation, and its three terms one by one.
 
 Example::
 
-    loss = JointLoss(model, content, [painting], layers=("relu3_2", style_layers(model)), weights=(1, 10, 30))
+    loss = JointLoss(model, content, [painting], StyleLoss(style=100.0))
     value = loss(image)      # scalar with a graph
     loss.terms               # {"content": …, "style": …, "tv": …}, which add up to it
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,23 +17,112 @@ from torch.nn import functional as F
 
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.interception import AveragePooling
-from cs231n_viz.representation.gram import gram_matrix
+from cs231n_viz.representation.gram import check_names, gram_distance, gram_matrix, style_layers
 from cs231n_viz.synthesis.regularisers import total_variation
 
 Terms = dict[str, float]
 Grams = dict[str, Tensor]
+CONTENT_LAYERS = {"mini_vgg": "relu3_2", "mini_alexnet": "relu3", "vgg19": "features.22", "squeezenet1_1": "features.6"}
+
+
+def content_layer(model: nn.Module) -> str:
+    """Name the layer whose features keep a content's shapes in this network.
+
+    Args:
+        model: A ``Classifier``.
+
+    Returns:
+        A tried one where the network is known, else the one at two thirds of its ``style_layers``.
+    """
+    name = getattr(model, "name", "")
+    if name in CONTENT_LAYERS:
+        return CONTENT_LAYERS[name]
+    layers = style_layers(model)
+    return layers[2 * len(layers) // 3]
+
+
+@dataclass(frozen=True)
+class StyleLoss:
+    """What a stylised picture has in common with the content and with the styles, and how much each counts.
+
+    Attributes:
+        content: Weight of ‖F - F₀‖² / ‖F₀‖² at the content layer.
+        style: Weight of the mean over the style layers of ‖G - G₀‖² / ‖G₀‖².
+        tv: Weight of the total variation.
+        content_layer: Low ones keep each contour, high ones leave the brush its freedom; ``content_layer(model)`` if
+            omitted.
+        style_layers: More and deeper ones carry larger strokes; ``style_layers(model)`` if omitted.
+        shares: How much of each of several styles, in any unit; equal shares if omitted.
+        average_pooling: Let max-pools average. The bundled networks draw lattices when their pools are changed.
+
+    Raises:
+        ValueError: If a weight or share is negative or not finite, content and style are both 0, all shares are 0, or
+            ``style_layers`` is a single name.
+    """
+
+    content: float = 1.0
+    style: float = 10.0
+    tv: float = 30.0
+    content_layer: str | None = None
+    style_layers: Sequence[str] | None = None
+    shares: Sequence[float] | None = None
+    average_pooling: bool = False
+
+    def __post_init__(self) -> None:
+        for name, weight in self.weights.items():
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"{name} must be a weight from 0 on, got {weight!r}")
+        if self.content == self.style == 0:
+            raise ValueError("the weights content and style are both 0, so nothing is asked of the picture; raise one")
+        check_names("style_layers", self.style_layers)
+        if self.shares is not None:
+            if not all(0 <= share < float("inf") for share in self.shares):
+                raise ValueError(f"shares must be numbers from 0 on, got {list(self.shares)}")
+            if not any(self.shares):
+                raise ValueError("all shares are 0; raise one, or set style=0 to do without a style")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each term, by its name."""
+        return {"content": self.content, "style": self.style, "tv": self.tv}
+
+    def resolved(self, model: nn.Module, styles: int) -> "StyleLoss":
+        """This loss with what was omitted filled in for a model and a number of styles; the shares add up to 1.
+
+        Raises:
+            ValueError: If there is no style, or not one share for each.
+        """
+        if not styles:
+            raise ValueError("wanted at least one style, got none")
+        shares = [1.0] * styles if self.shares is None else [float(share) for share in self.shares]
+        if len(shares) != styles:
+            raise ValueError(f"there are {len(shares)} shares for {styles} style{'s' * (styles > 1)}; give one each")
+        return replace(
+            self,
+            content_layer=self.content_layer or content_layer(model),
+            style_layers=tuple(self.style_layers or style_layers(model)),
+            shares=tuple(share / sum(shares) for share in shares),
+        )
 
 
 def content_distance(features: Tensor, target: Tensor) -> Tensor:
-    """How far are features from those of the content picture? ‖F - F₀‖² / ‖F₀‖²: 0 for the picture itself.
+    """Measure how far features are from those of the content: ‖F - F₀‖² / ‖F₀‖², 0 for the picture itself.
+
+    Args:
+        features: (N, C, h, w), F.
+        target: (N, C, h, w), F₀.
+
+    Returns:
+        A scalar, the mean over the pictures; it can be differentiated.
 
     Source: Gatys et al., CVPR 2016, eq. 1. Differs from the paper: relative, so that one weight suits every layer.
     """
-    return (features - target).square().sum() / target.square().sum()
+    rest = tuple(range(1, target.ndim))
+    return ((features - target).square().sum(rest) / target.square().sum(rest)).mean()
 
 
 def masked_gram(features: Tensor, mask: Tensor) -> Tensor:
-    """Which channels are active together *in a region*?
+    """Compute the Gram matrix of a region: which channels are active together *there*?
 
     Args:
         features: (1, C, h, w).
@@ -48,23 +138,20 @@ def masked_gram(features: Tensor, mask: Tensor) -> Tensor:
     return gram_matrix(features * share.sqrt()) * (share.numel() / share.sum())
 
 
-def blended(grams: Sequence[Grams], weights: Sequence[float]) -> Grams:
-    """The Gram matrices of several styles, mixed layer by layer; the weights add up to 1."""
-    return {layer: sum(w * found[layer] for w, found in zip(weights, grams, strict=True)) for layer in grams[0]}
+def blended(grams: Sequence[Grams], shares: Sequence[float]) -> Grams:
+    """Mix the Gram matrices of several styles layer by layer; the shares add up to 1."""
+    return {layer: sum(w * each[layer] for w, each in zip(shares, grams, strict=True)) for layer in grams[0]}
 
 
 class JointLoss:
-    """How far is a picture from the content of one picture and the style of others?
+    """The distance of a picture from the content of one picture and the style of others, and its total variation.
 
     Args:
         model: Whose features say what content and style are.
         content: (1, 3, H, W), RGB in [0, 1].
         styles: Pictures (1, 3, h, w) of any size.
-        layers: The layer of the content, and those of the style.
-        weights: Of content, style and total variation.
-        style_weights: One for each style, adding up to 1; all alike if omitted.
+        loss: The weights, the layers, the shares of the styles.
         masks: One (H, W) for each style: the region of the content that it goes to. Everywhere, blended, if omitted.
-        average: Let max-pools average.
 
     Attributes:
         terms: Of the picture looked at last: what content, style and tv contribute, weights included.
@@ -75,51 +162,43 @@ class JointLoss:
         model: nn.Module,
         content: Tensor,
         styles: Sequence[Tensor],
+        loss: StyleLoss = StyleLoss(),
         *,
-        layers: tuple[str, Sequence[str]],
-        weights: tuple[float, float, float],
-        style_weights: Sequence[float] | None = None,
         masks: Sequence[Tensor] | None = None,
-        average: bool = False,
     ) -> None:
-        self.model, self.weights, self.average = model, weights, average
-        self.content_layer, self.style_layers = layers[0], tuple(layers[1])
-        self.shares = [1 / len(styles)] * len(styles) if style_weights is None else list(style_weights)
-        self.content = self._features(content, [self.content_layer])[self.content_layer].to(content)
-        found = [self._features(style, self.style_layers) for style in styles]
-        grams = [{layer: gram_matrix(maps).to(content) for layer, maps in each.items()} for each in found]
-        self.masks = masks
-        self.targets = [blended(grams, self.shares)] if masks is None else grams
+        self.model, self.masks = model, masks
+        self.loss = loss = loss.resolved(model, len(styles))
+        self.content = self._features(content, [loss.content_layer])[loss.content_layer].to(content)
+        features = [self._features(style, loss.style_layers) for style in styles]
+        grams = [{layer: gram_matrix(maps).to(content) for layer, maps in each.items()} for each in features]
+        self.targets = [blended(grams, loss.shares)] if masks is None else grams
         self.terms: Terms = {}
 
     def _features(self, images: Tensor, layers: Sequence[str], *, gradients: bool = False) -> dict[str, Tensor]:
         images = images.contiguous(memory_format=torch.channels_last)  # convolutions are faster in this order
-        with AveragePooling() if self.average else nullcontext():
+        with AveragePooling() if self.loss.average_pooling else nullcontext():
             return activations(self.model, images, list(dict.fromkeys(layers)), gradients=gradients)
 
-    def style_distance(self, features: dict[str, Tensor]) -> Tensor:
-        """Mean over the layers of ‖G - G₀‖² / ‖G₀‖²; with masks, the weighted mean of that over the regions."""
+    def style_distance(self, features: Mapping[str, Tensor]) -> Tensor:
+        """The Gram distance from the blended style; with masks, the weighted mean of that of the regions."""
+        layers = self.loss.style_layers
         if self.masks is None:
-            return self._distance({layer: gram_matrix(features[layer]) for layer in self.style_layers}, 0)
+            return gram_distance({layer: gram_matrix(features[layer]) for layer in layers}, self.targets[0])
         distances = []
-        for number, (share, mask) in enumerate(zip(self.shares, self.masks, strict=True)):
-            found = {layer: masked_gram(features[layer], mask) for layer in self.style_layers}
-            distances.append(share * self._distance(found, number))
+        for share, mask, target in zip(self.loss.shares, self.masks, self.targets, strict=True):
+            grams = {layer: masked_gram(features[layer], mask) for layer in layers}
+            distances.append(share * gram_distance(grams, target))
         return torch.stack(distances).sum()
-
-    def _distance(self, grams: Grams, number: int) -> Tensor:
-        targets = self.targets[number]
-        terms = [(grams[key].to(goal) - goal).square().sum() / goal.square().sum() for key, goal in targets.items()]
-        return torch.stack(terms).mean()
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (1, 3, H, W) -> scalar, the sum of the three terms."""
-        features = self._features(images, [self.content_layer, *self.style_layers], gradients=True)
+        loss = self.loss
+        features = self._features(images, [loss.content_layer, *loss.style_layers], gradients=True)
         raw = {
-            "content": content_distance(features[self.content_layer].to(images), self.content),
+            "content": content_distance(features[loss.content_layer].to(images), self.content),
             "style": self.style_distance(features),
             "tv": total_variation(images),
         }
-        parts = {name: weight * raw[name] for name, weight in zip(raw, self.weights, strict=True)}
+        parts = {name: weight * raw[name] for name, weight in loss.weights.items()}
         self.terms = {name: part.item() for name, part in parts.items()}
         return torch.stack(list(parts.values())).sum()

@@ -1,4 +1,4 @@
-"""Style in real time: the network of ``fast_style`` rearranged for speed, and pictures to be shown at once."""
+"""Fast style transfer in real time: the style network rearranged for speed; its pictures are 8-bit, to be shown."""
 
 import copy
 
@@ -32,36 +32,36 @@ class _OnCells(nn.Module):
         x = F.pad(x, (self.pad,) * 4, mode="reflect").permute(0, 2, 3, 1)
         count, height, width, channels = x.shape
         x = x.reshape(count, height // 2, 2, width // 2, 2, channels).permute(0, 1, 3, 2, 4, 5)
-        made = F.conv2d(x.flatten(3).permute(0, 3, 1, 2), self.weight, self.bias)
-        made = made.unflatten(1, (2, 2, -1)).permute(0, 3, 4, 1, 5, 2)  # (N, out, rows, 2, columns, 2)
-        return made.flatten(4).flatten(2, 3)
+        maps = F.conv2d(x.flatten(3).permute(0, 3, 1, 2), self.weight, self.bias)
+        maps = maps.unflatten(1, (2, 2, -1)).permute(0, 3, 4, 1, 5, 2)  # (N, out, rows, 2, columns, 2)
+        return maps.flatten(4).flatten(2, 3)
 
 
 class _Enlarging(nn.Module):
-    """Nearest upsampling by two and a 3 × 3 convolution with mirrored borders, without making the large map between.
+    """Nearest upsampling by two and a 3 × 3 convolution with mirrored borders, without the enlarged map in between.
 
-    Of the nine pixels that a new pixel sees, several are copies of one: the weights of these are added beforehand.
+    Of the nine enlarged pixels under the kernel, several are copies of one: their weights are added beforehand.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        seen = torch.zeros(2, 3, 3)  # [row of the new pixel in its cell, row of the old pixel, row of the kernel]
-        seen[0, 0, 0] = seen[0, 1, 1] = seen[0, 1, 2] = 1
-        seen[1, 1, 0] = seen[1, 1, 1] = seen[1, 2, 2] = 1
-        weight = torch.einsum("aru,bsv,ocuv->abocrs", seen.to(conv.weight), seen.to(conv.weight), conv.weight.data)
+        sums = torch.zeros(2, 3, 3)  # [row of the new pixel in its cell, row of the old pixel, row of the kernel]
+        sums[0, 0, 0] = sums[0, 1, 1] = sums[0, 1, 2] = 1
+        sums[1, 1, 0] = sums[1, 1, 1] = sums[1, 2, 2] = 1
+        weight = torch.einsum("aru,bsv,ocuv->abocrs", sums.to(conv.weight), sums.to(conv.weight), conv.weight.data)
         self.register_buffer("weight", weight.flatten(0, 2).contiguous(memory_format=torch.channels_last))
 
     def forward(self, x: Tensor) -> Tensor:
         # The enlarged picture mirrored by one pixel repeats its border, for that pixel's mirror is in the same cell.
-        made = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.weight).permute(0, 2, 3, 1)
-        made = made.unflatten(3, (2, 2, -1)).transpose(2, 3)  # (N, rows, 2, columns, 2, out)
-        return made.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+        maps = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.weight).permute(0, 2, 3, 1)
+        maps = maps.unflatten(3, (2, 2, -1)).transpose(2, 3)  # (N, rows, 2, columns, 2, out)
+        return maps.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 
 class Painter:
-    """The network made ready for real time: bfloat16 where the processor is fast at it, pictures to be shown at once.
+    """A style network made ready for real time: bfloat16 where the processor is fast at it, 8-bit pictures.
 
-    bfloat16 is for looking, not for numbers that are compared: it is off by up to two levels of 255 or so.
+    bfloat16 is for looking, not for numbers that are compared: it is off by about two levels of 255 at most.
 
     Args:
         network: From ``load_fast_style()``; left as it is.
@@ -85,5 +85,5 @@ class Painter:
     def __call__(self, image: Tensor, weights: Tensor) -> np.ndarray:
         """Repaint one picture (3, H, W) in [0, 1] in a mixture (S,) of the styles; (H, W, 3) uint8."""
         x = image[None].to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
-        made = self.network(x, weights)[0].permute(1, 2, 0).float()
-        return made.mul_(255).round_().to(torch.uint8).cpu().numpy()
+        painted = self.network(x, weights)[0].permute(1, 2, 0).float()
+        return painted.mul_(255).round_().to(torch.uint8).cpu().numpy()

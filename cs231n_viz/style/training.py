@@ -1,23 +1,41 @@
-"""What does a style network learn from, and how does it learn one more style? From its γ and β alone."""
+"""Training of style networks: the loss of an image transformation network, and one more style for a trained one.
+
+The loss is that of style transfer, measured on what the network paints (Johnson et al.). A style network with
+conditional instance norm learns one more style by the scales γ and shifts β of that style alone (Dumoulin et al.).
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.interception import AveragePooling
 from cs231n_viz.network.models import load_model
 from cs231n_viz.pictures.images import centre_square, load_image, sample_images
-from cs231n_viz.representation.gram import gram_matrix
+from cs231n_viz.representation.gram import gram_distance, gram_matrix, grams, style_layers
 from cs231n_viz.style.fast import FastStyle
+from cs231n_viz.style.loss import StyleLoss, content_distance, content_layer
 from cs231n_viz.synthesis.ascent import Ascent, AscentError, Step
 from cs231n_viz.synthesis.regularisers import total_variation
-from cs231n_viz.texture.neural import grams, style_layers
 
-CONTENT = "relu3_2"  # of mini_vgg
 STYLE_PIXELS = 288  # side of a painting while its Gram matrices are taken
+_MOST = 20.0  # a layer's relative error counts as this much at most: first steps are far off
+_LOSS = StyleLoss(content=1.0, style=4.0, tv=10.0, average_pooling=True)
+
+
+def style_targets(critic: nn.Module, painting: Tensor) -> dict[str, Tensor]:
+    """Compute the Gram matrices that a style network should reach, layer -> (1, C, C).
+
+    Args:
+        critic: ``mini_vgg``, in whose features styles are compared.
+        painting: (3, h, w), RGB in [0, 1]; its middle square is taken.
+    """
+    square = centre_square(painting, STYLE_PIXELS).to(next(critic.parameters()).device)
+    return grams(critic, square, style_layers(critic, pools=True))
 
 
 def style_terms(
@@ -27,40 +45,38 @@ def style_terms(
     *,
     weights: Tensor,
     targets: Mapping[str, Tensor],
-    factors: tuple[float, float, float] = (1.0, 4.0, 10.0),
+    loss: StyleLoss = _LOSS,
 ) -> dict[str, Tensor]:
-    """How far is what the network paints from the photograph's content and from the painting's style?
+    """Compute the three terms of the loss of what a style network paints.
 
     Args:
         network: Paints.
-        critic: ``mini_vgg``, in whose features both are compared.
+        critic: ``mini_vgg``, in whose features content and style are compared.
         images: (N, 3, H, W), RGB in [0, 1], the photographs.
         weights: (N, S), the style of each.
         targets: Layer -> (N, C, C), the Gram matrices that each should get.
-        factors: Of content, style and total variation.
+        loss: The weights of the terms, and the content layer.
 
     Returns:
-        ``content``, ``style`` and ``variation``, scalars that are to be added: the relative change of the features in
-        :data:`CONTENT`, the relative Gram distance, the variation; means over the pictures.
+        ``content``, ``style`` and ``tv``, scalars that are to be added: the relative change of the features at the
+        content layer, the relative Gram distance, the total variation; means over the pictures, weights included.
 
     Source: Johnson et al., arXiv:1603.08155, section 3.2.
     Differs from the paper: all distances are relative to their target, as in notebooks 10 and 11.
     """
+    layer = loss.content_layer or content_layer(critic)
     with torch.autocast(images.device.type, torch.bfloat16):
-        made = network(images, weights).float()
+        painted = network(images, weights).float()
         with AveragePooling():
-            truth = activations(critic, images, [CONTENT])[CONTENT].float()
-            found = activations(critic, made, [*targets, CONTENT], gradients=True)
-    content = ((found[CONTENT].float() - truth).square().sum((1, 2, 3)) / truth.square().sum((1, 2, 3))).mean()
-    style = []
-    for layer, target in targets.items():
-        wrong = (gram_matrix(found[layer].float()) - target).square().sum((1, 2))
-        style.append((wrong / target.square().sum((1, 2))).clamp(max=20.0).mean())
-    return {
-        "content": factors[0] * content,
-        "style": factors[1] * torch.stack(style).mean(),
-        "variation": factors[2] * total_variation(made) / len(made),
+            content = activations(critic, images, [layer])[layer].float()
+            features = activations(critic, painted, [*targets, layer], gradients=True)
+    matrices = {name: gram_matrix(features[name].float()) for name in targets}
+    raw = {
+        "content": content_distance(features[layer].float(), content),
+        "style": gram_distance(matrices, targets, most=_MOST) / len(images),
+        "tv": total_variation(painted) / len(images),
     }
+    return {name: weight * raw[name] for name, weight in loss.weights.items()}
 
 
 class NewStyle(Ascent):
@@ -70,20 +86,48 @@ class NewStyle(Ascent):
         network: The network with one style more, as far as it has learned it.
     """
 
-    network: FastStyle
+    def __init__(self, network: FastStyle, steps: Iterator[Step], total: int, **options: object) -> None:
+        super().__init__(steps, total, **options)
+        self.network = network
 
 
+@dataclass(frozen=True)
+class StyleTraining:
+    """How one more style is learned.
+
+    Attributes:
+        steps: Each repaints ``batch`` random views.
+        lr: Learning rate of Adam, falling to 0.
+        batch: Views in a step.
+        size: Side of a view in pixels.
+
+    Raises:
+        ValueError: If one of them is not above 0.
+    """
+
+    steps: int = 80
+    lr: float = 0.03
+    batch: int = 2
+    size: int = 128
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("batch", 1), ("size", 16)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
+        if not 0 < self.lr < float("inf"):
+            raise ValueError(f"lr must be above 0, got {self.lr!r}")
+
+
+@moved_keywords(steps="training.steps", lr="training.lr", batch="training.batch", size="training.size")
 def train_style(
     network: FastStyle,
     name: str,
     painting: Tensor,
     *,
-    pictures: Sequence[Tensor] | None = None,
-    steps: int = 80,
-    lr: float = 0.03,
+    training: StyleTraining = StyleTraining(),
     like: str | None = None,
-    batch: int = 2,
-    size: int = 128,
+    pictures: Sequence[Tensor] | None = None,
     critic: nn.Module | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -94,16 +138,13 @@ def train_style(
 
     Args:
         network: From ``load_fast_style()``; left as it is.
-        name: Of the new style.
+        name: Name of the new style.
         painting: (3, h, w), RGB in [0, 1].
-        pictures: Photographs (3, h, w) to practise on; those that come with the course if omitted.
-        steps: Each repaints ``batch`` random views.
-        lr: Of Adam, falling to 0.
+        training: Steps, learning rate, and the views that are repainted.
         like: The style to start from; the mean of all if omitted. The closest one is learned fastest.
-        batch: Views in a step.
-        size: Side of a view in pixels.
-        critic: ``mini_vgg`` if omitted.
-        seed: Of the views.
+        pictures: Photographs (3, h, w) to practise on; those that come with the course if omitted.
+        critic: The network in whose features content and style are compared; ``mini_vgg`` if omitted.
+        seed: Random seed for the views.
         progress: Show a bar.
 
     Returns:
@@ -120,58 +161,62 @@ def train_style(
     for image in (painting, *pictures):
         if image.ndim != 3 or image.shape[0] != 3 or min(image.shape[1:]) < 16:
             raise ValueError(f"pictures must be (3, h, w) of at least 16 px a side, got {tuple(image.shape)}")
-    if not pictures or steps < 1 or batch < 1:
-        raise ValueError(f"wanted pictures, steps and batch >= 1, got {len(pictures)}, {steps} and {batch}")
+    if not pictures:
+        raise ValueError("wanted at least one picture to practise on, got 0")
     larger = network.with_style(name, like).to(memory_format=torch.channels_last)
     critic = load_model("mini_vgg").to(larger.last.weight.device) if critic is None else critic
-    practice = _views(pictures, (steps, batch, size), seed)
-    found = NewStyle(
-        _practise(
-            larger, critic, practice, painting=painting, steps=steps, lr=lr, shown=centre_square(pictures[0], size)
-        ),
-        steps + 1,
-        settings={"method": "train_style", "name": name, "like": like, "steps": steps, "lr": lr, "seed": seed},
-        progress=progress,
-    )
-    found.network = larger
-    return found
+    views, shown = _views(pictures, training, seed), centre_square(pictures[0], training.size)
+    steps = _train(larger, critic, painting, training=training, views=views, shown=shown)
+    settings = {"method": "train_style", "name": name, "like": like, "steps": training.steps, "lr": training.lr}
+    return NewStyle(larger, steps, training.steps + 1, settings=settings | {"seed": seed}, progress=progress)
 
 
-def _views(pictures: Sequence[Tensor], shape: tuple[int, int, int], seed: int) -> Iterator[Tensor]:
+def _views(pictures: Sequence[Tensor], training: StyleTraining, seed: int) -> Iterator[Tensor]:
     """For each step a batch of random square views."""
     random = torch.Generator().manual_seed(seed)
-    steps, batch, size = shape
-    for _ in range(steps):
-        views = []
-        for row in torch.randint(len(pictures), (batch,), generator=random).tolist():
-            image, u = pictures[row], torch.rand(4, generator=random).tolist()
-            height, width = image.shape[-2:]
-            side = max(16, round(min(height, width) * (0.6 + 0.4 * u[0])))
-            top, left = round(u[1] * (height - side)), round(u[2] * (width - side))
-            part = image[None, :, top : top + side, left : left + side]
-            part = part.flip(3) if u[3] < 0.5 else part
-            views.append(F.interpolate(part, size=size, mode="bilinear", antialias=True))
-        yield torch.cat(views)
+    for _ in range(training.steps):
+        chosen = torch.randint(len(pictures), (training.batch,), generator=random).tolist()
+        yield torch.cat([random_view(pictures[index], training.size, random) for index in chosen])
 
 
-def _practise(
+def random_view(image: Tensor, size: int, random: torch.Generator) -> Tensor:
+    """Cut out a random square of 60 to 100 % of the shorter side, mirrored in half of the cases, and resize it.
+
+    Args:
+        image: (3, h, w), RGB in [0, 1], or uint8 in [0, 255].
+        size: Side of the view in pixels.
+        random: Decides the view.
+
+    Returns:
+        (1, 3, size, size), RGB in [0, 1].
+    """
+    u = torch.rand(4, generator=random).tolist()
+    height, width = image.shape[-2:]
+    side = max(16, round(min(height, width) * (0.6 + 0.4 * u[0])))
+    top, left = round(u[1] * (height - side)), round(u[2] * (width - side))
+    view = image[None, :, top : top + side, left : left + side]
+    view = view.flip(3) if u[3] < 0.5 else view
+    view = view.float().div(255) if view.dtype == torch.uint8 else view
+    return F.interpolate(view, size=size, mode="bilinear", antialias=True)
+
+
+def _train(
     network: FastStyle,
     critic: nn.Module,
-    practice: Iterator[Tensor],
-    *,
     painting: Tensor,
-    steps: int,
-    lr: float,
+    *,
+    training: StyleTraining,
+    views: Iterator[Tensor],
     shown: Tensor,
 ) -> Iterator[Step]:
-    device = network.last.weight.device
-    wanted = grams(critic, centre_square(painting, STYLE_PIXELS).to(device), style_layers(critic))
+    """Train the last style; the picture of a step is ``shown``, repainted."""
+    device, style = network.last.weight.device, style_targets(critic, painting)
     only = F.one_hot(torch.tensor([len(network.styles) - 1]), len(network.styles)).float().to(device)
-    optimizer = torch.optim.Adam(network.style_parameters(), lr=lr, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(network.style_parameters(), lr=training.lr, betas=(0.9, 0.99))
     score = float("nan")
-    for index, images in enumerate(practice):
+    for index, images in enumerate(views):
         images = images.to(device, memory_format=torch.channels_last)
-        targets = {layer: target.expand(len(images), -1, -1) for layer, target in wanted.items()}
+        targets = {layer: target.expand(len(images), -1, -1) for layer, target in style.items()}
         with torch.enable_grad():
             terms = style_terms(network, critic, images, weights=only.expand(len(images), -1), targets=targets)
             loss = sum(terms.values())
@@ -179,13 +224,13 @@ def _practise(
             raise AscentError(f"the loss is {loss.item()} after {index} steps; try a smaller lr")
         score = -loss.item()
         yield Step(index, score, _painted(network, shown, only))
-        optimizer.param_groups[0]["lr"] = lr * min(1.0, 2 * (1 - index / steps))
+        optimizer.param_groups[0]["lr"] = training.lr * min(1.0, 2 * (1 - index / training.steps))
         optimizer.zero_grad()
         loss.backward()
         # The mixture is the new style alone, so the gradients of all other rows are exactly 0, and Adam leaves them.
         optimizer.step()
     network.requires_grad_(False)
-    yield Step(steps, score, _painted(network, shown, only))
+    yield Step(training.steps, score, _painted(network, shown, only))
 
 
 @torch.no_grad()

@@ -1,44 +1,106 @@
-"""Style transfer: the content of one picture, painted as another.
+"""Style transfer: the content of one picture, painted as another (Gatys).
 
 Example::
 
-    painted = stylize(model, load_image("astronaut"), load_painting("swirls"))
+    painted = stylize(model, load_image("astronaut"), load_painting("swirls"), loss=StyleLoss(style=100.0))
     painted.image                                    # or step by step: for step in painted
     painted.terms[-1]                                # content, style and tv of the last step
 
-The climb is that of ``ascend``, once for each size: small first, where a stroke is a few pixels long and a step costs
-little, then enlarged and refined. Spectra as coordinates do what pixels do not: they keep grain out, and colours
-within their range.
+A :class:`StyleLoss` says what is optimised and a :class:`Schedule` how: by ``ascend``, once for each size, small first,
+where a stroke is a few pixels long and a step costs little, then enlarged and refined. What is changed is a spectrum:
+unlike pixels, it keeps out high-frequency noise, and its colours stay within their range.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from math import prod
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
 
-from cs231n_viz.network.capture import activations, check_layers
+from cs231n_viz.deprecation import moved_keywords
+from cs231n_viz.network.capture import check_layers
 from cs231n_viz.network.checks import check_images
-from cs231n_viz.network.memory import free_memory
+from cs231n_viz.network.layers import smallest_side, survives
+from cs231n_viz.network.memory import PROBE, check_memory
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.precision import half_precision
 from cs231n_viz.pictures.images import resize
 from cs231n_viz.style.colours import Grey, luminance, match_colours, match_luminance, recoloured
-from cs231n_viz.style.loss import JointLoss, Terms
-from cs231n_viz.synthesis.ascent import Ascent, Objective, Rule, Step, ascend_carefully
+from cs231n_viz.style.loss import JointLoss, StyleLoss, Terms
+from cs231n_viz.synthesis.ascent import (
+    DEFAULT_UPDATE,
+    LBFGS_COPIES,
+    Ascent,
+    Objective,
+    Rule,
+    Step,
+    Update,
+    ascend_carefully,
+)
 from cs231n_viz.synthesis.parameterisation import Fourier, Pixels, start_noise
-from cs231n_viz.texture.neural import style_layers as default_layers
 
 Start = Literal["content", "noise"]
 Colours = Literal["style", "luminance", "histogram"]
 Coordinates = Literal["fourier", "pixels"]
-CONTENT_LAYERS = {"mini_vgg": "relu3_2", "mini_alexnet": "relu3", "vgg19": "features.22", "squeezenet1_1": "features.6"}
-STYLE_LAYERS = {"mini_vgg": ("relu1_1", "relu2_1", "relu3_1", "relu3_2", "relu4_1", "relu4_2")}
+_Size = tuple[int, int]  # height and width
+
+_LR = {"lbfgs": 1.0, "adam": 0.05, "plain": 0.1, "unit": 1.0, "mean": 0.01, "sign": 0.01}
 _SPECTRUM = {"decay": 0.6, "decorrelate": False}  # of those tried, the fastest to a given loss
 _CAREFUL = 5  # steps of Adam, at the smallest size, before L-BFGS
-_LR = {"lbfgs": 1.0, "adam": 0.05, "plain": 0.1, "unit": 1.0, "mean": 0.01, "sign": 0.01}
+_LOSS = StyleLoss()
+
+
+def _check_choice(name: str, value: object, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+
+
+def _check_above_0(name: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be above 0, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a picture is optimised: at which sizes, with how many steps, from what start, in which coordinates.
+
+    Attributes:
+        size: Longer side of the result in pixels; the proportions are those of the content.
+        scales: Number of sizes, each half the next one.
+        steps: Steps at each size, one evaluation of the network each; or one number for each size, small to large.
+        start: The content, or noise.
+        coordinates: What is changed: the spectrum (``"fourier"``), or the ``"pixels"`` as in the paper.
+
+    Raises:
+        ValueError: If a setting makes no sense.
+    """
+
+    size: int = 256
+    scales: int = 2
+    steps: int | Sequence[int] = 40
+    start: Start = "content"
+    coordinates: Coordinates = "fourier"
+
+    def __post_init__(self) -> None:
+        _check_above_0("size", self.size)
+        if not isinstance(self.scales, int) or self.scales < 1:
+            raise ValueError(f"scales must be a whole number from 1 on, got {self.scales!r}")
+        if len(self.counts) != self.scales or min(self.counts) < 0:
+            wanted = f"a number from 0 on, or one for each of {self.scales} sizes"
+            raise ValueError(f"steps must be {wanted}; got {self.steps}")
+        _check_choice("start", self.start, get_args(Start))
+        _check_choice("coordinates", self.coordinates, get_args(Coordinates))
+
+    @property
+    def counts(self) -> list[int]:
+        """The steps at each size."""
+        return [self.steps] * self.scales if isinstance(self.steps, int) else list(self.steps)
+
+    def sizes(self, image: Tensor) -> list[_Size]:
+        """Height and width of the picture at each size, small to large, in the proportions of an image."""
+        return [_fitted(image, self.size / 2**halvings) for halvings in reversed(range(self.scales))]
 
 
 class Stylisation(Ascent):
@@ -59,115 +121,50 @@ class Stylisation(Ascent):
             yield step
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What is asked for, checked; it makes the loss and the start of each size."""
-
-    model: nn.Module
-    content: Tensor
-    styles: list[Tensor]
-    sizes: list[tuple[int, int]]
-    style_sizes: list[list[tuple[int, int]]]  # for each size, of each style
-    colours: Colours
-    coordinates: Coordinates
-    start: Start
-    seed: int
-    masks: list[Tensor] | None
-    loss: dict[str, object]
-    steps: list[int]
-    climb: dict[str, object]
-
-    def __iter__(self) -> Iterator[tuple[Step, Terms]]:
-        """One ascent after another; each begins with the last picture of the one before, enlarged."""
-        image: Tensor | None = None
-        made = 0
-        for number in range(len(self.sizes)):
-            content, loss = self._prepared(number)
-            image_of = self._begin(content, image)
-            objective = _minus(loss)
-            careful = {"careful": 0 if number else _CAREFUL, "short": 0.05}
-            for step in ascend_carefully(image_of, objective, steps=self.steps[number], **careful, **self.climb):
-                image = step.image
-                if self.colours == "luminance":
-                    step = step._replace(image=recoloured(luminance(image), content))
-                yield step._replace(index=made), dict(loss.terms)
-                made += 1
-
-    def _prepared(self, number: int) -> tuple[Tensor, JointLoss]:
-        """The content at this size, and the loss."""
-        content = resize(self.content, self.sizes[number])
-        styles = [resize(style, size) for style, size in zip(self.styles, self.style_sizes[number], strict=True)]
-        changes = {"style": lambda style, _: style, "histogram": match_colours, "luminance": match_luminance}
-        styles = [changes[self.colours](style, content) for style in styles]
-        grey = luminance(content).expand(-1, 3, -1, -1) if self.colours == "luminance" else content
-        with half_precision(content.device):
-            return content, JointLoss(self.model, grey, styles, masks=self.masks, **self.loss)
-
-    def _begin(self, content: Tensor, image: Tensor | None) -> nn.Module:
-        """The parameterisation, at the start or at what was reached so far."""
-        size = tuple(content.shape[-2:])
-        spectrum = partial(Fourier, size, **_SPECTRUM)
-        if image is None and self.start == "noise":
-            image_of = (
-                spectrum(seed=self.seed) if self.coordinates == "fourier" else Pixels(start_noise(size, self.seed))
-            )
-        else:
-            picture = content if image is None else resize(image, size).clamp(0, 1)
-            image_of = spectrum(start=picture.cpu()) if self.coordinates == "fourier" else Pixels(picture)
-        image_of = image_of.to(content.device)
-        return Grey(image_of) if self.colours == "luminance" else image_of
-
-
+@moved_keywords(
+    content_weight="loss.content",
+    style_weight="loss.style",
+    tv_weight="loss.tv",
+    content_layer="loss.content_layer",
+    style_layers="loss.style_layers",
+    style_weights="loss.shares",
+    average="loss.average_pooling",
+    size="schedule.size",
+    scales="schedule.scales",
+    steps="schedule.steps",
+    start="schedule.start",
+    coordinates="schedule.coordinates",
+    rule="update.rule",
+    lr="update.lr",
+)
 def stylize(
     model: Classifier,
     content: Tensor,
     styles: Tensor | Sequence[Tensor],
     *,
-    style_weights: Sequence[float] | None = None,
-    content_weight: float = 1.0,
-    style_weight: float = 10.0,
-    tv_weight: float = 30.0,
-    content_layer: str | None = None,
-    style_layers: Sequence[str] | None = None,
+    loss: StyleLoss = _LOSS,
+    schedule: Schedule = Schedule(),
+    update: Update = DEFAULT_UPDATE,
     style_scale: float = 1.0,
-    start: Start = "content",
-    steps: int | Sequence[int] = 40,
-    size: int = 256,
-    scales: int = 2,
     colours: Colours = "style",
     masks: Sequence[Tensor] | None = None,
-    coordinates: Coordinates = "fourier",
-    average: bool = False,
-    rule: Rule = "lbfgs",
-    lr: float | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Stylisation:
-    """Paint one picture as others are painted.
+    """Optimise a picture until it has the content of one picture and the style of others (style transfer).
 
     Args:
         model: Whose features say what content and style are; left as it was.
         content: (1, 3, H, W) or (3, H, W), RGB in [0, 1].
         styles: One painting or several, each like ``content`` and of any size.
-        style_weights: How much of each style, in any unit; equal shares if omitted.
-        content_weight: Weight of ‖F - F₀‖² / ‖F₀‖² at the content layer.
-        style_weight: Weight of the mean over the style layers of ‖G - G₀‖² / ‖G₀‖².
-        tv_weight: Weight of the total variation.
-        content_layer: Low ones keep each contour, high ones leave the brush its freedom.
-        style_layers: More and deeper ones carry larger strokes.
+        loss: The weights of content, style and total variation, the layers, and the shares of several styles.
+        schedule: Sizes, steps, start and coordinates.
+        update: Update rule and learning rate; ``"lbfgs"``, and a rate that suits the rule, if left open.
         style_scale: Longer side of the paintings, in units of that of the picture: above 1 makes strokes larger.
-        start: The content, or noise.
-        steps: Steps at each size, one evaluation of the network each; or one number for each size, small to large.
-        size: Longer side of the result in pixels; the proportions are those of the content.
-        scales: How many sizes, each half the next one.
         colours: Those of the ``"style"``; or those of the content, either by changing only its ``"luminance"``, or by
             repainting the style in the content's colours beforehand (``"histogram"``).
         masks: One (H, W), in [0, 1], for each style: the region of the content that it goes to.
-        coordinates: What is changed: the spectrum (``"fourier"``), or the ``"pixels"`` as in the paper.
-        average: Let max-pools average. The bundled networks draw lattices when their pools are changed.
-        rule: As for ``ascend``.
-        lr: As for ``ascend``; suited to the rule if omitted.
-        seed: Of the noise.
+        seed: Random seed for the noise, if the picture starts from noise.
         progress: Show a bar.
 
     Returns:
@@ -176,7 +173,7 @@ def stylize(
 
     Raises:
         KeyError: If there is no such layer.
-        ValueError: If a picture does not survive the pools or memory would not suffice, if weights or masks do not
+        ValueError: If a picture is too small for the pools or memory would not suffice, if shares or masks do not
             fit the styles, or if a setting makes no sense.
 
     Source: Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 7;
@@ -186,48 +183,140 @@ def stylize(
         loss differs by some thousandths.
     """
     content, styles = _one(content), [_one(style) for style in ([styles] if isinstance(styles, Tensor) else styles)]
-    for name, value, known in (("start", start, Start), ("colours", colours, Colours)):
-        check_choice(name, value, get_args(known))
-    check_choice("coordinates", coordinates, get_args(Coordinates))
-    weights = {"content_weight": content_weight, "style_weight": style_weight, "tv_weight": tv_weight}
-    check_numbers(weights, {"style_scale": style_scale, "size": size, "scales": scales})
-    parts = shares(style_weights, len(styles))
-    masks = None if masks is None else check_masks(masks, len(styles), tuple(content.shape[-2:]))
-    layers = (content_layer or content_layer_of(model), tuple(style_layers or style_layers_of(model)))
-    sizes = [_fitted(content, size / 2**k) for k in reversed(range(scales))]
-    style_sizes = [[_fitted(style, style_scale * max(each)) for style in styles] for each in sizes]
-    check_sizes(model, layers, {"content": sizes[0], "style": min(style_sizes[0], key=min)})
-    check_memory(model, layers, {"content": sizes[-1], "style": max(style_sizes[-1], key=max)})
-    loss = {"layers": layers, "weights": tuple(weights.values()), "style_weights": parts, "average": average}
-    counts = check_steps(steps, scales)
-    climb = {"rule": rule, "lr": _LR.get(rule, 1.0) if lr is None else lr}
+    _check_choice("colours", colours, get_args(Colours))
+    _check_above_0("style_scale", style_scale)
     plan = _Plan(
-        model, content, styles, sizes, style_sizes, colours, coordinates, start, seed, masks, loss, counts, climb
+        model=model,
+        content=content,
+        styles=styles,
+        masks=None if masks is None else _checked_masks(masks, len(styles), tuple(content.shape[-2:])),
+        loss=loss.resolved(model, len(styles)),
+        schedule=schedule,
+        update=update.resolved("lbfgs", _LR.get(update.rule or "lbfgs", 1.0)),
+        style_scale=style_scale,
+        colours=colours,
+        seed=seed,
     )
-    settings = {
-        "recipe": "stylize", "model": model.name, **weights, "style_weights": parts, "content_layer": layers[0],
-        "style_layers": list(layers[1]), "style_scale": style_scale, "start": start, "size": size, "scales": scales,
-        "colours": colours, "masks": masks is not None, "coordinates": coordinates, "average": average,
-        "steps": counts if len(set(counts)) > 1 else counts[0], **climb, "seed": seed,
-    }  # fmt: skip
-    return Stylisation(iter(plan), sum(counts) + scales, settings=settings, progress=progress)
+    plan.check()
+    total = sum(schedule.counts) + schedule.scales
+    return Stylisation(iter(plan), total, settings=plan.settings(), progress=progress)
 
 
-def content_layer_of(model: nn.Module) -> str:
-    """The layer that keeps a content's shapes in this network: a tried one, else at two thirds of the depth."""
-    name = getattr(model, "name", "")
-    if name in CONTENT_LAYERS:
-        return CONTENT_LAYERS[name]
-    layers = default_layers(model)
-    return layers[2 * len(layers) // 3]
+@dataclass(frozen=True)
+class _Plan:
+    """What is asked of ``stylize``; it makes the loss and the start of each size, and the steps."""
 
+    model: Classifier
+    content: Tensor
+    styles: list[Tensor]
+    masks: list[Tensor] | None
+    loss: StyleLoss  # with nothing left to fill in
+    schedule: Schedule
+    update: dict[str, Rule | float]  # rule and lr
+    style_scale: float
+    colours: Colours
+    seed: int
 
-def style_layers_of(model: nn.Module) -> tuple[str, ...]:
-    """The layers that carry a style, from the finest strokes to the largest."""
-    return STYLE_LAYERS.get(getattr(model, "name", ""), default_layers(model))
+    @cached_property
+    def sizes(self) -> list[_Size]:
+        return self.schedule.sizes(self.content)
+
+    @cached_property
+    def style_sizes(self) -> list[list[_Size]]:
+        """For each size, that of each style."""
+        return [[_fitted(style, self.style_scale * max(size)) for style in self.styles] for size in self.sizes]
+
+    def check(self) -> None:
+        """Refuse layers without positions, pictures too small for the pools, and such as memory would not hold."""
+        layers = [self.loss.content_layer, *self.loss.style_layers]
+        check_layers(self.model, layers)
+        flat = [layer for layer in layers if len(self.model.layer(layer).shape) != 3]
+        if flat:
+            raise ValueError(f"{flat[0]} has no positions, so it has neither content nor style; take a layer before it")
+        smallest_style, largest_style = min(self.style_sizes[0], key=min), max(self.style_sizes[-1], key=max)
+        self._check_pools(layers, self.sizes[0], "content", "a larger size or fewer scales")
+        self._check_pools(layers, smallest_style, "style", "a larger style_scale or picture")
+        enough = min(self.sizes[0]) <= PROBE or survives(self.model, layers, (PROBE, PROBE))
+        side = PROBE if enough else smallest_side(self.model, layers)
+        copies = LBFGS_COPIES if self.update["rule"] == "lbfgs" else 0
+        larger = {"content": self.sizes[-1], "style": largest_style}
+        what = max(larger, key=lambda name: prod(larger[name]))
+        check_memory(self.model, layers, larger[what], what=what, side=side, copies=copies)
+
+    def _check_pools(self, layers: Sequence[str], size: _Size, what: str, how: str) -> None:
+        if not survives(self.model, layers, size):
+            (height, width), least = size, smallest_side(self.model, layers)
+            raise ValueError(
+                f"the {what} would be used at {width} × {height} pixels, and {layers[-1]} needs {least} × {least} at "
+                f"least; use {how}"
+            )
+
+    def settings(self) -> dict[str, object]:
+        """What the picture is made with, in plain words, to be saved beside it."""
+        loss, schedule, counts = self.loss, self.schedule, self.schedule.counts
+        return {
+            "recipe": "stylize",
+            "model": self.model.name,
+            **{f"{name}_weight": weight for name, weight in loss.weights.items()},
+            "style_weights": list(loss.shares),
+            "content_layer": loss.content_layer,
+            "style_layers": list(loss.style_layers),
+            "style_scale": self.style_scale,
+            "start": schedule.start,
+            "size": schedule.size,
+            "scales": schedule.scales,
+            "colours": self.colours,
+            "masks": self.masks is not None,
+            "coordinates": schedule.coordinates,
+            "average": loss.average_pooling,
+            "steps": counts if len(set(counts)) > 1 else counts[0],
+            "rule": self.update["rule"],
+            "lr": self.update["lr"],
+            "seed": self.seed,
+        }
+
+    def __iter__(self) -> Iterator[tuple[Step, Terms]]:
+        """One ascent after another; each begins with the last picture of the one before, enlarged."""
+        image: Tensor | None = None
+        index = 0
+        for number, steps in enumerate(self.schedule.counts):
+            content, loss = self._prepared(number)
+            image_of = self._begin(content, image)
+            options = {**self.update, "careful": 0 if number else _CAREFUL, "short": 0.05}
+            for step in ascend_carefully(image_of, _minus(loss), steps=steps, **options):
+                image = step.image
+                if self.colours == "luminance":
+                    step = step._replace(image=recoloured(luminance(image), content))
+                yield step._replace(index=index), dict(loss.terms)
+                index += 1
+
+    def _prepared(self, number: int) -> tuple[Tensor, JointLoss]:
+        """The content at this size, and the loss."""
+        content = resize(self.content, self.sizes[number])
+        styles = [resize(style, size) for style, size in zip(self.styles, self.style_sizes[number], strict=True)]
+        changes = {"style": lambda style, _: style, "histogram": match_colours, "luminance": match_luminance}
+        styles = [changes[self.colours](style, content) for style in styles]
+        grey = luminance(content).expand(-1, 3, -1, -1) if self.colours == "luminance" else content
+        with half_precision(content.device):
+            return content, JointLoss(self.model, grey, styles, self.loss, masks=self.masks)
+
+    def _begin(self, content: Tensor, image: Tensor | None) -> nn.Module:
+        """The parameterisation, at the start or at the picture that was reached so far."""
+        size = tuple(content.shape[-2:])
+        in_pixels = self.schedule.coordinates == "pixels"
+        spectrum = partial(Fourier, size, **_SPECTRUM)
+        if image is None and self.schedule.start == "noise":
+            image_of = Pixels(start_noise(size, self.seed)) if in_pixels else spectrum(seed=self.seed)
+        else:
+            picture = content if image is None else resize(image, size).clamp(0, 1)
+            image_of = Pixels(picture) if in_pixels else spectrum(start=picture.cpu())
+        image_of = image_of.to(content.device)
+        return Grey(image_of) if self.colours == "luminance" else image_of
 
 
 def _minus(loss: JointLoss) -> Objective:
+    """Minus the loss, computed in half precision where the processor is fast at it."""
+
     def objective(images: Tensor) -> Tensor:
         with half_precision(images.device):
             return -loss(images)
@@ -242,69 +331,13 @@ def _one(image: Tensor) -> Tensor:
     return image
 
 
-def _fitted(image: Tensor, longer: float) -> tuple[int, int]:
+def _fitted(image: Tensor, longer: float) -> _Size:
     """Height and width with this longer side, in the picture's proportions."""
     height, width = image.shape[-2:]
     return tuple(max(1, round(side * longer / max(height, width))) for side in (height, width))
 
 
-Layers = tuple[str, Sequence[str]]
-Sizes = dict[str, tuple[int, int]]  # of what -> (height, width)
-_COPIES = 4.0  # of each activation are held at once: itself, what was recorded, and gradients
-_SPARE = 0.8  # share of the free memory that may be asked for
-
-
-def check_choice(name: str, value: object, known: Sequence[str]) -> None:
-    """Refuse a name that is none of the known ones."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-
-
-def check_numbers(weights: dict[str, float], sizes: dict[str, float]) -> None:
-    """Refuse weights below 0, content and style both without weight, and sizes that are not above 0."""
-    for name, value in weights.items():
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"{name} must be a number from 0 on, got {value}")
-    if weights["content_weight"] == weights["style_weight"] == 0:
-        raise ValueError("content_weight and style_weight are both 0, so nothing is asked of the picture; raise one")
-    for name, value in sizes.items():
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{name} must be above 0, got {value}")
-
-
-def check_steps(steps: int | Sequence[int], scales: int) -> list[int]:
-    """The steps at each size.
-
-    Raises:
-        ValueError: If there is not one number for each size, or one is negative.
-    """
-    counts = [steps] * scales if isinstance(steps, int) else list(steps)
-    if len(counts) != scales or min(counts) < 0:
-        raise ValueError(f"steps must be a number from 0 on, or one for each of {scales} sizes; got {steps}")
-    return counts
-
-
-def shares(weights: Sequence[float] | None, count: int) -> list[float]:
-    """Style weights as shares that add up to 1.
-
-    Raises:
-        ValueError: If there is no style, or not one weight for each, or a weight is negative, or all are 0.
-    """
-    if not count:
-        raise ValueError("wanted at least one style, got none")
-    if weights is None:
-        return [1 / count] * count
-    weights = [float(weight) for weight in weights]
-    if len(weights) != count:
-        raise ValueError(f"there are {len(weights)} style_weights for {count} style{'s' * (count > 1)}; give one each")
-    if not all(0 <= weight < float("inf") for weight in weights):
-        raise ValueError(f"style_weights must be numbers from 0 on, got {weights}")
-    if not sum(weights):
-        raise ValueError("all style_weights are 0; raise one, or set style_weight=0 to do without a style")
-    return [weight / sum(weights) for weight in weights]
-
-
-def check_masks(masks: Sequence[Tensor], count: int, size: tuple[int, int]) -> list[Tensor]:
+def _checked_masks(masks: Sequence[Tensor], count: int, size: _Size) -> list[Tensor]:
     """Masks as float (H, W).
 
     Raises:
@@ -322,49 +355,3 @@ def check_masks(masks: Sequence[Tensor], count: int, size: tuple[int, int]) -> l
         if not values.any():
             raise ValueError(f"mask {number} is empty, so its style would go nowhere; leave both out")
     return [mask.float() for mask in masks]
-
-
-def check_sizes(model: Classifier, layers: Layers, sizes: Sizes) -> None:
-    """Refuse pictures of which the pools leave nothing; ``sizes`` are the smallest ones that will be used."""
-    names = [layers[0], *layers[1]]
-    check_layers(model, names)
-    flat = [name for name in names if len(model.layer(name).shape) != 3]
-    if flat:
-        raise ValueError(f"{flat[0]} has no positions, so it has neither content nor style; take a layer before it")
-    for what, size in sizes.items():
-        if not _fits(model, names, size):
-            least = next((side for side in range(1, 4096) if _fits(model, names, (side, side))), 4096)
-            how = "a larger size or fewer scales" if what == "content" else "a larger style_scale or picture"
-            raise ValueError(
-                f"the {what} would be used at {size[1]} × {size[0]} pixels, and {names[-1]} needs {least} × {least} at "
-                f"least; use {how}"
-            )
-
-
-def _fits(model: nn.Module, names: Sequence[str], size: tuple[int, int]) -> bool:
-    try:
-        activations(model, torch.zeros(1, 3, *size).to(next(model.parameters())), names)
-    except RuntimeError:  # a convolution or pooling with nothing left to slide over
-        return False
-    return True
-
-
-def check_memory(model: Classifier, layers: Layers, sizes: Sizes) -> None:
-    """Refuse pictures whose activations would not fit into the memory that is free."""
-    free = _SPARE * free_memory(next(model.parameters()).device)
-    for what, (height, width) in sizes.items():
-        needed = memory_needed(model, layers, (height, width))
-        if needed > free:
-            longest = int(max(height, width) * (free / needed) ** 0.5)
-            raise ValueError(
-                f"the {what} at {width} × {height} pixels would take about {needed / 1e9:.3g} GB, and {free / 1e9:.3g} "
-                f"GB may be used; the largest that fits has a longer side of {longest}"
-            )
-
-
-def memory_needed(model: Classifier, layers: Layers, size: tuple[int, int]) -> float:
-    """About how many bytes a step takes at (height, width): activations up to the deepest layer, and gradients."""
-    found = model.layers()
-    last = max(index for index, layer in enumerate(found) if layer.name in {layers[0], *layers[1]})
-    values = sum(torch.Size(layer.shape).numel() for layer in found[: last + 1] if len(layer.shape) == 3)
-    return 4 * _COPIES * values * size[0] * size[1] / model.input_size**2

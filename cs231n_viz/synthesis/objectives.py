@@ -5,13 +5,14 @@ are sums over the batch: each picture is optimised on its own. Only the layers u
 forwards and backwards.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from cs231n_viz.network.capture import activations, evaluating
 from cs231n_viz.network.checks import Targets, check_each, check_targets
-from cs231n_viz.network.interception import RECTIFIERS, carries, operation, rectifier_bounds
+from cs231n_viz.network.interception import RECTIFIERS, EachOperation, carries, rectifier_bounds
 from cs231n_viz.synthesis.ascent import Objective
 
 
@@ -110,7 +111,7 @@ def redirected(objective: Objective) -> Objective:
     """
 
     def score(images: Tensor) -> Tensor:
-        with _Redirecting():
+        with EachOperation(_redirect):
             return objective(images)
 
     return score
@@ -147,10 +148,7 @@ class _Redirect(torch.autograd.Function):
         return torch.where(dead.view(-1, *[1] * (x.ndim - 1)), redirected, plain), None
 
 
-class _Redirecting(TorchFunctionMode):
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        name = operation(function)
-        if name in RECTIFIERS and carries(args[0]):
-            return _Redirect.apply(args[0], rectifier_bounds(name, args, kwargs))
-        return function(*args, **kwargs)
+def _redirect(name: str, function: Callable, args: tuple, kwargs: dict) -> object:
+    if name in RECTIFIERS and carries(args[0]):
+        return _Redirect.apply(args[0], rectifier_bounds(name, args, kwargs))
+    return function(*args, **kwargs)

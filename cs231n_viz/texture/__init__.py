@@ -1,1 +1,1 @@
-"""Textures: Efros-Leung, image quilting, and neural synthesis from Gram matrices."""
+"""Textures from a sample: pixel by pixel (Efros–Leung), block by block (quilting), and by Gram matrices (Gatys)."""

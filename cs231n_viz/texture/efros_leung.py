@@ -1,4 +1,4 @@
-"""Texture pixel by pixel: what stood in the sample where the surroundings looked like these?"""
+"""Texture synthesis pixel by pixel, by comparing neighbourhoods with those of a sample (Efros–Leung)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
-from cs231n_viz.texture.growth import Growth, Size, check_sample, check_size, check_tolerance
+from cs231n_viz.deprecation import renamed
+from cs231n_viz.texture.growth import Growing, Growth, Size, check_sample, check_side, check_size, check_tolerance
 
 _SEED = 3  # side of the patch that growth starts from
 _MOST_DIFFERENT = 0.3  # a match that is further away is refused ...
@@ -20,7 +20,7 @@ _ROUNDING = 1e-12  # of a distance in float64; what is below is an exact match
 def efros_leung(
     sample: Tensor, size: Size, window: int = 11, *, seed: int = 0, progress: bool = True, tolerance: float = 0.1
 ) -> Tensor:
-    """Can a texture be continued without any model of it, from nothing but a sample?
+    """Grow a texture pixel by pixel from a sample (Efros–Leung): can it be continued without any model of it?
 
     From a small patch the picture grows outwards. For each new pixel, the window around it is compared with every
     window of the sample, as far as it is filled; one of those that fit almost as well as the best is drawn, and the
@@ -31,7 +31,7 @@ def efros_leung(
         sample: (3, h, w), RGB in [0, 1]; 64 x 64 holds most textures, if it shows several of their elements.
         size: Side of the picture to make, or (height, width); at least 3.
         window: Side of the window in pixels, odd, at least 3 and at most the sample's shorter side.
-        seed: The same seed gives the same picture.
+        seed: Random seed; the same seed gives the same picture.
         progress: Show a bar. The time grows with the number of pixels in both pictures and in the window.
         tolerance: Windows whose distance is within this share above the smallest may be drawn.
 
@@ -44,45 +44,33 @@ def efros_leung(
     Source: Efros & Leung, "Texture synthesis by non-parametric sampling", ICCV 1999, with the constants of the
         authors' pseudocode: weights Gaussian with sigma = window / 6.4, tolerance 0.1, matches further than 0.3 refused
         until none is left nearer. Differences are squared, weighted, averaged over colours and known pixels.
-    Differs from the paper: colour in place of grey; windows that leave the sample are not compared. Pixels of one
+    Differs from the paper: colour instead of grey; windows that leave the sample are not compared. Pixels of one
         layer whose windows do not see each other are matched together, which changes the time and not the result.
     """
-    steps = efros_leung_steps(sample, size, window, seed=seed, tolerance=tolerance)
-    with tqdm(desc="Efros–Leung", unit="pixel", disable=not progress) as bar:
-        for step in steps:
-            bar.total = step.filled.numel()
-            bar.update(int(step.filled.sum()) - bar.n)
-    return step.image
+    return grow_efros_leung(sample, size, window, seed=seed, progress=progress, tolerance=tolerance).image
 
 
-def efros_leung_steps(
-    sample: Tensor, size: Size, window: int = 11, *, seed: int = 0, tolerance: float = 0.1
-) -> Iterator[Growth]:
-    """As ``efros_leung``, to watch it grow: the picture after every layer of pixels around what is there.
+def grow_efros_leung(
+    sample: Tensor, size: Size, window: int = 11, *, seed: int = 0, progress: bool = True, tolerance: float = 0.1
+) -> Growing:
+    """Grow a texture as :func:`efros_leung` does, to be watched: the picture after every layer of pixels.
 
-    Arguments and exceptions are those of ``efros_leung``. To stop, take no more of them.
+    Arguments and exceptions are those of :func:`efros_leung`.
 
-    Yields:
-        :class:`Growth` with the picture so far and where in the sample its pixels come from; the first is the
-        patch that all starts from, the last one is complete.
+    Returns:
+        The growth; its first stage is the patch that all starts from.
     """
     sample = check_sample(sample)
     sides = check_size(size, _SEED, why=f"growth starts from {_SEED}x{_SEED} pixels")
     check_tolerance(tolerance)
-    _check_window(window, tuple(sample.shape[1:]))
-    return _grow(sample, _Matcher(sample, sides, window=window, tolerance=tolerance), np.random.default_rng(seed))
+    check_side("window", window, sample, least=_SEED, odd=True)
+    settings = {"method": "efros_leung", "size": size, "window": window, "tolerance": tolerance, "seed": seed}
+    stages = _grow(sample, _Matcher(sample, sides, window=window, tolerance=tolerance), np.random.default_rng(seed))
+    layers = -(-(max(sides) - _SEED) // 2)
+    return Growing(stages, 1 + layers, settings=settings, progress=progress)
 
 
-def _check_window(window: int, sides: tuple[int, int]) -> None:
-    most = min(sides) - 1 + min(sides) % 2
-    if most < _SEED:
-        raise ValueError(f"the sample must be at least {_SEED}x{_SEED} pixels, got {sides[0]}x{sides[1]}")
-    if not isinstance(window, int) or window % 2 == 0 or not _SEED <= window <= most:
-        hint = (
-            f"; nearest is {min(max(int(window) // 2 * 2 + 1, _SEED), most)}" if isinstance(window, int | float) else ""
-        )
-        limits = f"from {_SEED} to {most} for a sample of {sides[0]}x{sides[1]} pixels"
-        raise ValueError(f"window must be an odd whole number {limits}, got {window!r}{hint}")
+efros_leung_steps = renamed(grow_efros_leung, "efros_leung_steps")
 
 
 def _grow(sample: Tensor, matcher: "_Matcher", random: np.random.Generator) -> Iterator[Growth]:
@@ -95,9 +83,9 @@ def _grow(sample: Tensor, matcher: "_Matcher", random: np.random.Generator) -> I
         filled = 0
         with _one_core():
             for batch in _independent(places, matcher.window):
-                found, distances = matcher.match(places[batch], draws[batch.numpy()])
+                origins, distances = matcher.match(places[batch], draws[batch.numpy()])
                 near = distances < limit
-                matcher.fill(places[batch][near], found[near])
+                matcher.fill(places[batch][near], origins[near])
                 filled += int(near.sum())
         if not filled:
             limit *= _LOOSEN
@@ -106,7 +94,7 @@ def _grow(sample: Tensor, matcher: "_Matcher", random: np.random.Generator) -> I
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """For products as small as these, cores wait for each other longer than they work, very long on a busy machine."""
+    """Use one thread: for matrix products as small as these, threads wait for each other longer than they work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -132,7 +120,7 @@ def _layer(filled: Tensor, random: np.random.Generator) -> Tensor:
 
 
 def _independent(places: Tensor, window: int) -> list[Tensor]:
-    """Batches of these places, to be matched one after the other as if each place had its turn.
+    """Batches of these places; matched one after the other, they give what matching each place in turn gives.
 
     A place waits for those before it that its window can see, and only for those.
     """
@@ -152,7 +140,7 @@ class _Matcher:
 
     def __init__(self, sample: Tensor, sides: tuple[int, int], *, window: int, tolerance: float) -> None:
         self.window, self.tolerance = window, tolerance
-        grey = bool((sample[1:] == sample[:1]).all())  # then one channel says it all
+        grey = bool((sample[1:] == sample[:1]).all())  # then one channel is enough
         self._sample = sample[: 1 if grey else 3].double()
         windows = self._sample.unfold(1, window, 1).unfold(2, window, 1)  # (C, rows, columns, window, window)
         self._columns = windows.shape[2]
@@ -165,15 +153,15 @@ class _Matcher:
         # Colours and, last, whether they are known; a margin of unknown ones goes round the picture.
         self._picture = torch.zeros(len(self._sample) + 1, *(side + window - 1 for side in sides), dtype=torch.double)
 
-    def fill(self, places: Tensor, found: Tensor) -> None:
+    def fill(self, places: Tensor, origins: Tensor) -> None:
         """Copy pixels of the sample, (n, 2), to places in the picture, (n, 2)."""
-        self.origins[places[:, 0], places[:, 1]] = found
+        self.origins[places[:, 0], places[:, 1]] = origins
         rows, cols = (places + self.window // 2).unbind(1)
-        self._picture[:-1, rows, cols] = self._sample[:, found[:, 0], found[:, 1]]
+        self._picture[:-1, rows, cols] = self._sample[:, origins[:, 0], origins[:, 1]]
         self._picture[-1, rows, cols] = 1
 
     def match(self, places: Tensor, draws: np.ndarray) -> tuple[Tensor, Tensor]:
-        """For each place, (n, 2), a pixel of the sample, (n, 2), with like surroundings, and how far they differ, (n,).
+        """For each place, (n, 2), a pixel of the sample, (n, 2), with similar surroundings, and their distance, (n,).
 
         ``draws``, (n,) in [0, 1), choose among the candidates.
         """
@@ -181,8 +169,8 @@ class _Matcher:
         candidates = distances <= distances.min(1, keepdims=True) * (1 + self.tolerance) + _ROUNDING
         ranks = candidates.cumsum(1)
         chosen = (ranks > (draws * ranks[:, -1])[:, None]).argmax(1)
-        found = np.stack(np.divmod(chosen, self._columns), axis=1) + self.window // 2
-        return torch.from_numpy(found), torch.from_numpy(distances[np.arange(len(places)), chosen])
+        origins = np.stack(np.divmod(chosen, self._columns), axis=1) + self.window // 2
+        return torch.from_numpy(origins), torch.from_numpy(distances[np.arange(len(places)), chosen])
 
     def _distances(self, places: Tensor) -> np.ndarray:
         """(n, P): mean squared difference to every window over known pixels, weighted by nearness to the middle."""

@@ -1,147 +1,97 @@
-"""What is a texture? Neural synthesis: a picture whose Gram matrices are those of a sample, layer by layer."""
+"""Neural texture synthesis: optimise noise until its Gram matrices are those of a sample, layer by layer (Gatys)."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from typing import Literal
+from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
-from cs231n_viz.network.capture import activations, network_of
+from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.checks import check_images
-from cs231n_viz.network.interception import AveragePooling
+from cs231n_viz.network.layers import smallest_side
 from cs231n_viz.network.memory import PROBE, check_memory
-from cs231n_viz.representation.gram import covariance_matrix, gram_matrix
-from cs231n_viz.synthesis.ascent import Ascent, Rule, Step, ascend
+from cs231n_viz.representation.gram import (
+    Statistic,
+    check_names,
+    covariance_matrix,
+    gram_distance,
+    gram_matrix,
+    grams,
+    style_layers,
+)
+from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, LBFGS_COPIES, Ascent, Step, Update, ascend
 from cs231n_viz.synthesis.objectives import Objective
 from cs231n_viz.synthesis.parameterisation import Pixels, start_noise
 from cs231n_viz.texture.growth import Size, check_size
 
-Statistic = Literal["gram", "covariance"]
-_STATISTICS = {"gram": gram_matrix, "covariance": covariance_matrix}
-_LARGEST_PROBE = 512  # a network that needs larger pictures than this is none of ours
-_MEMORY = 40  # pictures that L-BFGS keeps: 20 steps and 20 changes of the gradient
 
-STYLE_LAYERS = {  # by network: from the pixels' neighbourhood to a few dozen pixels
-    "mini_vgg": ("relu1_1", "pool1", "relu2_1", "pool2", "relu3_1", "relu3_2", "relu4_1", "relu4_2"),
-    "mini_alexnet": ("relu1", "pool1", "relu2", "relu3", "relu4", "relu5"),
-    "squeezenet1_1": (
-        "features.1", "features.3", "features.4", "features.6", "features.7", "features.9", "features.10",
-    ),
-    "vgg19": ("features.1", "features.4", "features.9", "features.18", "features.27"),
-    "random_filters": ("relu",),
-}  # fmt: skip
+@dataclass(frozen=True)
+class TextureLoss:
+    """What a synthesised texture has in common with its sample.
 
-
-def style_layers(model: nn.Module, depth: int | None = None) -> tuple[str, ...]:
-    """Which layers describe a style in this network?
-
-    Args:
-        model: A ``Classifier`` or :class:`~cs231n_viz.texture.neural.RandomFilters`.
-        depth: How many of them, from the first; all if omitted. The more, the larger the structures that are kept.
-
-    Returns:
-        Published or tried ones where the network is known, else all its ReLUs that have positions.
+    Attributes:
+        layers: Whose Gram matrices to match, by name, or how many of ``style_layers(model, pools=True)``; all of these
+            if omitted. More and deeper ones keep larger structures.
+        statistic: What to match: ``"gram"`` or ``"covariance"``.
+        colours: Weight of the relative errors of the 3x3 covariance and Gram matrix of the pixels' own colours: they
+            keep out specks of a wrong colour, to which networks are nearly blind. For ``"covariance"`` only the first.
+        average_pooling: Let max-pools average.
 
     Raises:
-        ValueError: If there are not so many.
+        ValueError: If the statistic is another, the weight negative or not finite, or ``layers`` a single name.
     """
-    found = STYLE_LAYERS.get(getattr(model, "name", ""))
-    if found is None:
-        found = tuple(layer.name for layer in model.layers() if layer.kind == "ReLU" and len(layer.shape) == 3)
-    if depth is not None and not (isinstance(depth, int) and 1 <= depth <= len(found)):
-        raise ValueError(f"depth must be from 1 to {len(found)}, the layers {', '.join(found)}; got {depth!r}")
-    return found[:depth]
+
+    layers: Sequence[str] | int | None = None
+    statistic: Statistic = "gram"
+    colours: float = 0.1
+    average_pooling: bool = True
+
+    def __post_init__(self) -> None:
+        check_names("layers", self.layers)
+        if self.statistic not in get_args(Statistic):
+            known = ", ".join(get_args(Statistic))
+            raise ValueError(f"statistic must be one of {known}; got {self.statistic!r}")
+        if not 0 <= self.colours < float("inf"):
+            raise ValueError(f"colours must be a weight from 0 on, got {self.colours!r}")
+
+    def layers_of(self, model: nn.Module) -> list[str]:
+        """The names of the layers to match in this network."""
+        by_name = not (self.layers is None or isinstance(self.layers, int))
+        return list(self.layers if by_name else style_layers(model, self.layers, pools=True))
 
 
-def grams(
-    model: nn.Module,
-    images: Tensor,
-    layers: Sequence[str],
-    *,
-    average: bool = True,
-    gradients: bool = False,
-    statistic: Statistic = "gram",
-) -> dict[str, Tensor]:
-    """The Gram matrix of each layer, (N, C, C): which channels are active together, wherever that is.
-
-    Args:
-        model: Any network; nothing behind the deepest layer is computed.
-        images: (N, 3, H, W), RGB in [0, 1].
-        layers: Names from ``model.layers()``.
-        average: Let max-pools average.
-        gradients: Keep the graph.
-        statistic: ``"covariance"`` removes each channel's mean first.
-
-    Raises:
-        KeyError: If a name is not a layer of ``model``.
-        ValueError: If a layer has no positions.
-    """
-    if statistic not in _STATISTICS:
-        raise ValueError(f"statistic must be one of {', '.join(_STATISTICS)}; got {statistic!r}")
-    with AveragePooling() if average else nullcontext():
-        found = activations(model, images, list(layers), gradients=gradients)
-    for layer, maps in found.items():
-        if maps.ndim != 4:
-            raise ValueError(f"layer {layer!r} has no positions, its shape is {tuple(maps.shape[1:])}; take one before")
-    return {layer: _STATISTICS[statistic](maps) for layer, maps in found.items()}
-
-
-def gram_distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> Tensor:
-    """How different are two textures? Mean over the layers of ‖G - G₀‖² / ‖G₀‖², summed over the images.
-
-    Args:
-        first: Of :func:`grams`.
-        second: Of the same layers, (N, C, C) or (1, C, C): G₀, what the first is measured against.
-
-    Returns:
-        A scalar, 0 for the same texture; it can be differentiated.
-
-    Source: Gatys et al., arXiv:1505.07376, eq. 3-5.
-    Differs from the paper: each layer is divided by the norm of its target. Then the paper's rescaling of the weights
-        to a mean activation of one changes nothing, since it multiplies numerator and denominator alike.
-    """
-    terms = [
-        ((first[layer] - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2)).clamp_min(1e-30)).sum()
-        for layer, target in second.items()
-    ]
-    return torch.stack(terms).mean()
-
-
+@moved_keywords(
+    layers="loss.layers",
+    statistic="loss.statistic",
+    colours="loss.colours",
+    average="loss.average_pooling",
+    rule="update.rule",
+    lr="update.lr",
+)
 def synthesize_texture(
     model: nn.Module,
     sample: Tensor,
     *,
-    layers: Sequence[str] | int | None = None,
+    loss: TextureLoss = TextureLoss(),
     size: Size = 256,
     steps: int = 200,
-    rule: Rule = "lbfgs",
-    lr: float = 1.0,
-    average: bool = True,
-    statistic: Statistic = "gram",
-    colours: float = 0.1,
+    update: Update = DEFAULT_UPDATE,
     histogram: bool = False,
     seed: int = 0,
     progress: bool = True,
 ) -> Ascent:
-    """Make a new picture, from noise, of the same texture.
+    """Optimise noise until its Gram matrices are those of a sample: a new picture of the same texture.
 
     Args:
         model: Whose features tell textures apart; left as it was.
         sample: (1, 3, h, w), RGB in [0, 1].
-        layers: Whose Gram matrices to match, by name, or how many of :func:`style_layers`; all of these if omitted.
-            More and deeper ones keep larger structures.
-        size: Of the result in pixels, the side or (height, width).
+        loss: What to match: the layers, the statistic, the colours.
+        size: Size of the result in pixels, the side or (height, width).
         steps: Evaluations of the network.
-        rule: As for ``ascend``.
-        lr: As for ``ascend``; 0.05 suits ``"adam"``.
-        average: Let max-pools average.
-        statistic: What to match: ``"gram"`` or ``"covariance"``.
-        colours: Weight of the relative errors of the 3x3 covariance and Gram matrix of the pixels' own colours: they
-            keep out grains of a wrong colour, to which networks are nearly blind. For ``"covariance"`` only the first.
+        update: Update rule and learning rate; ``"lbfgs"`` and 1.0 if left open. 0.05 suits ``"adam"``.
         histogram: Give the last picture the sample's distribution of each colour.
-        seed: Of the noise.
+        seed: Random seed for the noise.
         progress: Show a bar.
 
     Returns:
@@ -154,44 +104,42 @@ def synthesize_texture(
             too large for the memory.
 
     Source: Gatys et al., "Texture Synthesis Using Convolutional Neural Networks", NeurIPS 2015, arXiv:1505.07376.
-    Differs from the paper: relative errors, see :func:`gram_distance`; a few hundred evaluations in place of 2000;
-        the colours on top.
+    Differs from the paper: relative errors, see :func:`gram_distance`; a few hundred evaluations instead of 2000;
+        the additional term of the colours.
     """
-    names = list(style_layers(model, layers) if layers is None or isinstance(layers, int) else layers)
+    layers = loss.layers_of(model)
     sample = _one_picture(sample)
-    height, width = _check_sizes(model, names, sample, size)
-    objective = texture_objective(model, sample, names, average=average, statistic=statistic, colours=colours)
-    climb = ascend(Pixels(start_noise((height, width), seed).to(sample)), objective, steps=steps, rule=rule, lr=lr)
+    how = update.resolved("lbfgs", 1.0)
+    copies = LBFGS_COPIES if how["rule"] == "lbfgs" else 0
+    height, width = _check_sizes(model, layers, sample, size, copies=copies)
+    objective = texture_objective(model, sample, loss)
+    noise = Pixels(start_noise((height, width), seed).to(sample))
+    stages = ascend(noise, objective, steps=steps, **how)
 
-    def coloured(image: Tensor) -> Step:
+    def with_matched_colours(image: Tensor) -> Step:
+        image = match_histogram(image, sample)
         with torch.no_grad():
-            return Step(steps, objective(match_histogram(image, sample)).item(), match_histogram(image, sample))
+            return Step(steps, objective(image).item(), image)
 
-    climb = _ending_well(climb, steps, coloured if histogram else None)
-    settings = {"method": "synthesize_texture", "model": getattr(model, "name", ""), "layers": names}
-    settings |= {"size": [height, width], "steps": steps, "rule": rule, "lr": lr, "average": average}
-    settings |= {"statistic": statistic, "colours": colours, "histogram": histogram, "seed": seed}
-    return Ascent(climb, steps + 1, settings=settings, progress=progress)
+    stages = _ending_with_the_best(stages, steps, with_matched_colours if histogram else None)
+    settings = {"method": "synthesize_texture", "model": getattr(model, "name", ""), "layers": layers}
+    settings |= {"size": [height, width], "steps": steps, **how, "average": loss.average_pooling}
+    settings |= {"statistic": loss.statistic, "colours": loss.colours, "histogram": histogram, "seed": seed}
+    return Ascent(stages, steps + 1, settings=settings, progress=progress)
 
 
-def texture_objective(
-    model: nn.Module,
-    sample: Tensor,
-    layers: Sequence[str],
-    *,
-    average: bool = True,
-    statistic: Statistic = "gram",
-    colours: float = 0.0,
-) -> Objective:
-    """How well do pictures (N, 3, H, W) match the sample (1, 3, h, w)? See :func:`synthesize_texture`."""
-    targets = grams(model, sample, layers, average=average, statistic=statistic)
-    palette = _colours(sample, statistic)
+def texture_objective(model: nn.Module, sample: Tensor, loss: TextureLoss = TextureLoss()) -> Objective:
+    """Make the objective of :func:`synthesize_texture`: how well pictures (N, 3, H, W) match a sample (1, 3, h, w)."""
+    layers = loss.layers_of(model)
+    options = {"average_pooling": loss.average_pooling, "statistic": loss.statistic}
+    targets = grams(model, sample, layers, **options)
+    palette = _colours(sample, loss.statistic)
 
     def objective(images: Tensor) -> Tensor:
-        found = grams(model, images, layers, average=average, gradients=torch.is_grad_enabled(), statistic=statistic)
-        distance = gram_distance(found, targets)
-        if colours:
-            distance = distance + colours * len(palette) * gram_distance(_colours(images, statistic), palette)
+        distance = gram_distance(grams(model, images, layers, gradients=torch.is_grad_enabled(), **options), targets)
+        if loss.colours:
+            own = gram_distance(_colours(images, loss.statistic), palette)
+            distance = distance + loss.colours * len(palette) * own
         return -100 * distance
 
     return objective
@@ -199,34 +147,8 @@ def texture_objective(
 
 def _colours(images: Tensor, statistic: Statistic) -> dict[str, Tensor]:
     """The 3x3 covariance of the pixels' colours and, unless means are not to be matched, their Gram matrix."""
-    found = {"covariance": covariance_matrix(images)}
-    return found | {"gram": gram_matrix(images)} if statistic == "gram" else found
-
-
-def smallest_side(model: nn.Module, layers: Sequence[str]) -> int:
-    """Of what side must a picture be at least, so that something arrives at each of these layers?"""
-    parameter = next(network_of(model).parameters(), torch.empty(0))
-
-    def arrives(side: int) -> bool:
-        try:
-            grams(model, torch.zeros(1, 3, side, side).to(parameter), layers)
-        except RuntimeError:  # a kernel larger than its map
-            return False
-        return True
-
-    return 1 + bisect_left(range(1, _LARGEST_PROBE), True, key=arrives)
-
-
-def _check_sizes(model: nn.Module, layers: Sequence[str], sample: Tensor, size: Size) -> tuple[int, int]:
-    """Height and width of the result, if the layers, the sample and the memory allow it."""
-    least = smallest_side(model, layers)
-    why = f"or nothing arrives at {layers[-1]}"
-    sides = check_size(size, least, why=why)
-    if min(sample.shape[-2:]) < least:
-        got = "x".join(map(str, sample.shape[-2:]))
-        raise ValueError(f"the sample must be at least {least}x{least} pixels, {why}; got {got}")
-    check_memory(model, layers, sides, side=max(least, PROBE), copies=_MEMORY)
-    return sides
+    matrices = {"covariance": covariance_matrix(images)}
+    return matrices | {"gram": gram_matrix(images)} if statistic == "gram" else matrices
 
 
 def _one_picture(sample: Tensor) -> Tensor:
@@ -236,10 +158,24 @@ def _one_picture(sample: Tensor) -> Tensor:
     return sample
 
 
-def _ending_well(climb: Iterator[Step], last: int, finish: Callable[[Tensor], Step] | None) -> Iterator[Step]:
+def _check_sizes(
+    model: nn.Module, layers: Sequence[str], sample: Tensor, size: Size, *, copies: int
+) -> tuple[int, int]:
+    """Height and width of the result, if the layers, the sample and the memory allow it."""
+    least = smallest_side(model, layers)
+    why = f"or nothing arrives at {layers[-1]}"
+    sides = check_size(size, least, why=why)
+    if min(sample.shape[-2:]) < least:
+        got = "x".join(map(str, sample.shape[-2:]))
+        raise ValueError(f"the sample must be at least {least}x{least} pixels, {why}; got {got}")
+    check_memory(model, layers, sides, side=max(least, PROBE), copies=copies)
+    return sides
+
+
+def _ending_with_the_best(steps: Iterator[Step], last: int, finish: Callable[[Tensor], Step] | None) -> Iterator[Step]:
     """The steps; the last one holds the best picture of all, ``finish``ed if that is asked for."""
     best: Step | None = None
-    for step in climb:
+    for step in steps:
         best = step if best is None or step.score >= best.score else best
         if step.index < last:
             yield step
@@ -248,14 +184,14 @@ def _ending_well(climb: Iterator[Step], last: int, finish: Callable[[Tensor], St
 
 
 class RandomFilters(nn.Module):
-    """A bank of random filters of several sizes, rectified. It takes the place of a model in texture synthesis.
+    """A bank of random filters of several sizes, rectified, to be used instead of a model in texture synthesis.
 
     What it matches was never learned from any picture. If its textures convince, it was not the training that did it.
 
     Args:
         sizes: Sides of the filters in pixels, odd.
         filters: How many of each size.
-        seed: Of the weights.
+        seed: Random seed for the weights.
 
     Raises:
         ValueError: If a size is even, or there are none.
@@ -294,19 +230,18 @@ class RandomFilters(nn.Module):
         return self.relu(torch.cat([bank(centred) for bank in self.banks], dim=1))
 
 
-def match_histogram(image: Tensor, sample: Tensor) -> Tensor:
-    """Give a picture the colours of a sample: in each channel the darkest value becomes its darkest, and so on up.
+def match_histogram(images: Tensor, sample: Tensor) -> Tensor:
+    """Give pictures the colours of a sample (histogram matching): each channel gets the distribution of the sample's.
 
     Args:
-        image: (N, 3, H, W).
-        sample: (1, 3, h, w) or (N, 3, h, w), of any size.
+        images: (N, 3, H, W), RGB in [0, 1].
+        sample: (1, 3, h, w) for all of them or (N, 3, h, w), RGB in [0, 1], of any size.
 
     Returns:
-        (N, 3, H, W): the same order of values in each channel, the distribution of the sample's.
+        (N, 3, H, W): in each channel the values are in the same order as before, and equal ones stay equal.
     """
-    values, ranks = sample.flatten(2).sort(dim=2).values, image.flatten(2).argsort(dim=2).argsort(dim=2)
-    places = ranks * (values.shape[2] - 1) / max(ranks.shape[2] - 1, 1)
-    values = values.expand(len(image), -1, -1)
-    low = values.gather(2, places.floor().long())
-    high = values.gather(2, places.ceil().long())
-    return (low + (high - low) * places.frac()).view_as(image)
+    from skimage.exposure import match_histograms  # takes a moment to import, and only this function needs it
+
+    pairs = zip(images.detach().cpu().numpy(), sample.expand(len(images), -1, -1, -1).cpu().numpy(), strict=True)
+    matched = [torch.from_numpy(match_histograms(image, reference, channel_axis=0)) for image, reference in pairs]
+    return torch.stack(matched).to(images)

@@ -1,13 +1,22 @@
-"""Texture block by block: pieces of the sample that overlap, cut where they differ least."""
+"""Texture synthesis block by block: pieces of a sample that overlap, cut where they differ least (image quilting)."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from cs231n_viz.texture.growth import Growth, Size, check_sample, check_size, check_tolerance
+from cs231n_viz.deprecation import renamed
+from cs231n_viz.texture.growth import (
+    Growing,
+    Growth,
+    Size,
+    check_sample,
+    check_side,
+    check_size,
+    check_tolerance,
+    check_whole,
+)
 
 _BAR = 16  # blocks from one move of the progress bar to the next
 _ROUNDING = 1e-9  # of a sum of squared differences in float64; what is below is an exact match
@@ -23,7 +32,7 @@ def quilt(
     seed: int = 0,
     progress: bool = True,
 ) -> Tensor:
-    """Is it enough for a texture to copy whole blocks, if the seams are hidden?
+    """Put a texture together from whole blocks of a sample (image quilting): is that enough, if the seams are hidden?
 
     Row by row, each block of the sample is drawn among those that agree best with what its place already holds above
     and on the left. Within the overlap the new block begins along the path on which the two differ least.
@@ -35,7 +44,7 @@ def quilt(
             texture's elements, and leave the sample some choice.
         overlap: Pixels that a block shares with its neighbours; a sixth of the block if omitted.
         tolerance: Blocks whose difference is within this share above the smallest may be drawn.
-        seed: The same seed gives the same picture.
+        seed: Random seed; the same seed gives the same picture.
         progress: Show a bar.
 
     Returns:
@@ -49,15 +58,11 @@ def quilt(
     Differs from the paper: the block that goes on in the sample where its neighbour came from fits exactly and would
         be taken again and again, up to the sample's edge; it is left out, if there is any other.
     """
-    steps = quilt_steps(sample, size, block, overlap=overlap, tolerance=tolerance, seed=seed, every=_BAR)
-    with tqdm(desc="quilting", unit="pixel", disable=not progress) as bar:
-        for step in steps:
-            bar.total = step.filled.numel()
-            bar.update(int(step.filled.sum()) - bar.n)
-    return step.image
+    options = {"overlap": overlap, "tolerance": tolerance, "seed": seed, "progress": progress}
+    return grow_quilt(sample, size, block, every=_BAR, **options).image
 
 
-def quilt_steps(
+def grow_quilt(
     sample: Tensor,
     size: Size,
     block: int = 32,
@@ -66,31 +71,37 @@ def quilt_steps(
     tolerance: float = 0.1,
     seed: int = 0,
     every: int = 1,
-) -> Iterator[Growth]:
-    """As ``quilt``, to watch it grow: the picture after every block, or after so many.
+    progress: bool = True,
+) -> Growing:
+    """Quilt a texture as :func:`quilt` does, to be watched: the picture after every block, or after so many.
 
-    Arguments and exceptions are those of ``quilt``; ``every`` is at least 1. To stop, take no more of them.
-
-    Yields:
-        :class:`Growth` with the picture so far and where in the sample its pixels come from; the last is complete.
+    Arguments and exceptions are those of :func:`quilt`; ``every`` is at least 1.
     """
     sample = check_sample(sample)
     check_tolerance(tolerance)
-    overlap = _check_block(block, overlap, tuple(sample.shape[1:]))
+    check_side("block", block, sample, least=2)
+    overlap = max(block // 6, 1) if overlap is None else overlap
+    check_whole("overlap", overlap, (1, block // 2), f", half a block of {block} pixels")
     sides = check_size(size, block, why="the side of one block")
     if every < 1:
         raise ValueError(f"every must be at least 1 block, got {every}")
-    blocks = _lay(_Quilt(sample, sides, block=block, overlap=overlap), tolerance, np.random.default_rng(seed))
-    return _pictures(blocks, sample, sides, every)
+    settings = {"method": "quilt", "size": size, "block": block, "overlap": overlap, "tolerance": tolerance}
+    quilting = _Quilt(sample, sides, block=block, overlap=overlap)
+    stages = _pictures(_lay(quilting, tolerance, np.random.default_rng(seed)), sample, sides, every)
+    total = -(-quilting.rows * quilting.cols // every)
+    return Growing(stages, total, settings=settings | {"seed": seed}, progress=progress)
+
+
+quilt_steps = renamed(grow_quilt, "quilt_steps")
 
 
 def minimum_cut(error: Tensor) -> Tensor:
-    """Along which path from top to bottom do two overlapping pictures differ least?
+    """Find the path from top to bottom along which two overlapping pictures differ least (minimum error boundary cut).
 
     Exact, by dynamic programming: the cheapest path to a pixel comes from one of the three above it.
 
     Args:
-        error: (h, w), what it costs to cut through each pixel: the squared difference of the two pictures there.
+        error: (h, w), the cost of cutting through each pixel: the squared difference of the two pictures there.
 
     Returns:
         (h,) column of the path in each row, neighbours at most 1 apart; of equally cheap paths the leftmost from below.
@@ -106,7 +117,7 @@ def minimum_cut(error: Tensor) -> Tensor:
         )
     costs = error.detach().cpu().double().numpy()
     height, width = costs.shape
-    total = np.full((height, width + 2), np.inf)  # one column of infinity on either side spares the edges a rule
+    total = np.full((height, width + 2), np.inf)  # a column of infinity on either side: edges need no rule of their own
     total[:, 1:-1] = costs
     for row in range(1, height):
         above = total[row - 1]
@@ -117,23 +128,6 @@ def minimum_cut(error: Tensor) -> Tensor:
         left = path[row + 1]  # the padded column left of it
         path[row] = left - 1 + total[row, left : left + 3].argmin()
     return torch.from_numpy(path)
-
-
-def _check_block(block: int, overlap: int | None, sides: tuple[int, int]) -> int:
-    """The overlap in pixels."""
-    most = min(sides)
-    if most < 2:
-        raise ValueError(f"the sample must be at least 2x2 pixels, got {sides[0]}x{sides[1]}")
-    if not isinstance(block, int) or not 2 <= block <= most:
-        hint = f"; nearest is {min(max(int(block), 2), most)}" if isinstance(block, int | float) else ""
-        limits = f"from 2 to {most} for a sample of {sides[0]}x{sides[1]} pixels"
-        raise ValueError(f"block must be a whole number {limits}, got {block!r}{hint}")
-    overlap = max(block // 6, 1) if overlap is None else overlap
-    if not isinstance(overlap, int) or not 1 <= overlap <= block // 2:
-        hint = f"; nearest is {min(max(int(overlap), 1), block // 2)}" if isinstance(overlap, int | float) else ""
-        limits = f"from 1 to {block // 2}, half a block of {block} pixels"
-        raise ValueError(f"overlap must be a whole number {limits}, got {overlap!r}{hint}")
-    return overlap
 
 
 def _pictures(blocks: Iterator[Tensor], sample: Tensor, sides: tuple[int, int], every: int) -> Iterator[Growth]:
@@ -147,15 +141,15 @@ def _pictures(blocks: Iterator[Tensor], sample: Tensor, sides: tuple[int, int], 
         yield Growth.of(sample, origins[: sides[0], : sides[1]])
 
 
-def _lay(quilt: "_Quilt", tolerance: float, random: np.random.Generator) -> Iterator[Tensor]:
-    """Row by row; yields where the pixels come from, the same tensor after each block."""
-    for row in range(quilt.rows):
-        for col in range(quilt.cols):
-            errors = quilt.errors(row, col)
+def _lay(quilting: "_Quilt", tolerance: float, random: np.random.Generator) -> Iterator[Tensor]:
+    """Lay blocks row by row; yields where the pixels come from, the same tensor after each block."""
+    for row in range(quilting.rows):
+        for col in range(quilting.cols):
+            errors = quilting.errors(row, col)
             candidates = np.flatnonzero(errors <= errors.min() * (1 + tolerance) + _ROUNDING)
             chosen = int(candidates[random.integers(len(candidates))])
-            quilt.put(row, col, divmod(chosen, errors.shape[1]))
-            yield quilt.origins
+            quilting.put(row, col, divmod(chosen, errors.shape[1]))
+            yield quilting.origins
 
 
 class _Quilt:
@@ -172,7 +166,7 @@ class _Quilt:
         self._spectrum = torch.fft.rfft2(torch.cat([self.sample, self.sample.square().sum(0, keepdim=True)]))
 
     def errors(self, row: int, col: int) -> np.ndarray:
-        """Squared difference of every block of the sample, by its first pixel, to what the place already holds.
+        """Squared difference of every block of the sample, by its first pixel, from what the place already holds.
 
         Sum of m (s - t)² = sum of m s² - 2 m t s + m t², for all blocks at once by a correlation of the sample.
         """
@@ -183,9 +177,9 @@ class _Quilt:
         held = self._held(row, col) * mask
         height, width = self.sample.shape[1:]
         template = torch.fft.rfft2(torch.cat([-2 * held, mask[None]]), s=(height, width))
-        found = torch.fft.irfft2((self._spectrum * template.conj()).sum(0), s=(height, width))
+        correlation = torch.fft.irfft2((self._spectrum * template.conj()).sum(0), s=(height, width))
         # The correlation is circular; blocks that would leave the sample are cut off.
-        errors = (found[: height - block + 1, : width - block + 1] + held.square().sum()).clamp_min(0).numpy()
+        errors = (correlation[: height - block + 1, : width - block + 1] + held.square().sum()).clamp_min(0).numpy()
         return self._without_continuations(errors, row, col)
 
     def put(self, row: int, col: int, corner: tuple[int, int]) -> None:
@@ -204,7 +198,7 @@ class _Quilt:
         return self.picture[:, down : down + self.block, right : right + self.block]
 
     def _fresh(self, difference: Tensor, *, above: bool, before: bool) -> Tensor:
-        """(block, block) bool: what lies behind the cuts, the pixels of the path included."""
+        """(block, block) bool: what lies below and to the right of the cuts, the pixels of the path included."""
         along = torch.arange(self.block)
         fresh = torch.ones(self.block, self.block, dtype=torch.bool)
         if before:
@@ -214,6 +208,7 @@ class _Quilt:
         return fresh
 
     def _without_continuations(self, errors: np.ndarray, row: int, col: int) -> np.ndarray:
+        """The errors, infinite for blocks that go on in the sample where a neighbour came from."""
         left, above = self._corners.get((row, col - 1)), self._corners.get((row - 1, col))
         places = {(left[0], left[1] + self.step)} if left else set()
         places |= {(above[0] + self.step, above[1])} if above else set()

@@ -11,10 +11,10 @@ from cs231n_viz.pictures.gallery import Gallery
 from cs231n_viz.pictures.images import centre_square, load_image
 from cs231n_viz.pictures.paintings import load_painting
 from cs231n_viz.representation.features import features
+from cs231n_viz.representation.gram import grams, style_layers
 from cs231n_viz.representation.neighbours import nearest
 from cs231n_viz.style.fast import FastStyle, load_fast_style
 from cs231n_viz.style.painter import Painter
-from cs231n_viz.texture.neural import grams, style_layers
 
 FILE = data_root() / "weights" / "fast_style.safetensors"
 pytestmark = pytest.mark.skipif(not FILE.exists(), reason="data/weights/fast_style.safetensors is not there yet")

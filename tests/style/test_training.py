@@ -4,10 +4,11 @@ from torch import nn
 
 from cs231n_viz.network.models import load_model
 from cs231n_viz.pictures.images import centre_square, load_image
+from cs231n_viz.representation.gram import gram_distance, grams, style_layers
 from cs231n_viz.style.fast import FastStyle
-from cs231n_viz.style.training import CONTENT, style_terms, train_style
+from cs231n_viz.style.loss import StyleLoss
+from cs231n_viz.style.training import STYLE_PIXELS, StyleTraining, random_view, style_targets, style_terms, train_style
 from cs231n_viz.synthesis.ascent import AscentError
-from cs231n_viz.texture.neural import gram_distance, grams, style_layers
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,10 @@ def network() -> FastStyle:
 
 
 def training(network: FastStyle, **options):
-    given = {"pictures": [load_image("cat")], "steps": 3, "batch": 1, "size": 64, "progress": False} | options
+    how = {"steps": 3, "batch": 1, "size": 64} | {
+        name: options.pop(name) for name in ("steps", "lr") if name in options
+    }
+    given = {"pictures": [load_image("cat")], "training": StyleTraining(**how), "progress": False} | options
     return train_style(network, given.pop("name", "c"), given.pop("painting", load_image("coffee")), **given)
 
 
@@ -72,13 +76,58 @@ def test_the_terms_are_relative_distances(network, critic):
             return images
 
     image = centre_square(load_image("cat"), 96)
-    targets = grams(critic, centre_square(load_image("coffee"), 96), style_layers(critic))
-    terms = style_terms(Copy(), critic, image, weights=torch.ones(1, 1), targets=targets, factors=(1.0, 1.0, 0.0))
+    targets = grams(critic, centre_square(load_image("coffee"), 96), style_layers(critic, pools=True))
+    loss = StyleLoss(content=1.0, style=1.0, tv=0.0)
+    terms = style_terms(Copy(), critic, image, weights=torch.ones(1, 1), targets=targets, loss=loss)
+    assert list(terms) == ["content", "style", "tv"]
     assert terms["content"] < 1e-6
-    assert terms["variation"] == 0
+    assert terms["tv"] == 0
     wanted = gram_distance(grams(critic, image, list(targets)), targets)
     assert terms["style"].item() == pytest.approx(wanted.item(), rel=0.03)  # bfloat16
-    assert CONTENT in [layer.name for layer in critic.layers()]
+    both = style_terms(
+        Copy(),
+        critic,
+        torch.cat([image, image]),
+        weights=torch.ones(2, 1),
+        targets={layer: target.expand(2, -1, -1) for layer, target in targets.items()},
+        loss=loss,
+    )
+    assert both["style"].item() == pytest.approx(terms["style"].item(), rel=0.01)  # a mean, not a sum
+    far = {layer: target / 100 for layer, target in targets.items()}
+    terms = style_terms(Copy(), critic, image, weights=torch.ones(1, 1), targets=far, loss=loss)
+    assert terms["style"].item() == pytest.approx(20)
+
+
+def test_the_targets_are_those_of_the_middle_square(critic):
+    painting = load_image("coffee")
+    targets = style_targets(critic, painting)
+    expected = grams(critic, centre_square(painting, STYLE_PIXELS), style_layers(critic, pools=True))
+    assert all(torch.equal(targets[layer], matrix) for layer, matrix in expected.items())
+
+
+def test_a_view_is_a_large_square_of_the_picture_sometimes_mirrored():
+    places = torch.linspace(0, 1, 100).expand(3, 80, 100).contiguous()
+    views = [random_view(places, 32, torch.Generator().manual_seed(seed)) for seed in range(30)]
+    widths = [view[0, 0, 0].max() - view[0, 0, 0].min() for view in views]
+    assert all(view.shape == (1, 3, 32, 32) for view in views)
+    assert 0.4 < min(widths) < 0.55 < 0.7 < max(widths) < 0.82  # of the columns: 60 to 100 % of 80 out of 100
+    rising = [bool(view[0, 0, 0, -1] > view[0, 0, 0, 0]) for view in views]
+    assert 5 < sum(rising) < 25
+    bytes_ = (places * 255).round().to(torch.uint8)
+    same = random_view(bytes_, 32, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(same, views[0], atol=3e-3, rtol=0)
+
+
+def test_the_options_of_the_training_may_still_be_given_directly(network):
+    new = training(network, steps=2)
+    with pytest.warns(
+        DeprecationWarning, match=r"is now train_style\(training=StyleTraining\(steps=…, batch=…, size=…"
+    ):
+        old = train_style(
+            network, "c", load_image("coffee"), pictures=[load_image("cat")], steps=2, batch=1, size=64, progress=False
+        )
+    assert old.settings == new.settings
+    assert torch.equal(old.image, new.image)
 
 
 def test_a_loss_that_is_no_number_stops_the_training_before_it_spreads(network):

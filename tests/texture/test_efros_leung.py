@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cs231n_viz.texture.efros_leung import efros_leung, efros_leung_steps
+from cs231n_viz.texture.efros_leung import efros_leung, efros_leung_steps, grow_efros_leung
 
 
 def stripes(period: int, side: int) -> Tensor:
@@ -110,7 +110,7 @@ def test_a_constant_sample_gives_its_colour():
 
 def test_every_pixel_is_a_pixel_of_the_sample_and_its_origin_says_which():
     sample = noise(15)
-    *_, last = efros_leung_steps(sample, (20, 26), 5)
+    last = grow_efros_leung(sample, (20, 26), 5, progress=False).finish()
     colours = {tuple(pixel) for pixel in sample.flatten(1).T.tolist()}
     assert {tuple(pixel) for pixel in last.image.flatten(1).T.tolist()} <= colours
     rows, cols = last.origins.unbind(-1)
@@ -119,7 +119,9 @@ def test_every_pixel_is_a_pixel_of_the_sample_and_its_origin_says_which():
 
 def test_it_grows_layer_by_layer_and_leaves_what_is_there():
     sample = noise(12)
-    steps = list(efros_leung_steps(sample, 21, 5, seed=4))
+    growing = grow_efros_leung(sample, 21, 5, seed=4)
+    assert len(growing) == growing.total == 1 + 9
+    steps = list(growing)
     assert len(steps) == 1 + 9
     for index, step in enumerate(steps):
         square = torch.zeros(21, 21, dtype=torch.bool)
@@ -145,7 +147,7 @@ def test_the_number_of_threads_is_the_callers_between_two_pictures():
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert all(torch.get_num_threads() == 2 for _ in efros_leung_steps(noise(9), 9, 5))
+        assert all(torch.get_num_threads() == 2 for _ in grow_efros_leung(noise(9), 9, 5))
     finally:
         torch.set_num_threads(threads)
 
@@ -154,19 +156,14 @@ def test_all_that_fit_equally_are_drawn():
     """Of the two halves of a sample that are the same noise, either may be copied; the best alone would be one."""
     half = noise(12)
     sample = torch.cat([half, half], dim=2)
-    *_, last = efros_leung_steps(sample, 24, 5)
-    share = (last.origins[..., 1] >= 12).float().mean()
+    share = (grow_efros_leung(sample, 24, 5, progress=False).origins[..., 1] >= 12).float().mean()
     assert 0.3 < share < 0.7
 
 
 def test_more_tolerance_means_more_variety():
     sample = noise(16)
-    *_, strict = efros_leung_steps(sample, 24, 5, tolerance=0)
-    *_, loose = efros_leung_steps(sample, 24, 5, tolerance=2)
-    copied = [
-        (step.origins[:, 1:] - step.origins[:, :-1] == torch.tensor([0, 1])).all(-1).float().mean()
-        for step in (strict, loose)
-    ]
+    maps = [grow_efros_leung(sample, 24, 5, tolerance=tolerance, progress=False).origins for tolerance in (0, 2)]
+    copied = [(places[:, 1:] - places[:, :-1] == torch.tensor([0, 1])).all(-1).float().mean() for places in maps]
     assert copied[0] > 2 * copied[1]
 
 
@@ -195,9 +192,28 @@ def test_a_sample_of_one_window_has_one_pixel_to_give():
 )
 def test_what_does_not_fit_is_refused_at_once(arguments, message):
     with pytest.raises(ValueError, match=message):
-        efros_leung_steps(*arguments)
+        grow_efros_leung(*arguments)
 
 
 def test_tolerance_is_at_least_0():
     with pytest.raises(ValueError, match=r"tolerance must be at least 0 \(the paper takes 0.1\), got -0.1"):
         efros_leung(noise(9), 16, 5, tolerance=-0.1)
+
+
+def test_it_is_the_growth_and_its_result_and_says_how_it_was_made():
+    sample = noise(12)
+    growing = grow_efros_leung(sample, (15, 21), 5, seed=4, tolerance=0.2, progress=False)
+    assert next(growing).share == pytest.approx(9 / (15 * 21))
+    assert len(growing) == 9
+    assert torch.equal(growing.image, efros_leung(sample, (15, 21), 5, seed=4, tolerance=0.2, progress=False))
+    assert growing.latest.filled.all()
+    assert growing.settings == {
+        "method": "efros_leung", "size": (15, 21), "window": 5, "tolerance": 0.2, "seed": 4
+    }  # fmt: skip
+
+
+def test_the_old_name_warns_and_does_the_same():
+    sample = noise(9)
+    with pytest.warns(DeprecationWarning, match=r"efros_leung_steps\(\) is now grow_efros_leung\(\)"):
+        *_, last = efros_leung_steps(sample, 12, 5, seed=1)
+    assert torch.equal(last.image, efros_leung(sample, 12, 5, seed=1, progress=False))

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from cs231n_viz.texture.growth import Growth, copied_share, origin_map
+from cs231n_viz.texture.growth import Growing, Growth, copied_share, origin_map
 
 
 def own_places(height: int, width: int) -> torch.Tensor:
@@ -48,3 +49,38 @@ def test_empty_places_are_black_in_the_picture_and_grey_on_the_map():
     places[0] = -1
     assert growth.filled[0].all()
     assert (growth.origins[0] >= 0).all()
+
+
+def row_by_row(sample: torch.Tensor, *, interrupted_at: int | None = None):
+    for rows in range(1, len(sample[0]) + 1):
+        if rows == interrupted_at:
+            raise KeyboardInterrupt
+        places = own_places(*sample.shape[1:])
+        places[rows:] = -1
+        yield Growth.of(sample, places)
+
+
+def test_a_growth_is_its_stages_and_its_result():
+    sample = torch.rand(3, 4, 5)
+    growing = Growing(row_by_row(sample), 4, settings={"seed": 3}, progress=False)
+    assert (len(growing), growing.latest, growing.settings) == (4, None, {"seed": 3})
+    assert next(growing) is growing.latest
+    assert (len(growing), growing.latest.share) == (3, 0.25)
+    assert torch.equal(growing.image, sample)
+    assert torch.equal(growing.origins, own_places(4, 5))
+    assert len(growing) == 0
+    assert list(growing) == []
+
+
+def test_an_interrupted_growth_keeps_what_was_reached():
+    growing = Growing(row_by_row(torch.rand(3, 4, 5), interrupted_at=3), 4, progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        growing.finish()
+    assert growing.latest.share == 0.5
+
+
+def test_the_bar_of_a_growth_counts_pixels_and_is_shown_on_request_only(capsys):
+    Growing(row_by_row(torch.rand(3, 4, 5)), 4, progress=False).finish()
+    assert capsys.readouterr().err == ""
+    Growing(row_by_row(torch.rand(3, 4, 5)), 4).finish()
+    assert "20/20" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cs231n_viz.texture.quilting import minimum_cut, quilt, quilt_steps
+from cs231n_viz.texture.quilting import grow_quilt, minimum_cut, quilt, quilt_steps
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -100,9 +100,9 @@ def test_pieces_that_fit_exactly_are_candidates_alike(seed):
     """The correlation leaves rounding errors in place of zeros, which must not choose."""
     sample = noise(3, 4, 5).tile(1, 4, 3)
     expected = block_after_block(sample, 21, 6, 2, seed=seed)
-    *_, found = quilt_steps(sample, 21, 6, overlap=2, seed=seed)
-    assert torch.equal(found.image, expected)
-    corners = {tuple(found.origins[row * 4 + 2, col * 4 + 2].tolist()) for row in range(5) for col in range(5)}
+    growing = grow_quilt(sample, 21, 6, overlap=2, seed=seed, progress=False)
+    assert torch.equal(growing.image, expected)
+    corners = {tuple(growing.origins[row * 4 + 2, col * 4 + 2].tolist()) for row in range(5) for col in range(5)}
     assert len(corners) > 8  # not always the same of them
 
 
@@ -125,7 +125,7 @@ def test_a_constant_sample_gives_its_colour():
 
 def test_the_middle_of_each_block_is_a_piece_of_the_sample():
     sample, block, overlap = noise(3, 30, 34), 12, 2
-    *_, last = quilt_steps(sample, 52, block, overlap=overlap)
+    last = grow_quilt(sample, 52, block, overlap=overlap, progress=False).finish()
     rows, cols = last.origins.unbind(-1)
     assert torch.equal(last.image, sample[:, rows, cols])
     inside = torch.stack(torch.meshgrid(*[torch.arange(block - 2 * overlap)] * 2, indexing="ij"), dim=-1)
@@ -152,14 +152,18 @@ def test_cuts_hide_seams_better_than_straight_edges():
 
 def test_it_grows_block_by_block_row_by_row():
     sample = noise(3, 20, 20)
-    steps = list(quilt_steps(sample, (18, 28), 8, overlap=2))
+    growing = grow_quilt(sample, (18, 28), 8, overlap=2)
+    assert len(growing) == growing.total == 3 * 5
+    steps = list(growing)
     assert len(steps) == 3 * 5
     filled = torch.zeros(18, 28, dtype=torch.bool)
     for step, (row, col) in zip(steps, itertools.product(range(3), range(5)), strict=True):
         filled[row * 6 : row * 6 + 8, col * 6 : col * 6 + 8] = True
         assert torch.equal(step.filled, filled)
         assert step.share == pytest.approx(filled.float().mean().item())
-    some = list(quilt_steps(sample, (18, 28), 8, overlap=2, every=4))
+    growing = grow_quilt(sample, (18, 28), 8, overlap=2, every=4)
+    assert len(growing) == 4
+    some = list(growing)
     assert [torch.equal(step.image, steps[index].image) for step, index in zip(some, (3, 7, 11, 14), strict=True)]
     assert torch.equal(some[-1].image, quilt(sample, (18, 28), 8, overlap=2, progress=False))
 
@@ -205,4 +209,14 @@ def test_the_overlap_is_a_sixth_of_the_block():
 )
 def test_what_does_not_fit_is_refused_at_once(sample, size, options, message):
     with pytest.raises(ValueError, match=message):
-        quilt_steps(sample, size, **options)
+        grow_quilt(sample, size, **options)
+
+
+def test_the_old_name_warns_and_does_the_same():
+    sample = noise(3, 12, 12)
+    with pytest.warns(DeprecationWarning, match=r"quilt_steps\(\) is now grow_quilt\(\)"):
+        growing = quilt_steps(sample, 16, 6, seed=1, every=3)
+    assert growing.settings == {
+        "method": "quilt", "size": 16, "block": 6, "overlap": 1, "tolerance": 0.1, "seed": 1
+    }  # fmt: skip
+    assert torch.equal(list(growing)[-1].image, quilt(sample, 16, 6, seed=1, progress=False))
