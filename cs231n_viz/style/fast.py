@@ -19,7 +19,7 @@ _BLOCKS = 5
 
 
 class ConditionalInstanceNorm(nn.Module):
-    """Instance norm with a scale γ and a shift β for each style, which are all that tells one style from another.
+    """Instance norm with a scale γ and a shift β for each style, the only parameters that belong to a style.
 
     Args:
         channels: C.
@@ -44,7 +44,7 @@ class ConditionalInstanceNorm(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Convolution with mirrored borders, conditional instance norm, ReLU if wanted; upsampling before it if wanted."""
+    """Convolution with reflection padding, conditional instance norm, optional ReLU; optional upsampling before it."""
 
     def __init__(self, widths: tuple[int, int], styles: int, *, kernel: int = 3, stride: int = 1, up: bool = False):
         super().__init__()
@@ -144,7 +144,7 @@ class FastStyle(nn.Module):
         """Make a copy with one more style, to be trained by its scales and shifts alone.
 
         Args:
-            name: Of the new style.
+            name: Name of the new style.
             like: The style whose scales and shifts it begins with; the mean of all if omitted.
 
         Returns:
@@ -168,7 +168,7 @@ class FastStyle(nn.Module):
         return [module for module in self.modules() if isinstance(module, ConditionalInstanceNorm)]
 
     def style_parameters(self) -> list[nn.Parameter]:
-        """The γ and β of every norm: what tells the styles apart."""
+        """The γ and β of every norm: the only parameters that belong to a style."""
         return [parameter for norm in self.norms() for parameter in (norm.gamma, norm.beta)]
 
 

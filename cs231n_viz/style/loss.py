@@ -26,13 +26,13 @@ CONTENT_LAYERS = {"mini_vgg": "relu3_2", "mini_alexnet": "relu3", "vgg19": "feat
 
 
 def content_layer(model: nn.Module) -> str:
-    """Name the layer whose features keep a content's shapes in this network.
+    """Name the layer whose features preserve the structure of the content in this network.
 
     Args:
         model: A ``Classifier``.
 
     Returns:
-        A tried one where the network is known, else the one at two thirds of its ``style_layers``.
+        A tested default where the network is known, else the one at two thirds of its ``style_layers``.
     """
     name = getattr(model, "name", "")
     if name in CONTENT_LAYERS:
@@ -49,11 +49,11 @@ class StyleLoss:
         content: Weight of ‖F - F₀‖² / ‖F₀‖² at the content layer.
         style: Weight of the mean over the style layers of ‖G - G₀‖² / ‖G₀‖².
         tv: Weight of the total variation.
-        content_layer: Low ones keep each contour, high ones leave the brush its freedom; ``content_layer(model)`` if
+        content_layer: Low ones keep each contour, high ones allow more stylisation; ``content_layer(model)`` if
             omitted.
         style_layers: More and deeper ones carry larger strokes; ``style_layers(model)`` if omitted.
-        shares: How much of each of several styles, in any unit; equal shares if omitted.
-        average_pooling: Let max-pools average. The bundled networks draw lattices when their pools are changed.
+        shares: How much of each of several styles, of which only the ratios matter; equal shares if omitted.
+        average_pooling: Let max-pools average. The bundled networks leave grid artefacts when their pools are changed.
 
     Raises:
         ValueError: If a weight or share is negative or not finite, content and style are both 0, all shares are 0, or
@@ -129,7 +129,7 @@ def masked_gram(features: Tensor, mask: Tensor) -> Tensor:
         mask: (H, W), from 0 outside to 1 inside the region; it is averaged down to the layer's size.
 
     Returns:
-        (1, C, C): the mean over positions of f fᵀ, each position counted as much as it is inside. A mask of ones gives
+        (1, C, C): the mean over positions of f fᵀ, each position weighted by the mask. A mask of ones gives
         ``gram_matrix``; the Grams of regions that divide a picture, weighted by their areas, add up to it.
 
     Source: Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", arXiv:1611.07865, eq. 6.

@@ -1,4 +1,4 @@
-"""Multifaceted class visualization: start from several kinds of pictures of a class, and make the results differ.
+"""Multifaceted class visualization: start from several clusters of a class, its facets.
 
 A single ascent shows one way to excite a unit. :func:`facets` sorts pictures of a class into clusters by their
 features; the mean picture of each is a start. :func:`diversity` is a term of the objective that pushes pictures which
@@ -22,11 +22,11 @@ from cs231n_viz.synthesis.objectives import logit
 
 
 class Facets(NamedTuple):
-    """The kinds (clusters) of pictures in a gallery, the largest first.
+    """The facets (clusters) of pictures in a gallery, the largest first.
 
     Attributes:
-        starts: (F, 3, S, S) the mean of the pictures nearest to the mean of each kind, in [0, 1].
-        members: For each kind the indices of its pictures, the most typical first.
+        starts: (F, 3, S, S) the mean of the pictures nearest to the mean of each facet, in [0, 1].
+        members: For each facet the indices of its pictures, the most typical first.
     """
 
     starts: Tensor
@@ -36,27 +36,27 @@ class Facets(NamedTuple):
 def facets(
     model: Classifier, gallery: Pictures, layer: str, *, count: int = 4, nearest: int = 15, seed: int = 0
 ) -> Facets:
-    """Sort pictures of one class by k-means on their features: which kinds of them does the network tell apart?
+    """Sort pictures of one class by k-means on their features: which facets of the class does the network tell apart?
 
     Args:
         model: Any classifier.
         gallery: Pictures of one class.
         layer: The features that are compared, for example ``"relu7"`` or ``"gap"``; maps are averaged over positions.
-        count: Number of kinds, k of k-means.
+        count: Number of facets, k of k-means.
         nearest: A start is the mean of this many pictures, those nearest to the mean of their cluster.
         seed: Random seed of k-means.
 
     Returns:
-        The kinds.
+        The facets.
 
     Raises:
-        ValueError: If there are fewer pictures than kinds.
+        ValueError: If there are fewer pictures than facets.
 
     Source: Nguyen et al., "Multifaceted feature visualization", arXiv:1602.03616, section 2.
     Differs from the paper: k-means on the features themselves, not on their t-SNE map.
     """
     if not 1 <= count <= len(gallery):
-        raise ValueError(f"wanted from 1 to {len(gallery)} kinds of {len(gallery)} pictures, got {count}")
+        raise ValueError(f"wanted from 1 to {len(gallery)} facets of {len(gallery)} pictures, got {count}")
     from sklearn.cluster import KMeans  # takes a second to import, and only this function needs it
 
     vectors = features(model, gallery, layer, pool="mean", progress=False)
@@ -64,8 +64,8 @@ def facets(
     means, labels = torch.from_numpy(clusters.cluster_centers_), torch.from_numpy(clusters.labels_)
     distance = (vectors - means[labels]).norm(dim=1)
     members = []
-    for kind in labels.bincount(minlength=count).argsort(descending=True, stable=True).tolist():
-        rows = (labels == kind).nonzero()[:, 0]
+    for facet in labels.bincount(minlength=count).argsort(descending=True, stable=True).tolist():
+        rows = (labels == facet).nonzero()[:, 0]
         members.append(rows[distance[rows].argsort(stable=True)].tolist())
     starts = [model.prepare([gallery[row][0] for row in rows[:nearest]]).mean(0) for rows in members]
     return Facets(torch.stack(starts), members)

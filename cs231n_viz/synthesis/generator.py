@@ -1,6 +1,6 @@
 """A generator as a prior for synthesis: from an FC6 code of ``mini_alexnet`` to a picture with natural statistics.
 
-:class:`Generator` draws the picture of a code, :func:`reconstruct` that of a picture's own code. :class:`Codes` is the
+:class:`Generator` draws the picture of a code, :func:`reconstruct` a picture from its own code. :class:`Codes` is the
 parameterisation: gradient ascent changes the code instead of the pixels. :func:`class_visualization_of_code` and
 :func:`visualize_code` are the recipes that use it.
 """
@@ -28,7 +28,7 @@ _VIEWS = Regularisers(shift=16.0, scale=0.2, turn=10.0)
 
 
 class Generator(nn.Module):
-    """An up-convolutional network that turns a code into a picture which has that code.
+    """An up-convolutional network that turns a code into an image whose FC6 features match it.
 
     Codes are (N, 512), the rectified FC6 activations; pictures are (N, 3, 128, 128), RGB in [0, 1].
 
@@ -92,7 +92,7 @@ def load_generator(path: Path | str | None = None) -> Generator:
 
 @torch.no_grad()
 def reconstruct(model: nn.Module, images: Tensor, generator: Generator) -> Tensor:
-    """Draw pictures again from their FC6 codes: what is left of them?
+    """Reconstruct pictures from their FC6 codes: what is left of them?
 
     Args:
         model: ``mini_alexnet``, whose codes the generator takes.
@@ -149,7 +149,8 @@ class CodePrior:
     Attributes:
         shrink: Share by which the code shrinks after each step.
         limit: Codes stay between 0 and this many standard deviations above the mean.
-        regularisers: Random views, jitter and penalties of the pictures; changes of pixels are impossible here.
+        regularisers: Random views, jitter and penalties of the pictures; operations on pixels (blur,
+            clipping) are impossible here.
 
     Raises:
         ValueError: If the regularisers hold a change of pixels.
@@ -195,7 +196,7 @@ def visualize_code(
         count: Number of codes that are optimised at once.
         size: Side of the picture in pixels; the model's input size if omitted.
         steps: Number of steps.
-        update: Update rule and learning rate; ``"mean"`` and 0.1 if left open.
+        update: Update rule and learning rate; ``"mean"`` and 0.1 by default.
         prior: What keeps codes and pictures natural.
         seed: Random seed of the noise and of the views.
         progress: Show a bar while ``.image`` or ``.score`` make steps.
@@ -249,7 +250,7 @@ def class_visualization_of_code(
         The ascent, its picture (N, 3, S, S).
 
     Raises:
-        ValueError: If a target is not a class, or an option makes no sense.
+        ValueError: If a target is not a class, or an option is invalid.
     """
     rows = target_rows(model, targets, layer, options.get("start"))
     objective = target_objective(model, rows, layer)

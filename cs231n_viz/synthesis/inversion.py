@@ -110,7 +110,7 @@ def invert(
             ``activations(model, image, [layer])`` returns them (layer -> tensor).
         layer: From ``model.layers()``.
         steps: Number of steps.
-        update: Update rule and learning rate; ``"lbfgs"`` and 1.0 if left open.
+        update: Update rule and learning rate; ``"lbfgs"`` and 1.0 by default.
         prior: The weights tv and sixth of the penalties, and the exponent beta of TV.
         restarts: Number of pictures that are made at once, each from noise of its own.
         size: Height and width of the picture if ``target`` is features; the model's input size if omitted.

@@ -1,4 +1,4 @@
-"""Several faces of one class: kinds of pictures, and pictures that must differ."""
+"""Several faces of one class: clusters of pictures, and pictures that must differ."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_the_same_seed_finds_the_same_kinds():
 
 
 def test_more_kinds_than_pictures_are_refused():
-    with pytest.raises(ValueError, match="from 1 to 17 kinds of 17 pictures, got 18"):
+    with pytest.raises(ValueError, match="from 1 to 17 facets of 17 pictures, got 18"):
         facets(small_classifier(), coloured()[0], "gap", count=18)
 
 

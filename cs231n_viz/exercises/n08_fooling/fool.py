@@ -24,11 +24,11 @@ def fool(model: nn.Module, image: Tensor, target: int, *, steps: int = 30, lr: f
         model: Any classifier.
         image: (1, 3, H, W), RGB in [0, 1].
         target: Index of the class that is to be predicted.
-        steps: At most so many.
+        steps: Maximum number of steps.
         lr: L2 length of each step.
 
     Returns:
-        (1, 3, H, W) in [0, 1]: the first image on the way whose prediction is the target, or the last one.
+        (1, 3, H, W) in [0, 1]: the first iterate whose prediction is the target, or the last one.
     """
     fooled = image.clone()
     for _ in range(steps):

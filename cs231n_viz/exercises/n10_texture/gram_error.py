@@ -1,4 +1,4 @@
-"""The relative distance of two Gram matrices."""
+"""The relative distance between two Gram matrices."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ def gram_error(found: Tensor, target: Tensor) -> Tensor:
 
     Args:
         found: (N, C, C).
-        target: (N, C, C), none of them 0.
+        target: (N, C, C), no target is all zero.
 
     Returns:
         (N,): ‖G - G₀‖² / ‖G₀‖², the squares of all entries summed.
