@@ -7,17 +7,17 @@ import numpy as np
 
 from cs231n_viz.explore.n00_cnn_review.windows import (
     RIGHT,
-    Patch,
-    by_student,
+    GreyPatch,
+    call_with_tensors,
     convolve,
+    grey_patch,
     input_panel,
-    left_over,
+    link_cells,
     output_panel,
-    run_through,
-    take_patch,
+    remainder_note,
     windows_of,
 )
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREEN, GREY, ORANGE, Canvas, coloured, greys, number
 from cs231n_viz.explore.toolkit.controls import GAP, NumberGrid, dropdown, flat, slider
 from cs231n_viz.explore.toolkit.picture import ImageView
@@ -40,13 +40,13 @@ def convolution(image: ImageSource | None = None, *, conv2d: Callable | None = N
 
     Args:
         image: What ``load_image`` takes, or a 2-D array of 3 to 16 rows and columns in [0, 1]; coffee if omitted.
-        conv2d: Computes the output in place of ours: ``conv2d(image (1, H, W), kernels (1, 1, 3, 3), stride=,
+        conv2d: Computes the output instead of ours: ``conv2d(image (1, H, W), kernels (1, 1, 3, 3), stride=,
             padding=)`` -> (1, h, w). The products shown stay the true ones, so a disagreement becomes visible.
 
     Returns:
         The explorer; ``controls`` are ``preset``, ``kernel``, ``stride``, ``padding``, ``cell`` and ``play``.
     """
-    patch = take_patch(image)
+    patch = grey_patch(image)
     controls = {
         "preset": dropdown("preset", [*KERNELS, "your own"], value="vertical edge"),
         "kernel": NumberGrid(flat(KERNELS["vertical edge"]), label="kernel"),
@@ -62,10 +62,10 @@ def convolution(image: ImageSource | None = None, *, conv2d: Callable | None = N
     def draw(kernel: tuple[float, ...], stride: int, padding: int, cell: int) -> Drawing:
         weights = np.array(kernel).reshape(3, 3)
         output = convolve(patch.pixels, weights, stride=stride, padding=padding)
-        theirs = by_student(conv2d, patch.pixels, weights, stride=stride, padding=padding) if conv2d else output
-        if theirs.shape != output.shape:
-            raise ValueError(f"conv2d returned {theirs.shape} here; the output size formula says {output.shape}")
-        return _Scene(patch, weights, stride, padding, theirs).drawing(min(cell, output.size - 1))
+        if conv2d is not None:
+            sizes = {"stride": stride, "padding": padding}
+            output = call_with_tensors(conv2d, output.shape, patch.pixels, weights, **sizes)
+        return _Scene(patch, weights, stride, padding, output).drawing(min(cell, output.size - 1))
 
     explorer = Explorer(
         draw,
@@ -81,7 +81,7 @@ def convolution(image: ImageSource | None = None, *, conv2d: Callable | None = N
 class _Scene:
     """Everything on the picture except which cell is being computed."""
 
-    def __init__(self, patch: Patch, kernel: np.ndarray, stride: int, padding: int, output: np.ndarray) -> None:
+    def __init__(self, patch: GreyPatch, kernel: np.ndarray, stride: int, padding: int, output: np.ndarray) -> None:
         self.patch, self.kernel, self.stride, self.padding, self.output = patch, kernel, stride, padding, output
         self.padded = np.pad(patch.pixels, padding)
         self.signed = bool((kernel < 0).any() or (output < 0).any())
@@ -95,7 +95,7 @@ class _Scene:
         self._output(canvas, (row, column))
         self._products(canvas, window, self.output[row, column])
         self._whole_photograph(canvas)
-        notes = [left_over(side, 3, self.stride, self.padding) for side in sorted(set(self.patch.pixels.shape))]
+        notes = [remainder_note(side, 3, self.stride, self.padding) for side in sorted(set(self.patch.pixels.shape))]
         return Drawing(canvas.array, self._sum_html(window, row, column), " ".join(filter(None, notes)))
 
     def _colours(self, values: np.ndarray) -> np.ndarray:
@@ -130,7 +130,7 @@ class _Scene:
             return
         photo = self.patch.photo
         shown = convolve(photo, self.kernel)
-        limit = float(np.percentile(np.abs(shown), 99.5)) or 1.0  # a few glints would leave the rest pale
+        limit = float(np.percentile(np.abs(shown), 99.5)) or 1.0  # a few very bright pixels would leave the rest pale
         colours = coloured(shown, limit) if self.signed else greys(shown, max(limit, 1e-9))
         height, width = photo.shape
         size = (206 * min(1.0, width / height / 1.5), 206 * min(1.0, width / height / 1.5) * height / width)
@@ -141,20 +141,20 @@ class _Scene:
         canvas.frame((left + x, 462 + top), (w, h), colour=GREEN, width=2)
 
     def _sum_html(self, window: np.ndarray, row: int, column: int) -> str:
-        terms = [f"{number(x)}·{_plain(w)}" for x, w in zip(window.flat, self.kernel.flat, strict=True)]
+        terms = [f"{number(x)}·{_factor(w)}" for x, w in zip(window.flat, self.kernel.flat, strict=True)]
         total, shown = float((window * self.kernel).sum()), float(self.output[row, column])
         text = f"output[{row}, {column}] = {' + '.join(terms)} = <b>{number(total, 3)}</b>"
         if not np.isclose(total, shown, atol=1e-4):
             text += f"<br><b>Your conv2d says {number(shown, 3)} here.</b>"
-        return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+        return paragraph(text)
 
 
-def _plain(weight: float) -> str:
+def _factor(weight: float) -> str:
     text = f"{weight:g}".replace("-", "−")
     return f"({text})" if weight < 0 else text
 
 
-def _connect(explorer: Explorer, patch: Patch) -> None:
+def _connect(explorer: Explorer, patch: GreyPatch) -> None:
     """Choosing a preset fills in the kernel; the range of cells follows the size of the output."""
     controls = explorer.controls
 
@@ -173,4 +173,4 @@ def _connect(explorer: Explorer, patch: Patch) -> None:
 
     controls["preset"].observe(fill, names="value")
     controls["kernel"].observe(name_preset, names="value")
-    run_through(explorer, shape, ["stride", "padding"])
+    link_cells(explorer, shape, ["stride", "padding"])

@@ -6,15 +6,15 @@ import ipywidgets as widgets
 import numpy as np
 
 from cs231n_viz.explore.n00_cnn_review.windows import (
-    by_student,
+    call_with_tensors,
+    grey_patch,
     input_panel,
-    left_over,
+    link_cells,
     output_panel,
-    run_through,
-    take_patch,
+    remainder_note,
     windows_of,
 )
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, ORANGE, Canvas, greys, number
 from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
 from cs231n_viz.explore.toolkit.picture import ImageView
@@ -22,16 +22,16 @@ from cs231n_viz.pictures.images import ImageSource
 
 
 def pooling(image: ImageSource | None = None, *, max_pool: Callable | None = None) -> Explorer:
-    """Slide a pooling window over a patch of a photograph, and see which pixel wins.
+    """Slide a pooling window over a patch of a photograph, and see which pixel is the maximum.
 
     Args:
         image: What ``load_image`` takes, or a 2-D array of 3 to 16 rows and columns in [0, 1]; coffee if omitted.
-        max_pool: Computes the maxima in place of ours: ``max_pool(image (1, H, W), size, stride)`` -> (1, h, w).
+        max_pool: Computes the maxima instead of ours: ``max_pool(image (1, H, W), size, stride)`` -> (1, h, w).
 
     Returns:
         The explorer; ``controls`` are ``kind``, ``size``, ``stride``, ``cell`` and ``play``.
     """
-    pixels = take_patch(image).pixels
+    pixels = grey_patch(image).pixels
     largest = min(4, *pixels.shape)
     controls = {
         "kind": dropdown("keep", ["maximum", "average"]),
@@ -45,10 +45,7 @@ def pooling(image: ImageSource | None = None, *, max_pool: Callable | None = Non
         windows = windows_of(pixels, size, stride)
         output = windows.max(axis=(2, 3)) if kind == "maximum" else windows.mean(axis=(2, 3))
         if max_pool is not None and kind == "maximum":
-            theirs = by_student(max_pool, pixels, size, stride)
-            if theirs.shape != output.shape:
-                raise ValueError(f"max_pool returned {theirs.shape} here; the output size formula says {output.shape}")
-            output = theirs
+            output = call_with_tensors(max_pool, output.shape, pixels, size, stride)
         return _draw(pixels, output, min(cell, output.size - 1), kind=kind, size=size, stride=stride)
 
     explorer = Explorer(
@@ -58,7 +55,7 @@ def pooling(image: ImageSource | None = None, *, max_pool: Callable | None = Non
             widgets.HBox([controls["kind"], controls["size"]], layout=GAP),
             widgets.HBox([controls["stride"], widgets.HBox([controls["cell"], controls["play"]])], layout=GAP),
         ],
-        view=ImageView(alt="The patch with the pooling window and its winner, and the output so far."),
+        view=ImageView(alt="The patch with the pooling window and its maximum, and the output so far."),
         hint="Change the window size or the stride.",
     )
 
@@ -66,7 +63,7 @@ def pooling(image: ImageSource | None = None, *, max_pool: Callable | None = Non
         rows, columns = ((n - controls["size"].value) // controls["stride"].value + 1 for n in pixels.shape)
         return rows, columns
 
-    run_through(explorer, shape, ["size", "stride"])
+    link_cells(explorer, shape, ["size", "stride"])
     return explorer
 
 
@@ -77,8 +74,8 @@ def _draw(pixels: np.ndarray, output: np.ndarray, cell: int, *, kind: str, size:
     corner, side = input_panel(canvas, pixels, place, size=size, stride=stride)
     if kind == "maximum":
         row, column = divmod(int(window.argmax()), size)
-        winner = (corner[0] + column * side, corner[1] + row * side)
-        canvas.frame(winner, (side, side), colour=BLUE, width=3.4)
+        maximum = (corner[0] + column * side, corner[1] + row * side)
+        canvas.frame(maximum, (side, side), colour=BLUE, width=3.4)
     title = f"output {output.shape[0]}×{output.shape[1]}, stride {stride}"
     output_panel(canvas, greys(output), place, title=title, values=output)
     middle = (425, 200)
@@ -89,11 +86,11 @@ def _draw(pixels: np.ndarray, output: np.ndarray, cell: int, *, kind: str, size:
         colour=GREY,
     )
     canvas.text((middle[0], middle[1] - 16), "max" if kind == "maximum" else "mean", size=15, colour=GREY, anchor="ms")
-    legend = [(8, ORANGE, "window")] + ([(110, BLUE, "the pixel that wins")] if kind == "maximum" else [])
+    legend = [(8, ORANGE, "window")] + ([(110, BLUE, "the maximum")] if kind == "maximum" else [])
     for x, colour, label in legend:
         canvas.frame((x, 408), (14, 14), colour=colour, width=3)
         canvas.text((x + 21, 415), label, size=13, colour=GREY, anchor="lm")
-    notes = [left_over(side, size, stride) for side in sorted(set(pixels.shape))]
+    notes = [remainder_note(side, size, stride) for side in sorted(set(pixels.shape))]
     return Drawing(canvas.array, _formula(window, float(output[place]), kind, place), " ".join(filter(None, notes)))
 
 
@@ -103,4 +100,4 @@ def _formula(window: np.ndarray, shown: float, kind: str, place: tuple[int, int]
     text = f"output[{place[0]}, {place[1]}] = {name}({values}) = <b>{number(value, 3)}</b>"
     if not np.isclose(value, shown, atol=1e-4):
         text += f"<br><b>Your max_pool says {number(shown, 3)} here.</b>"
-    return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+    return paragraph(text)

@@ -2,25 +2,24 @@
 
 import math
 
-import ipywidgets as widgets
 import numpy as np
 
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
-from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, SCALE, Canvas, coloured, to_pixels
-from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
+from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PAPER, SCALE, Canvas, coloured, position_in
+from cs231n_viz.explore.toolkit.controls import dropdown, slider
+from cs231n_viz.explore.toolkit.models import unit_seeing
 from cs231n_viz.explore.toolkit.picture import ClickablePicture
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.layers import Layer
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.network.receptive_field import Axis
-from cs231n_viz.pictures.images import ImageSource
+from cs231n_viz.pictures.images import ImageSource, to_uint8
 
 _SIDE, _TOP, _LEFT, _RIGHT = 404, 32, 8, 448  # the two squares, in CSS pixels
 _MOST_VALUES = 50_000_000  # of all layers together, 200 MB: beyond that a layer is run when it is chosen
 
 
 def receptive_fields(model: Classifier, image: ImageSource = "cat") -> Explorer:
-    """Choose a unit of any layer, by a click or by sliders, and see the pixels that it can see.
+    """Choose a unit of any layer, by a click or by sliders, and see its receptive field in the photograph.
 
     Args:
         model: Any classifier.
@@ -28,7 +27,7 @@ def receptive_fields(model: Classifier, image: ImageSource = "cat") -> Explorer:
 
     Returns:
         The explorer; ``controls`` are ``layer``, ``row`` and ``col``. A click on the map chooses a unit, a click on
-        the photograph the unit whose field is centred there; the arrow keys move on by one unit.
+        the photograph the unit whose receptive field is centred there; the arrow keys move on by one unit.
 
     Raises:
         ImageError: If the image cannot be read.
@@ -39,7 +38,7 @@ def receptive_fields(model: Classifier, image: ImageSource = "cat") -> Explorer:
 class _Fields:
     def __init__(self, model: Classifier, image: ImageSource) -> None:
         self.model, self.images = model, model.prepare(image)
-        self.photo = to_pixels(self.images[0].cpu())
+        self.photo = to_uint8(self.images[0])
         self.layers = {layer.name: layer for layer in model.layers() if len(layer.shape) == 3}
         self.maps: dict[str, np.ndarray] = {}  # layer -> mean over its channels
         if sum(math.prod(layer.shape) for layer in self.layers.values()) <= _MOST_VALUES:
@@ -55,17 +54,13 @@ class _Fields:
             self.controls[name].max = side - 1
             self.controls[name].value = side // 2
         self.view = ClickablePicture(alt="The photograph with the receptive field, and the map with the unit.")
-        panel = [
-            self.controls["layer"],
-            widgets.HBox([self.controls["row"], self.controls["col"]], layout=GAP),
-        ]
         self.controls["layer"].observe(self._follow_layer, names="value")
-        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
+        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=[("layer",), ("row", "col")])
         self.view.observe(self._follow_click, names="position")
 
     def _run(self, names: list[str]) -> None:
-        found = activations(self.model, self.images, names)
-        self.maps.update({name: maps[0].mean(0).cpu().numpy() for name, maps in found.items()})
+        maps = activations(self.model, self.images, names)
+        self.maps.update({name: values[0].mean(0).cpu().numpy() for name, values in maps.items()})
 
     def _follow_layer(self, change: dict) -> None:
         """Keep the relative place on the map when the layer changes."""
@@ -78,17 +73,16 @@ class _Fields:
                 control.value = min(int(share * side), side - 1)
 
     def _follow_click(self, change: dict) -> None:
-        y, x = (value / SCALE - edge for value, edge in zip(change["new"], (_TOP, 0), strict=True))
-        rows, columns = self.layer.shape[1:]
-        if x >= (_LEFT + _SIDE + _RIGHT) / 2:
-            row, col = int(y / _SIDE * rows), int((x - _RIGHT) / _SIDE * columns)
+        on_photo = position_in(change["new"], (_LEFT, _TOP), _SIDE)
+        on_map = position_in(change["new"], (_RIGHT, _TOP), _SIDE)
+        if on_photo:
+            row, col = unit_seeing(on_photo, self.layer.field)
+        elif on_map:
+            row, col = (int(share * cells) for share, cells in zip(on_map, self.layer.shape[1:], strict=True))
         else:
-            scale = self.photo.shape[0] / _SIDE
-            field = self.layer.field
-            row, col = _centred_at(y * scale, field.rows), _centred_at((x - _LEFT) * scale, field.columns)
+            return
         with self.explorer.hold():
-            self.controls["row"].value = min(max(row, 0), rows - 1)
-            self.controls["col"].value = min(max(col, 0), columns - 1)
+            self.controls["row"].value, self.controls["col"].value = row, col
 
     def draw(self, layer: str, row: int, col: int) -> Drawing:
         chosen = self.layers[layer]
@@ -105,11 +99,9 @@ class _Fields:
         top, left, bottom, right = box
         pale = (255 - (255 - self.photo) * 0.4).astype(np.uint8)
         pale[top:bottom, left:right] = self.photo[top:bottom, left:right]
-        scale = _SIDE / self.photo.shape[0]
-        canvas.text((_LEFT, 4), f"what it sees: {bottom - top}×{right - left} pixels", size=16, bold=True)
+        canvas.heading(_LEFT, f"what it sees: {bottom - top}×{right - left} pixels")
         canvas.paste(pale, (_LEFT, _TOP), (_SIDE, _SIDE), smooth=True)
-        at = (_LEFT + left * scale, _TOP + top * scale)
-        canvas.frame(at, (max(4, (right - left) * scale), max(4, (bottom - top) * scale)), colour=ORANGE, width=3)
+        canvas.box(box, (_LEFT, _TOP), _SIDE / self.photo.shape[0], width=3)
 
     def _map(self, canvas: Canvas, layer: Layer, row: int, col: int) -> None:
         channels, rows, columns = layer.shape
@@ -117,28 +109,23 @@ class _Fields:
             self._run([layer.name])
         values = self.maps[layer.name]
         colours = coloured(values, float(np.abs(values).max()), signed=bool(values.min() < 0))
-        canvas.text((_RIGHT, 4), f"unit ({row}, {col}) of {layer.name}", size=16, bold=True)
+        canvas.heading(_RIGHT, f"unit ({row}, {col}) of {layer.name}")
         canvas.paste(colours, (_RIGHT, _TOP), (_SIDE, _SIDE))
         height, width = _SIDE / rows, _SIDE / columns
         high, wide = max(height, 10), max(width, 10)
         at = (_RIGHT + (col + 0.5) * width - wide / 2, _TOP + (row + 0.5) * height - high / 2)
-        canvas.frame((at[0] - 1.5, at[1] - 1.5), (wide + 3, high + 3), colour=(255, 255, 255), width=1.5)
+        canvas.frame((at[0] - 1.5, at[1] - 1.5), (wide + 3, high + 3), colour=PAPER, width=1.5)
         canvas.frame(at, (wide, high), colour=ORANGE, width=3)
         caption = f"mean of {channels} maps of {rows}×{columns}"
         canvas.text((_RIGHT + _SIDE, 456), caption, size=12, colour=GREY, anchor="rs")
-
-
-def _centred_at(pixel: float, axis: Axis) -> int:
-    """The unit whose receptive field has its centre nearest to ``pixel``."""
-    return round((pixel - axis.offset - axis.size / 2) / axis.stride) if axis.stride else 0
 
 
 def _sentence(layer: Layer, row: int, col: int) -> str:
     top, left, bottom, right = layer.field.box(row, col)
     size, stride = layer.receptive_field, layer.stride
     whole = f"{size}×{size}" if isinstance(size, int) else "×".join(map(str, size))
-    text = f"A unit of <b>{layer.name}</b> ({layer.kind}) sees {whole} pixels; the next unit looks {stride} px further."
+    text = f"A unit of <b>{layer.name}</b> ({layer.kind}) sees {whole} pixels; neighbours are {stride} px apart."
     text += f" This one: rows {top} to {bottom - 1}, columns {left} to {right - 1}."
     if (top, left, bottom, right) != layer.field.box(row, col, clip=False):
         text += " The rest of its field lies in the padding, which is zero."
-    return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+    return paragraph(text)

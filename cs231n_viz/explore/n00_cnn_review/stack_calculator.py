@@ -7,14 +7,14 @@ from dataclasses import replace
 import ipywidgets as widgets
 import numpy as np
 
-from cs231n_viz.explore.n00_cnn_review.stack_sizes import KINDS, PRESETS, Formulas, Row, Stage, work_out
+from cs231n_viz.explore.n00_cnn_review.stack_sizes import KINDS, PRESETS, Formulas, Row, Stage, compute_stack
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREEN, GREY, INK, ORANGE, Canvas, Colour
 from cs231n_viz.explore.toolkit.controls import GAP, dropdown, number_box
 from cs231n_viz.explore.toolkit.picture import WIDTH, ImageView
 
 _COLOURS: dict[str, Colour] = {"convolution": BLUE, "pooling": ORANGE, "fully connected": GREEN}
-_MOST = 16  # layers: more would not be readable
+_MOST_LAYERS = 16  # more would not be readable
 _FIELDS = {"kernel": (1, 32), "stride": (1, 16), "padding": (0, 16), "filters": (1, 10000)}
 
 
@@ -24,7 +24,7 @@ def stack_calculator(
     parameter_count: Callable[..., int] | None = None,
     receptive_field: Callable[..., int] | None = None,
 ) -> Explorer:
-    """Edit a stack of layers; see the size of every output, what it costs, and how far its units see.
+    """Edit a stack of layers; see the output size, the parameters and the receptive field of each.
 
     Args:
         output_size: A function of your own, ``(size, *, kernel, stride, padding)`` -> length.
@@ -130,7 +130,7 @@ class _Calculator:
         self._list_layers(chosen)
 
     def _add(self, _: object) -> None:
-        if len(self.stages) < _MOST:
+        if len(self.stages) < _MOST_LAYERS:
             chosen = self.controls["layer"].value
             self.stages.insert(chosen + 1, self.stages[chosen])
             self._list_layers(chosen + 1)
@@ -143,11 +143,11 @@ class _Calculator:
 
     def draw(self) -> Drawing:
         shape = tuple(self.controls[name].value for name in ("height", "width", "channels"))
-        rows = work_out(shape, self.stages, self.formulas)
+        rows = compute_stack(shape, self.stages, self.formulas)
         chosen = self.controls["layer"].value
         notes = [f"Layer {n}: {html.escape(row.note)}." for n, row in enumerate(rows, start=1) if row.note]
-        if len(self.stages) == _MOST:
-            notes.append(f"{_MOST} layers are the most this calculator holds.")
+        if len(self.stages) == _MOST_LAYERS:
+            notes.append(f"{_MOST_LAYERS} layers are the most this calculator holds.")
         return Drawing(_volumes(shape, rows, chosen), _table(shape, rows, chosen), "<br>".join(notes[:2]))
 
 

@@ -14,7 +14,7 @@ class Stage:
         kind: One of :data:`KINDS`.
         filters: Filters of a convolution, units of a fully connected layer; pooling ignores it.
         kernel: Side of the window.
-        stride: Steps of the window.
+        stride: Of the window.
         padding: Zeros around the input.
     """
 
@@ -26,7 +26,7 @@ class Stage:
 
     @property
     def title(self) -> str:
-        """How the layer is called in tables."""
+        """The name of the layer in tables."""
         if self.kind == "fully connected":
             return f"fully connected, {self.filters} units"
         extra = f", stride {self.stride}" if self.stride > 1 else ""
@@ -37,7 +37,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Row:
-    """What a layer of a stack amounts to.
+    """The output and the parameters of one layer of a stack.
 
     Attributes:
         stage: The layer.
@@ -45,7 +45,7 @@ class Row:
         weights: Number of weights.
         biases: Number of biases.
         field: Side of its receptive field in pixels; 0 where a unit sees the whole picture.
-        note: What is odd about it, or nothing.
+        note: Why it cannot be built, or what its rounded output size leaves out; else empty.
     """
 
     stage: Stage
@@ -71,13 +71,13 @@ class Formulas:
     receptive_field: Callable[..., int] | None = None
 
 
-def work_out(shape: tuple[int, int, int], stages: Sequence[Stage], formulas: Formulas | None = None) -> list[Row]:
-    """What does each layer of a stack put out, and what does it cost?
+def compute_stack(shape: tuple[int, int, int], stages: Sequence[Stage], formulas: Formulas | None = None) -> list[Row]:
+    """Compute the output size, the parameters and the receptive field of each layer of a stack.
 
     Args:
         shape: (height, width, channels) of the picture.
-        stages: The layers, from the picture upwards.
-        formulas: A learner's own functions in place of ours.
+        stages: The layers, from the picture onwards.
+        formulas: A learner's own functions instead of ours.
 
     Returns:
         One row per layer. Where a window does not fit at all, its row and the following have no shape.
@@ -93,7 +93,7 @@ def work_out(shape: tuple[int, int, int], stages: Sequence[Stage], formulas: For
             continue
         flat = flat or stage.kind == "fully connected"
         if flat and stage.kind != "fully connected":
-            row = Row(stage, None, note="cannot follow a fully connected layer: the map is gone")
+            row = Row(stage, None, note="cannot follow a fully connected layer, whose output has no rows and columns")
         elif flat:
             row = _fully_connected(stage, current, formulas)
         else:

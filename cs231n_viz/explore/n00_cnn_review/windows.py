@@ -1,4 +1,4 @@
-"""The two grids that convolution and pooling share: the input with its window, and the output computed so far."""
+"""What convolution and pooling share: a grey patch, its windows, and the grids of input and output."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,19 +15,22 @@ from cs231n_viz.pictures.images import ImageSource, load_image
 
 SIDE = 364  # CSS pixels of either grid
 TOP, LEFT, RIGHT = 32, 8, 478
+# Where a photograph has both edges and a smooth part: (top, left, side) as shares of its height, width and height.
+_SPOTS = {"coffee": (0.2, 0.3, 0.45), "cat": (0.2, 0.3, 0.32), "astronaut": (0.1, 0.33, 0.24)}
+_SIDE = 12  # pixels of a patch: enough to recognise an edge, few enough to print numbers
 
 
 def input_panel(
     canvas: Canvas, pixels: np.ndarray, place: tuple[int, int], *, size: int, stride: int, padding: int = 0
 ) -> tuple[tuple[float, float], float]:
-    """Draw the input, what lies outside of every window, and the window at ``place`` with its numbers.
+    """Draw the input, hatched where no window reaches, and the window at ``place`` with its numbers.
 
     Args:
         canvas: Drawn on, at the left.
         pixels: (h, w), grey values in [0, 1], without the padding.
         place: (row, column) of the output cell.
         size: Side of the window.
-        stride: Steps from window to window.
+        stride: Pixels from window to window.
         padding: Zeros around the input.
 
     Returns:
@@ -37,7 +40,7 @@ def input_panel(
     height, width = padded.shape
     cell = SIDE / max(height, width)
     around = f", padding {padding}" if padding else ""
-    canvas.text((LEFT, 4), f"input {pixels.shape[0]}×{pixels.shape[1]}{around}", size=16, bold=True)
+    canvas.heading(LEFT, f"input {pixels.shape[0]}×{pixels.shape[1]}{around}")
     canvas.frame((LEFT, TOP), (width * cell, height * cell), colour=LINE, fill=PALE)
     inner = (LEFT + padding * cell, TOP + padding * cell)
     canvas.paste(greys(pixels), inner, (pixels.shape[1] * cell, pixels.shape[0] * cell))
@@ -67,7 +70,7 @@ def output_panel(
     """
     rows, columns = colours.shape[:2]
     cell = SIDE / max(rows, columns, 6)
-    canvas.text((RIGHT, 4), title, size=16, bold=True)
+    canvas.heading(RIGHT, title)
     later = np.arange(rows * columns).reshape(rows, columns) > place[0] * columns + place[1]
     canvas.paste(np.where(later[..., None], np.uint8(250), colours), (RIGHT, TOP), (columns * cell, rows * cell))
     canvas.grid((RIGHT, TOP), cell, (rows, columns))
@@ -79,7 +82,7 @@ def output_panel(
     canvas.frame((RIGHT + place[1] * cell, TOP + place[0] * cell), (cell, cell), colour=BLUE, width=3.4)
 
 
-def run_through(explorer: Explorer, shape: Callable[[], tuple[int, int]], follow: list[str]) -> None:
+def link_cells(explorer: Explorer, shape: Callable[[], tuple[int, int]], follow: list[str]) -> None:
     """Keep the range of the controls ``cell`` and ``play`` at the number of output cells, and link the two.
 
     Args:
@@ -101,14 +104,9 @@ def run_through(explorer: Explorer, shape: Callable[[], tuple[int, int]], follow
     widgets.link((controls["cell"], "value"), (controls["play"], "value"))
 
 
-# Where a photograph has both edges and a smooth part: (top, left, side) as shares of its height, width and height.
-_SPOTS = {"coffee": (0.2, 0.3, 0.45), "cat": (0.2, 0.3, 0.32), "astronaut": (0.1, 0.33, 0.24)}
-_SIDE = 12  # pixels of a patch: enough to recognise an edge, few enough to print numbers
-
-
 @dataclass(frozen=True)
-class Patch:
-    """A patch and where it comes from.
+class GreyPatch:
+    """A small grey patch of a photograph.
 
     Attributes:
         pixels: (h, w), grey values in [0, 1].
@@ -121,8 +119,8 @@ class Patch:
     box: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
-def take_patch(image: ImageSource | None = None, *, side: int = _SIDE) -> Patch:
-    """Cut a patch out of a photograph and reduce it to a few pixels.
+def grey_patch(image: ImageSource | None = None, *, side: int = _SIDE) -> GreyPatch:
+    """Cut a patch out of a photograph, turn it grey and reduce it to a few pixels.
 
     Args:
         image: What ``load_image`` takes, or a 2-D array of 3 to 16 rows and columns in [0, 1], used as it is.
@@ -135,7 +133,7 @@ def take_patch(image: ImageSource | None = None, *, side: int = _SIDE) -> Patch:
         pixels = np.asarray(image, dtype=np.float64)
         if not (3 <= min(pixels.shape) and max(pixels.shape) <= 16):
             raise ValueError(f"a patch must have 3 to 16 rows and columns, got {pixels.shape[0]}x{pixels.shape[1]}")
-        return Patch(pixels)
+        return GreyPatch(pixels)
     name = "coffee" if image is None else image
     grey = load_image(name).mean(0, keepdim=True)
     grey = TF.resize(grey, [288], antialias=True)[:, :, :432]
@@ -145,11 +143,11 @@ def take_patch(image: ImageSource | None = None, *, side: int = _SIDE) -> Patch:
     box = (int(top * height), min(int(left * width), width - extent), extent, extent)
     cut = TF.crop(grey, *box)
     pixels = TF.resize(cut, [side, side], antialias=True)[0].clamp(0, 1)
-    return Patch(pixels.double().numpy(), grey[0].double().numpy(), box)
+    return GreyPatch(pixels.double().numpy(), grey[0].double().numpy(), box)
 
 
 def windows_of(image: np.ndarray, size: int, stride: int) -> np.ndarray:
-    """Every window a filter looks at, (rows, columns, size, size)."""
+    """Every window of an image (H, W), (rows, columns, size, size)."""
     return sliding_window_view(image, (size, size))[::stride, ::stride]
 
 
@@ -158,22 +156,27 @@ def convolve(image: np.ndarray, kernel: np.ndarray, *, stride: int = 1, padding:
     return np.einsum("yxij,ij->yx", windows_of(np.pad(image, padding), len(kernel), stride), kernel)
 
 
-def by_student(function: Callable, image: np.ndarray, *args: object, **options: int) -> np.ndarray:
-    """Call a function of tensors (C, H, W) with one grey channel; arrays among ``args`` become tensors too.
+def call_with_tensors(
+    function: Callable, shape: tuple[int, ...], image: np.ndarray, *args: object, **options: int
+) -> np.ndarray:
+    """Call a learner's function of tensors (C, H, W) with one grey channel; arrays among ``args`` become tensors too.
 
     Raises:
-        ValueError: If it does not return one channel of a map.
+        ValueError: If it does not return one channel of this shape.
     """
     tensors = [torch.from_numpy(a)[None, None].float() if isinstance(a, np.ndarray) else a for a in args]
     result = function(torch.from_numpy(image)[None].float(), *tensors, **options)
-    found = np.asarray(result.detach() if isinstance(result, torch.Tensor) else result, dtype=np.float64)
-    if found.ndim != 3 or found.shape[0] != 1:
-        raise ValueError(f"{function.__name__} must return (1, rows, columns) for this input, got {found.shape}")
-    return found[0]
+    output = np.asarray(result.detach() if isinstance(result, torch.Tensor) else result, dtype=np.float64)
+    if output.ndim != 3 or output.shape[0] != 1:
+        raise ValueError(f"{function.__name__} must return (1, rows, columns) for this input, got {output.shape}")
+    if output.shape[1:] != shape:
+        name = function.__name__
+        raise ValueError(f"{name} returned {output.shape[1:]} here; the output size formula says {shape}")
+    return output[0]
 
 
-def left_over(size: int, window: int, stride: int, padding: int = 0) -> str:
-    """One sentence if the steps do not divide the room a window has, else nothing."""
+def remainder_note(size: int, window: int, stride: int, padding: int = 0) -> str:
+    """A sentence if the output size formula gives no whole number, else nothing."""
     room = size + 2 * padding - window
     rest = room % stride
     if not rest:

@@ -5,33 +5,38 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
 from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PAPER, SCALE, Canvas
-from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
+from cs231n_viz.explore.toolkit.controls import dropdown, replace_options, slider, upload_button, uploaded_picture
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.models import Classifier, load_model, offline_models
 from cs231n_viz.network.shipped import WeightsError
 from cs231n_viz.pictures.gallery import Gallery
-from cs231n_viz.pictures.images import ImageError, load_image
 from cs231n_viz.plotting.neighbours import thumbnail, thumbnails
-from cs231n_viz.representation import neighbours as package
 from cs231n_viz.representation.features import pixels
+from cs231n_viz.representation.neighbours import distances
 
 PIXELS = ("", "pixels")  # stands for (network, layer)
 _LARGEST = 25_000  # numbers per picture: 200 pictures then take 20 MB a layer
 _KINDS = {"MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Linear"}
 _BATCH = 16
+_K = 5
+_THUMB, _QUERY = 126, 168  # CSS pixels
+_LEFT, _PITCH = 200, 132
+_ROW, _TOP = 176, 8
+_GALLERY, _OWN = "a picture of the gallery", "my own picture"
+
+Distances = Callable[[Tensor, Tensor], Tensor]
 
 
-class Banks:
-    """Rows of numbers for every picture of a gallery, by network and layer.
+class FeatureBank:
+    """The features of every picture of a gallery, by network and layer.
 
     Attributes:
         networks: Names to choose from.
@@ -65,11 +70,11 @@ class Banks:
 
     def layers(self, network: str) -> list[str]:
         """The layers of a network to choose from, in order of execution."""
-        found = self._model(network).layers()
+        layers = self._model(network).layers()
         if self._wanted is not None:
-            names = [layer.name for layer in found if layer.name in self._wanted]
+            names = [layer.name for layer in layers if layer.name in self._wanted]
         else:
-            small = [layer for layer in found if math.prod(layer.shape) <= _LARGEST]
+            small = [layer for layer in layers if math.prod(layer.shape) <= _LARGEST]
             names = [layer.name for layer in small if layer.kind in _KINDS] or [layer.name for layer in small]
         if not names:
             raise ValueError(f"{network} has none of the layers {', '.join(self._wanted or ['of a usable size'])}")
@@ -98,25 +103,16 @@ class Banks:
         missing = [layer for layer in self.layers(network) if (network, layer) not in self._rows]
         if not missing:
             return
-        model, found = self._model(network), {layer: [] for layer in missing}
-        with tqdm(total=len(self.gallery), desc=network, unit="picture", leave=False) as shown:
+        model, features = self._model(network), {layer: [] for layer in missing}
+        with tqdm(total=len(self.gallery), desc=network, unit="picture", leave=False) as bar:
             for start in range(0, len(self.gallery), _BATCH):
                 part = [self.gallery[i][0] for i in range(start, min(start + _BATCH, len(self.gallery)))]
                 images = model.prepare(part).contiguous(memory_format=torch.channels_last)
                 for layer, values in activations(model, images, missing).items():
-                    found[layer].append(values.flatten(1).float().cpu())
-                shown.update(len(part))
-        for layer, parts in found.items():
+                    features[layer].append(values.flatten(1).float().cpu())
+                bar.update(len(part))
+        for layer, parts in features.items():
             self._rows[network, layer] = torch.cat(parts)
-
-
-_K = 5
-_THUMB, _QUERY = 126, 168  # CSS pixels
-_LEFT, _PITCH = 200, 132
-_ROW, _TOP = 176, 8
-_GALLERY, _OWN = "a picture of the gallery", "my own picture"
-
-Distances = Callable[[Tensor, Tensor], Tensor]
 
 
 def neighbours(
@@ -125,7 +121,7 @@ def neighbours(
     *,
     layers: Sequence[str] | None = None,
     features: Mapping[str, Mapping[str, Tensor]] | None = None,
-    pairwise_distances: Distances = package.distances,
+    pairwise_distances: Distances = distances,
     cosine_similarity: Distances | None = None,
     top_k: Callable[[Tensor, int], Tensor] | None = None,
 ) -> Explorer:
@@ -147,12 +143,12 @@ def neighbours(
         that is no picture is reported in place.
     """
     gallery = Gallery.scenes(200) if gallery is None else gallery
-    banks = Banks(gallery, offline_models() if models is None else models, layers=layers, features=features)
+    bank = FeatureBank(gallery, offline_models() if models is None else models, layers=layers, features=features)
     metrics = {
         "L2": pairwise_distances,
-        "cosine": cosine_similarity or (lambda queries, bank: 1 - package.distances(queries, bank, metric="cosine")),
+        "cosine": cosine_similarity or (lambda queries, rows: 1 - distances(queries, rows, metric="cosine")),
     }
-    return _Neighbours(gallery, banks, metrics, top_k or _smallest).explorer
+    return _Neighbours(gallery, bank, metrics, top_k or _smallest).explorer
 
 
 def _smallest(distances: Tensor, k: int) -> Tensor:
@@ -161,26 +157,24 @@ def _smallest(distances: Tensor, k: int) -> Tensor:
 
 class _Neighbours:
     def __init__(
-        self, gallery: Gallery, banks: Banks, metrics: dict[str, Distances], top_k: Callable[[Tensor, int], Tensor]
+        self, gallery: Gallery, bank: FeatureBank, metrics: dict[str, Distances], top_k: Callable[[Tensor, int], Tensor]
     ) -> None:
-        self.gallery, self.banks, self.metrics, self.top_k = gallery, banks, metrics, top_k
+        self.gallery, self.bank, self.metrics, self.top_k = gallery, bank, metrics, top_k
         self.small = thumbnails(gallery, round(_THUMB * SCALE))
-        self.own: tuple[bytes, Tensor] | None = None  # the latest file, and its picture
-        layers = banks.layers(banks.networks[0])
+        self.own: tuple[Any, Tensor | None] | None = None  # the latest file, and its picture
+        layers = bank.layers(bank.networks[0])
         self.controls = {
-            "network": dropdown("network", banks.networks),
+            "network": dropdown("network", bank.networks),
             "layer": dropdown("layer", layers, value=layers[-1]),
             "metric": dropdown("metric", list(metrics)),
             "source": dropdown("look for", [_GALLERY, _OWN]),
             "query": slider("picture", 0, len(gallery) - 1),
-            "file": widgets.FileUpload(accept="image/*", description="choose a file", layout={"width": "200px"}),
+            "file": upload_button(),
         }
         self.controls["network"].observe(self._follow_network, names="value")
         self.controls["query"].observe(lambda _: self._look_for(_GALLERY), names="value")
         self.controls["file"].observe(lambda _: self._look_for(_OWN), names="value")
-        names = ("network", "layer", "metric", "source", "query", "file")
-        pairs = zip(names[::2], names[1::2], strict=True)
-        panel = [widgets.HBox([self.controls[one], self.controls[two]], layout=GAP) for one, two in pairs]
+        panel = [("network", "layer"), ("metric", "source"), ("query", "file")]
         alt = "A picture, its five nearest in pixels, and its five nearest in the features of a layer."
         self.explorer = Explorer(
             self.draw, self.controls, panel=panel, view=ImageView(alt=alt), hint="Choose another file or network."
@@ -189,13 +183,11 @@ class _Neighbours:
     def _follow_network(self, change: dict) -> None:
         """Offer the layers of the chosen network; keep the layer if it has one of that name."""
         try:
-            layers = self.banks.layers(change["new"])
+            layers = self.bank.layers(change["new"])
         except (WeightsError, OSError, ValueError):
-            return  # draw meets the same obstacle, and says so in place
+            return  # draw raises the same error, and it is shown in place
         with self.explorer.hold():
-            before = self.controls["layer"].value
-            self.controls["layer"].options = layers
-            self.controls["layer"].value = before if before in layers else layers[-1]
+            replace_options(self.controls["layer"], layers, layers[-1])
 
     def _look_for(self, source: str) -> None:
         self.controls["source"].value = source
@@ -208,33 +200,27 @@ class _Neighbours:
         label = None if picture is not None else self.gallery.labels[query]
         sentences = []
         for row, (title, space) in enumerate(spaces.items()):
-            found = self._nearest(space, metric, None if picture is not None else query, picture)
-            self._row(canvas, f"nearest in {title}, {metric}", found, top=_TOP + row * _ROW, label=label)
-            sentences.append(self._sentence(title, found, label))
+            indices = self._nearest(space, metric, None if picture is not None else query, picture)
+            self._row(canvas, f"nearest in {title}, {metric}", indices, top=_TOP + row * _ROW, label=label)
+            sentences.append(self._sentence(title, indices, label))
         missing = "No file chosen yet: this is a picture of the gallery." if source == _OWN and picture is None else ""
-        return Drawing(canvas.array, f'<div style="line-height: 1.5">{" ".join(sentences)}</div>', missing)
+        return Drawing(canvas.array, paragraph(" ".join(sentences)), missing)
 
     def _own_picture(self, file: Any) -> Tensor | None:
-        if not file:
-            return None
-        content = bytes(file[-1]["content"])
-        if self.own is None or self.own[0] != content:
-            try:
-                self.own = (content, load_image(content))
-            except ImageError as error:
-                raise ImageError(f"{file[-1]['name']}: {error}") from error
+        if self.own is None or self.own[0] != file:
+            self.own = (file, uploaded_picture(file))
         return self.own[1]
 
     def _nearest(self, space: Any, metric: str, query: int | None, picture: Tensor | None) -> list[int]:
-        bank = self.banks.rows(space)
-        wanted = bank[query : query + 1] if picture is None else self.banks.row_of(space, picture)
-        values = self.metrics[metric](wanted, bank)
-        if tuple(values.shape) != (1, len(bank)):
-            raise ValueError(f"the metric must return (1, {len(bank)}), got {tuple(values.shape)}")
+        rows = self.bank.rows(space)
+        wanted = rows[query : query + 1] if picture is None else self.bank.row_of(space, picture)
+        values = self.metrics[metric](wanted, rows)
+        if tuple(values.shape) != (1, len(rows)):
+            raise ValueError(f"the metric must return (1, {len(rows)}), got {tuple(values.shape)}")
         values = values if metric == "L2" else -values  # a similarity is large where a distance is small
-        k = min(_K, len(bank) - 1)
-        found = torch.as_tensor(self.top_k(values, k + 1)).flatten().tolist()
-        return [index for index in found if index != query][:k]
+        k = min(_K, len(rows) - 1)
+        indices = torch.as_tensor(self.top_k(values, k + 1)).flatten().tolist()
+        return [index for index in indices if index != query][:k]
 
     def _query(self, canvas: Canvas, query: int, picture: Tensor | None) -> None:
         side = round(_QUERY * SCALE)
@@ -244,12 +230,12 @@ class _Neighbours:
         name = "my own" if picture is not None else self.gallery.categories[self.gallery.labels[query]]
         canvas.text((8 + _QUERY / 2, _TOP + 26 + _QUERY), _short(name, 22), size=13, anchor="ma")
         if picture is None and self.gallery.backgrounds is not None:
-            behind = f"on {self.gallery.backgrounds[query]}"
-            canvas.text((8 + _QUERY / 2, _TOP + 44 + _QUERY), _short(behind, 24), size=12, colour=GREY, anchor="ma")
+            ground = f"on {self.gallery.backgrounds[query]}"
+            canvas.text((8 + _QUERY / 2, _TOP + 44 + _QUERY), _short(ground, 24), size=12, colour=GREY, anchor="ma")
 
-    def _row(self, canvas: Canvas, title: str, found: list[int], *, top: int, label: int | None) -> None:
+    def _row(self, canvas: Canvas, title: str, indices: list[int], *, top: int, label: int | None) -> None:
         canvas.text((_LEFT, top), title, size=14, bold=True)
-        for place, index in enumerate(found):
+        for place, index in enumerate(indices):
             x, y = _LEFT + place * _PITCH, top + 22
             canvas.put(self.small[index], (x, y))
             its = self.gallery.labels[index]
@@ -258,16 +244,16 @@ class _Neighbours:
             )
             if label is not None and its != label:
                 canvas.frame((x, y), (_THUMB, _THUMB), colour=ORANGE, width=4)
-                for colour, width in ((PAPER, 7), (ORANGE, 4)):  # a pale rim, to be seen on any picture
+                for colour, width in ((PAPER, 7), (ORANGE, 4)):  # a pale rim: visible on any picture
                     canvas.line([(x + 98, y + 10), (x + 116, y + 28)], colour=colour, width=width)
                     canvas.line([(x + 116, y + 10), (x + 98, y + 28)], colour=colour, width=width)
 
-    def _sentence(self, title: str, found: list[int], label: int | None) -> str:
-        names = [self.gallery.categories[self.gallery.labels[index]] for index in found]
+    def _sentence(self, title: str, indices: list[int], label: int | None) -> str:
+        names = [self.gallery.categories[self.gallery.labels[index]] for index in indices]
         if label is None:
             return f"In {html.escape(title)}: {html.escape(', '.join(names))}."
-        same = int(np.sum([self.gallery.labels[index] == label for index in found]))
-        return f"In {html.escape(title)}, <b>{same} of {len(found)}</b> are of the query's class."
+        same = int(np.sum([self.gallery.labels[index] == label for index in indices]))
+        return f"In {html.escape(title)}, <b>{same} of {len(indices)}</b> are of the query's class."
 
 
 def _short(name: str, length: int) -> str:

@@ -1,27 +1,24 @@
-"""Explorer of notebook 03: where in a photograph does a unit answer, and which pixels does it see?"""
+"""Explorer of notebook 03: where in a photograph is a unit active, and which pixels does it see?"""
 
 from collections.abc import Callable
-from functools import lru_cache
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
-from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PALE, SCALE, Canvas, coloured, number, to_pixels
-from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
+from cs231n_viz.explore.toolkit.canvas import ORANGE, PALE, SCALE, Canvas, coloured, number, position_in
+from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, slider
+from cs231n_viz.explore.toolkit.heatmap import resized
+from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps, unit_seeing
 from cs231n_viz.explore.toolkit.picture import ClickablePicture
-from cs231n_viz.explore.toolkit.tiles import Sheet
-from cs231n_viz.network.capture import activations
+from cs231n_viz.explore.toolkit.tile_grid import TileGrid
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import sample_images
+from cs231n_viz.pictures.images import to_uint8
 
 ORDERS = ("by channel", "by mean", "by maximum")
 _ROOM, _TILE = 404, 190  # CSS pixels of the grid, and of each picture beside it
 _MAP, _MASKED, _PHOTO, _SEEN = (450, 32), (662, 32), (450, 246), (662, 246)  # their corners, (x, y)
-_KEPT = 12  # pairs of photograph and layer whose maps are remembered; at most 6 MB each in the shipped networks
 
 
 def activation_maps(
@@ -48,11 +45,11 @@ def activation_maps(
     Raises:
         KeyError: If ``layer`` has no maps.
     """
-    return _Maps(model, photograph, layer, threshold_mask or darkened).explorer
+    return _Maps(model, photograph, chosen_layer(model, layer), threshold_mask or darkened).explorer
 
 
 def darkened(activation: Tensor, image: Tensor, *, quantile: float = 0.9) -> Tensor:
-    """The photograph where a unit's map, stretched, is above its quantile; elsewhere a quarter as bright.
+    """The photograph, a quarter as bright where a unit's enlarged map is not above its quantile.
 
     Args:
         activation: (h, w).
@@ -62,54 +59,41 @@ def darkened(activation: Tensor, image: Tensor, *, quantile: float = 0.9) -> Ten
     Returns:
         (3, H, W).
     """
-    stretched = F.interpolate(activation[None, None], size=image.shape[1:], mode="bilinear", align_corners=False)
-    return torch.where(stretched[0, 0] > activation.flatten().quantile(quantile), image, image / 4)
+    large = torch.from_numpy(resized(activation.numpy(), tuple(image.shape[1:])))
+    return torch.where(large > activation.flatten().quantile(quantile), image, image / 4)
 
 
 class _Maps:
-    def __init__(self, model: Classifier, photograph: str, layer: str | None, mask: Callable[..., Tensor]) -> None:
-        self.model, self.mask = model, mask
-        self.layers = {entry.name: entry for entry in model.layers() if len(entry.shape) == 3 and entry.shape[1] > 1}
-        chosen = list(self.layers)[-1] if layer is None else layer
-        if chosen not in self.layers:
-            raise KeyError(f"{model.name} has no maps in layer {layer!r}; those with maps: {', '.join(self.layers)}")
-        self.images: dict[str, Tensor] = {}
-        self.look = lru_cache(maxsize=_KEPT)(self._look)
-        self.sheet = Sheet(side=_ROOM)
+    def __init__(self, model: Classifier, photograph: str, layer: str, mask: Callable[..., Tensor]) -> None:
+        self.layers, self.mask = layers_with_maps(model), mask
+        self.photographs = Photographs(model)
+        self.grid = TileGrid(side=_ROOM)
         self.sequence = np.arange(1)
         self.tiles: tuple[tuple, np.ndarray] = ((), np.empty(0))  # the grid drawn last, and what it shows
         self.controls = {
-            "photograph": dropdown("photograph", sample_images(), value=photograph),
-            "layer": dropdown("layer", list(self.layers), value=chosen),
+            "photograph": picture_dropdown(photograph),
+            "layer": dropdown("layer", list(self.layers), value=layer),
             "order": dropdown("order", ORDERS, value=ORDERS[2]),
-            "unit": slider("unit", 0, self.layers[chosen].shape[0] - 1),
+            "unit": slider("unit", 0, self.layers[layer].shape[0] - 1),
             "quantile": slider("quantile, %", 0, 99, value=95),
-            "row": slider("row", 0, self.layers[chosen].shape[1] - 1),
-            "col": slider("column", 0, self.layers[chosen].shape[2] - 1),
+            "row": slider("row", 0, self.layers[layer].shape[1] - 1),
+            "col": slider("column", 0, self.layers[layer].shape[2] - 1),
         }
-        first = self.look(photograph, chosen)
+        first = self.photographs.maps(photograph, layer)
         self.controls["unit"].value = int(first.max(axis=(1, 2)).argmax())
         self._to_the_maximum(first[self.controls["unit"].value])
         self.view = ClickablePicture(
             alt="A grid of all maps of a layer; one of them large, as a mask over the photograph, and what a cell sees."
         )
-        pairs = [("photograph", "layer"), ("order", "unit"), ("quantile",), ("row", "col")]
-        panel = [widgets.HBox([self.controls[name] for name in pair], layout=GAP) for pair in pairs]
+        panel = [("photograph", "layer"), ("order", "unit"), ("quantile",), ("row", "col")]
         self.controls["layer"].observe(self._follow_layer, names="value")
         self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
         self.view.observe(self._follow_click, names="position")
 
-    def _look(self, photograph: str, layer: str) -> np.ndarray:
-        """The maps (C, h, w) of a layer."""
-        if photograph not in self.images:
-            self.images[photograph] = self.model.prepare(photograph)
-        found = activations(self.model, self.images[photograph], [layer])[layer]
-        return found[0].float().cpu().numpy()
-
     def _follow_layer(self, change: dict) -> None:
-        """Another layer has other units: begin with the one that answers most strongly."""
+        """Another layer has other units: begin with the most active one."""
         channels, rows, columns = self.layers[change["new"]].shape
-        maps = self.look(self.controls["photograph"].value, change["new"])
+        maps = self.photographs.maps(self.controls["photograph"].value, change["new"])
         with self.explorer.hold():
             for name, count in (("unit", channels), ("row", rows), ("col", columns)):
                 self.controls[name].max = count - 1
@@ -120,83 +104,66 @@ class _Maps:
         self.controls["row"].value, self.controls["col"].value = divmod(int(values.argmax()), values.shape[1])
 
     def _follow_click(self, change: dict) -> None:
-        y, x = (value / SCALE for value in change["new"])
-        tile = self.sheet.index_at(change["new"])
+        tile = self.grid.index_at(change["new"])
         if tile is not None:
-            self.view.step = self.sheet.pitch
+            self.view.step = self.grid.pitch
             self.controls["unit"].value = int(self.sequence[tile])
-        for corner in (_MAP, _MASKED, _PHOTO):
-            if 0 <= x - corner[0] < _TILE and 0 <= y - corner[1] < _TILE:
-                self._choose_cell((y - corner[1]) / _TILE, (x - corner[0]) / _TILE, on_map=corner == _MAP)
-
-    def _choose_cell(self, down: float, right: float, *, on_map: bool) -> None:
-        """The cell at a share of the map's sides, or the one whose field is centred at that share of the photograph."""
         layer = self.layers[self.controls["layer"].value]
-        cells, axes = layer.shape[1:], (layer.field.rows, layer.field.columns)
-        self.view.step = tuple(max(1, round(_TILE * SCALE / n)) for n in cells)
-        with self.explorer.hold():
-            for name, share, n, axis, side in zip(
-                ("row", "col"), (down, right), cells, axes, layer.field.image_size, strict=True
-            ):
-                place = int(share * n) if on_map else round((share * side - axis.offset - axis.size / 2) / axis.stride)
-                self.controls[name].value = min(max(place, 0), n - 1)
+        cells = layer.shape[1:]
+        for corner in (_MAP, _MASKED, _PHOTO):
+            if place := position_in(change["new"], corner, _TILE):
+                on_map = tuple(int(share * count) for share, count in zip(place, cells, strict=True))
+                self.view.step = tuple(max(1, round(_TILE * SCALE / count)) for count in cells)
+                with self.explorer.hold():
+                    row, col = on_map if corner == _MAP else unit_seeing(place, layer.field)
+                    self.controls["row"].value, self.controls["col"].value = row, col
 
     def draw(self, photograph: str, layer: str, order: str, unit: int, quantile: int, row: int, col: int) -> Drawing:
-        maps = self.look(photograph, layer)
+        maps = self.photographs.maps(photograph, layer)
         channels, rows, columns = maps.shape
         unit, row, col = min(unit, channels - 1), min(row, rows - 1), min(col, columns - 1)
         if self.tiles[0] != (photograph, layer, order):
             self.sequence = _sequence(maps, order)
             self.tiles = (photograph, layer, order), _tiles(maps[self.sequence])
         canvas = Canvas(446)
-        canvas.text((8, 4), f"{layer}: {channels} maps of {rows}×{columns}, {order}", size=16, bold=True)
+        canvas.heading(8, f"{layer}: {channels} maps of {rows}×{columns}, {order}")
         chosen = int(np.flatnonzero(self.sequence == unit)[0])
-        self.sheet.draw(canvas, self.tiles[1], (8, 32), chosen=chosen)
-        image = self.images[photograph][0].cpu()
+        self.grid.draw(canvas, self.tiles[1], (8, 32), chosen=chosen)
+        image, box = self.photographs.image(photograph)[0].cpu(), self.layers[layer].field.box(row, col)
         masked = self.mask(torch.from_numpy(maps[unit]), image, quantile=quantile / 100)
-        self._beside(canvas, maps[unit], (unit, row, col, quantile), image, to_pixels(_checked(masked, image)))
-        return Drawing(canvas.array, self._sentence(layer, maps[unit], (unit, row, col, quantile)))
+        canvas.panel(to_uint8(_checked(masked, image)), _MASKED, _TILE, f"above its quantile 0.{quantile:02d}")
+        _large_map(canvas, maps[unit], row, col, title=f"unit {unit}")
+        _field(canvas, to_uint8(image), box, title=f"cell ({row}, {col}) sees")
+        return Drawing(canvas.array, self._sentence(layer, maps[unit], unit, row, col, quantile))
 
-    def _beside(
-        self, canvas: Canvas, values: np.ndarray, place: tuple[int, int, int, int], image: Tensor, masked: np.ndarray
-    ) -> None:
-        """Four pictures: the map with its cell, the masked photograph, the cell's field in it, the field alone."""
-        unit, row, col, quantile = place
-        photo = to_pixels(image)
-        top, left, bottom, right = self.layers[self.controls["layer"].value].field.box(row, col)
-        limit = float(np.abs(values).max()) or 1.0
-        colours = coloured(values, limit, signed=bool(values.min() < 0))
-        seen = np.full((max(bottom - top, right - left),) * 2 + (3,), PALE, np.uint8)
-        seen[: bottom - top, : right - left] = photo[top:bottom, left:right]
-        titles = [
-            f"unit {unit}",
-            f"above its quantile 0.{quantile:02d}",
-            f"cell ({row}, {col}) sees",
-            "the same, larger",
-        ]
-        pictures = [(colours, _MAP), (masked, _MASKED), (photo, _PHOTO), (seen, _SEEN)]
-        for title, (pixels, (x, y)) in zip(titles, pictures, strict=True):
-            canvas.text((x, y - 6), title, size=13, colour=GREY, anchor="ls")
-            canvas.paste(pixels, (x, y), (_TILE, _TILE), smooth=pixels is not colours)
-        scale = _TILE / photo.shape[0]
-        size = (max(4, (right - left) * scale), max(4, (bottom - top) * scale))
-        canvas.frame((_PHOTO[0] + left * scale, _PHOTO[1] + top * scale), size, colour=ORANGE, width=2)
-        high, wide = (max(_TILE / n, 6) for n in values.shape)
-        middle = [(index + 0.5) * _TILE / n for index, n in zip((row, col), values.shape, strict=True)]
-        canvas.frame(
-            (_MAP[0] + middle[1] - wide / 2, _MAP[1] + middle[0] - high / 2), (wide, high), colour=ORANGE, width=2
-        )
-
-    def _sentence(self, layer: str, values: np.ndarray, place: tuple[int, int, int, int]) -> str:
-        unit, row, col, quantile = place
+    def _sentence(self, layer: str, values: np.ndarray, unit: int, row: int, col: int, quantile: int) -> str:
         top, left, bottom, right = self.layers[layer].field.box(row, col)
         threshold = float(np.quantile(values, quantile / 100))
         text = (
             f"Unit {unit} of <b>{layer}</b>: mean {number(values.mean())}, maximum {number(values.max())}; "
-            f"{quantile} % of its {values.size} cells lie at or below {number(threshold)}. Cell ({row}, {col}) answers "
-            f"{number(values[row, col])} and sees rows {top} to {bottom - 1}, columns {left} to {right - 1}."
+            f"{quantile} % of its {values.size} cells are at or below {number(threshold)}. Cell ({row}, {col}) has "
+            f"activation {number(values[row, col])} and sees rows {top} to {bottom - 1}, columns {left} to {right - 1}."
         )
-        return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+        return paragraph(text)
+
+
+def _large_map(canvas: Canvas, values: np.ndarray, row: int, col: int, *, title: str) -> None:
+    """The map of one unit, with a frame around the chosen cell."""
+    limit = float(np.abs(values).max()) or 1.0
+    canvas.panel(coloured(values, limit, signed=bool(values.min() < 0)), _MAP, _TILE, title, smooth=False)
+    high, wide = (max(_TILE / n, 6) for n in values.shape)
+    middle = [(index + 0.5) * _TILE / n for index, n in zip((row, col), values.shape, strict=True)]
+    canvas.frame((_MAP[0] + middle[1] - wide / 2, _MAP[1] + middle[0] - high / 2), (wide, high), colour=ORANGE, width=2)
+
+
+def _field(canvas: Canvas, photo: np.ndarray, box: tuple[int, int, int, int], *, title: str) -> None:
+    """The photograph with the receptive field of the chosen cell, and the field alone."""
+    top, left, bottom, right = box
+    alone = np.full((max(bottom - top, right - left),) * 2 + (3,), PALE, np.uint8)
+    alone[: bottom - top, : right - left] = photo[top:bottom, left:right]
+    canvas.panel(photo, _PHOTO, _TILE, title)
+    canvas.panel(alone, _SEEN, _TILE, "the same, larger")
+    canvas.box(box, _PHOTO, _TILE / photo.shape[0])
 
 
 def _sequence(maps: np.ndarray, order: str) -> np.ndarray:

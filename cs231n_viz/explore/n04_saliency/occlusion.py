@@ -1,4 +1,4 @@
-"""Explorer of notebook 04: drag an occluder over a photograph, and let the map of all its places fill."""
+"""Explorer of notebook 04: drag an occluder over a photograph, and fill in the map of all its positions."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,20 +8,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cs231n_viz.attribution.occlusion import occlusion_steps
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
-from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, LINE, ORANGE, PALE, SCALE, Canvas, coloured, number, to_pixels
-from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
-from cs231n_viz.explore.toolkit.gradually import again
+from cs231n_viz.attribution.occlusion import grow_occlusion
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
+from cs231n_viz.explore.toolkit.canvas import (
+    BLUE,
+    GREY,
+    LINE,
+    ORANGE,
+    PALE,
+    SCALE,
+    Canvas,
+    coloured,
+    number,
+    position_in,
+)
+from cs231n_viz.explore.toolkit.controls import GAP, dropdown, picture_dropdown, slider
+from cs231n_viz.explore.toolkit.models import Photographs
 from cs231n_viz.explore.toolkit.picture import ClickablePicture
-from cs231n_viz.network.memory_format import arranged
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import sample_images
+from cs231n_viz.pictures.images import to_uint8
 
 FILLS = {"grey": 0.5, "black": 0.0, "white": 1.0}
 _SIDE, _TOP = 270, 32  # of the panels, in CSS pixels
 _PHOTO, _MAP, _BARS = 8, 294, 586  # where they begin
-_SLICE = 0.05  # seconds of occluding between two pictures
+_SLICE = 0.05  # seconds of occlusion between two drawings
 
 
 def occlusion(
@@ -31,13 +41,13 @@ def occlusion(
     *,
     occlusion_step: Callable[..., Tensor] | None = None,
 ) -> Explorer:
-    """Cover a part of a photograph, watch the logits, and fill in the map of all places.
+    """Cover a part of a photograph, watch the logits, and fill in the map of all positions.
 
     Args:
         model: Any classifier.
         photograph: The one to begin with, of ``sample_images()``.
         category: The class whose logit is watched; the most probable one if omitted.
-        occlusion_step: If given, says how far the logit falls: ``occlusion_step(model, images, targets, top=, left=,
+        occlusion_step: If given, computes the drop of the logit: ``occlusion_step(model, images, targets, top=, left=,
             window=, fill=)`` -> (N,).
 
     Returns:
@@ -60,12 +70,12 @@ def _covered(images: Tensor, corner: tuple[int, int], window: int, fill: float) 
 class _Occluder:
     def __init__(self, model: Classifier, photograph: str, category: str | None, step: Callable | None) -> None:
         self.model, self.step, self.side = model, step, model.input_size
-        self.seen: dict[str, tuple[Tensor, Tensor]] = {}  # photograph -> picture, logits
-        chosen = self.look(photograph)[1].argmax().item() if category is None else model.index(category)
+        self.photographs = Photographs(model)
+        chosen = self.photographs.category(photograph) if category is None else model.index(category)
         strides = [n for n in (32, 16, 8, 4) if n <= self.side // 4]
         window = max(4, self.side // 7)
         self.controls = {
-            "photograph": dropdown("photograph", sample_images(), value=photograph),
+            "photograph": picture_dropdown(photograph),
             "category": dropdown("class", model.categories, value=model.categories[chosen]),
             "window": slider("window, px", 4, self.side // 2, value=window),
             "stride": dropdown("stride, px", [str(n) for n in strides], value=str(strides[min(2, len(strides) - 1)])),
@@ -79,55 +89,44 @@ class _Occluder:
         self.steps: Iterator[Tensor] | None = None
         self.map, self.made_for = np.empty((0, 0)), ()
         self.view = ClickablePicture(
-            alt="The photograph with the occluder, the map of the fall of the logit, and the logits as bars."
+            alt="The photograph with the occluder, the map of the drop of the logit, and the logits as bars."
         )
         self.view.step = (round(8 * _SIDE / self.side * SCALE),) * 2
-        pairs = [("photograph", "category"), ("window", "stride"), ("fill",), ("row", "col")]
-        panel = [widgets.HBox([self.controls[name] for name in pair], layout=GAP) for pair in pairs]
-        panel += [widgets.HBox([self.controls["start"], self.controls["cancel"], self.bar], layout=GAP)]
+        filling = widgets.HBox([self.controls["start"], self.controls["cancel"], self.bar], layout=GAP)
+        panel = [("photograph", "category"), ("window", "stride"), ("fill",), ("row", "col"), filling]
         self.controls["start"].on_click(lambda _: self.start())
         self.controls["cancel"].on_click(lambda _: self.cancel())
         self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
         self.view.observe(self._follow_click, names="position")
 
-    def look(self, photograph: str) -> tuple[Tensor, Tensor]:
-        """The picture (1, 3, S, S) and its logits (K,), computed once."""
-        if photograph not in self.seen:
-            images = arranged(self.model, self.model.prepare(photograph))
-            with torch.no_grad():
-                self.seen[photograph] = images, self.model(images)[0].cpu()
-        return self.seen[photograph]
-
     def start(self) -> None:
-        """Begin the map for the present controls; the drawings that follow fill it in."""
+        """Start the map for the present controls; the drawings that follow fill it in."""
         values = {name: self.controls[name].value for name in ("photograph", "category", "window", "stride", "fill")}
-        images = self.look(values["photograph"])[0]
+        images = self.photographs.image(values["photograph"])
         window, stride, fill = values["window"], int(values["stride"]), FILLS[values["fill"]]
         target = self.model.index(values["category"])
         self.made_for = tuple(values.values())
-        self.steps = occlusion_steps(self.model, images, target, window=window, stride=stride, fill=fill)
+        self.steps = grow_occlusion(self.model, images, target, window=window, stride=stride, fill=fill)
         self.controls["cancel"].disabled = False
         self.explorer.update()
 
     def cancel(self) -> None:
-        """Stop filling; what is there stays."""
+        """Stop filling in the map, and keep what there is of it."""
         self.steps = None
         self.controls["cancel"].disabled = True
         self.explorer.update()
 
     def _follow_click(self, change: dict) -> None:
-        y, x = (value / SCALE for value in change["new"])
-        left = next((edge for edge in (_PHOTO, _MAP) if edge <= x < edge + _SIDE), None)
-        if left is None or not _TOP <= y < _TOP + _SIDE:
-            return
-        half = self.controls["window"].value / 2
-        with self.explorer.hold():
-            for name, share in (("row", (y - _TOP) / _SIDE), ("col", (x - left) / _SIDE)):
-                place = round(share * self.side - half)
-                self.controls[name].value = min(max(place, 0), self.side - self.controls["window"].value)
+        window = self.controls["window"].value
+        for left in (_PHOTO, _MAP):
+            if centre := position_in(change["new"], (left, _TOP), _SIDE):
+                with self.explorer.hold():
+                    for name, share in zip(("row", "col"), centre, strict=True):
+                        first = round(share * self.side - window / 2)
+                        self.controls[name].value = min(max(first, 0), self.side - window)
 
     def _advance(self, key: tuple) -> None:
-        """Some more windows, if a map is being filled; a map for other controls is dropped."""
+        """Occlude some more windows, if a map is being filled in; drop a map for other controls."""
         if key != self.made_for:
             self.steps, self.map, self.made_for = None, np.empty((0, 0)), key
         end = time.perf_counter() + _SLICE
@@ -143,13 +142,11 @@ class _Occluder:
                 break
         self.bar.value = float(np.isfinite(self.map).mean()) if self.map.size else 0.0
         self.controls["cancel"].disabled = self.steps is None
-        if self.steps is not None:
-            again(self.explorer)
 
     def draw(self, photograph: str, category: str, window: int, stride: str, fill: str, row: int, col: int) -> Drawing:
         self._advance((photograph, category, window, stride, fill))
-        images, before = self.look(photograph)
-        row, col = (min(place, self.side - window) for place in (row, col))
+        images, before = self.photographs.image(photograph), self.photographs.logits(photograph)
+        row, col = (min(first, self.side - window) for first in (row, col))
         covered = _covered(images, (row, col), window, FILLS[fill])
         target = self.model.index(category)
         with torch.no_grad():
@@ -161,25 +158,25 @@ class _Occluder:
             drop = _checked(self.step(self.model, images.clone(), targets, **where))
         canvas = Canvas(330)
         self._photograph(canvas, covered, (row, col), window)
-        self._map(canvas, to_pixels(images[0].cpu()), window, int(stride))
+        self._map(canvas, to_uint8(images[0]), window, int(stride))
         self._bars(canvas, before, after, target)
-        return Drawing(canvas.array, self._sentence((row, col), window, drop, (before, after, target)))
+        text = self._sentence((row, col), window, drop, before, after, target)
+        return Drawing(canvas.array, text, unfinished=self.steps is not None)
 
     def _photograph(self, canvas: Canvas, covered: Tensor, corner: tuple[int, int], window: int) -> None:
-        scale = _SIDE / self.side
-        canvas.text((_PHOTO, 4), "drag the window", size=16, bold=True)
-        canvas.paste(to_pixels(covered[0].cpu()), (_PHOTO, _TOP), (_SIDE, _SIDE), smooth=True)
-        at = (_PHOTO + corner[1] * scale, _TOP + corner[0] * scale)
-        canvas.frame(at, (window * scale, window * scale), colour=ORANGE, width=2)
+        canvas.heading(_PHOTO, "drag the window")
+        canvas.paste(to_uint8(covered[0]), (_PHOTO, _TOP), (_SIDE, _SIDE), smooth=True)
+        box = (*corner, corner[0] + window, corner[1] + window)
+        canvas.box(box, (_PHOTO, _TOP), _SIDE / self.side)
 
     def _map(self, canvas: Canvas, photo: np.ndarray, window: int, stride: int) -> None:
         rows = (self.side - window) // stride + 1
-        canvas.text((_MAP, 4), f"fall of the logit, {rows}×{rows} places", size=16, bold=True)
+        canvas.heading(_MAP, f"drop of the logit, {rows}×{rows} windows")
         pale = np.repeat(255 - (255 - photo.mean(2, keepdims=True)) * 0.5, 3, axis=2)
         if np.isfinite(self.map).any():
             limit = float(np.nanmax(np.abs(self.map))) or 1.0
             values = np.full((self.side, self.side), np.nan)
-            first = (window - stride) // 2 if window > stride else 0  # a place is drawn at the window's middle
+            first = (window - stride) // 2 if window > stride else 0  # each value is drawn at the middle of its window
             large = self.map.repeat(stride, axis=0).repeat(stride, axis=1)[: self.side - first, : self.side - first]
             values[first : first + large.shape[0], first : first + large.shape[1]] = large
             mixed = 0.35 * pale + 0.65 * coloured(values, limit)
@@ -192,7 +189,7 @@ class _Occluder:
         shown = list(dict.fromkeys([target, *before.argsort(descending=True)[:5].tolist()]))
         values = torch.stack([before[shown], after[shown]])
         low, high = min(0.0, float(values.min())), max(1e-6, float(values.max()))
-        canvas.text((_BARS, 4), "logits", size=16, bold=True)
+        canvas.heading(_BARS, "logits")
         canvas.text((_BARS + 60, 8), "before", size=12, colour=BLUE)
         canvas.text((_BARS + 112, 8), "with the window", size=12, colour=ORANGE)
 
@@ -210,18 +207,19 @@ class _Occluder:
             canvas.line([(along(0.0), y + 17), (along(0.0), y + 41)], colour=GREY, width=1.5)
         canvas.line([(_BARS - 12, _TOP), (_BARS - 12, _TOP + _SIDE)], colour=LINE)
 
-    def _sentence(self, corner: tuple[int, int], window: int, drop: float, scores: tuple[Tensor, Tensor, int]) -> str:
-        before, after, target = scores
-        chances = [logits.softmax(0)[target].item() for logits in (before, after)]
+    def _sentence(
+        self, corner: tuple[int, int], window: int, drop: float, before: Tensor, after: Tensor, target: int
+    ) -> str:
+        probabilities = [each.softmax(0)[target].item() for each in (before, after)]
         moves = "falls" if drop >= 0 else "rises"
         text = (
             f"With rows {corner[0]} to {corner[0] + window - 1} and columns {corner[1]} to {corner[1] + window - 1} "
             f"covered, the logit of <b>{self.model.categories[target]}</b> {moves} by {number(abs(drop))}, its "
-            f"probability goes from {chances[0]:.1%} to {chances[1]:.1%}."
+            f"probability goes from {probabilities[0]:.1%} to {probabilities[1]:.1%}."
         )
         if np.isfinite(self.map).any():
             text += f" On the map: from {number(np.nanmin(self.map))} to {number(np.nanmax(self.map))}."
-        return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+        return paragraph(text)
 
 
 def _checked(drop: Tensor) -> float:

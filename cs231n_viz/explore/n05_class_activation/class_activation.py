@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,28 +10,27 @@ from torch import Tensor
 from cs231n_viz.attribution.grad_cam import cam
 from cs231n_viz.attribution.grad_cam import grad_cam as exact_grad_cam
 from cs231n_viz.attribution.saliency import guided_backprop
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
-from cs231n_viz.explore.toolkit.canvas import GREY, Canvas, number, to_pixels
-from cs231n_viz.explore.toolkit.controls import GAP, checkbox, dropdown, slider
-from cs231n_viz.explore.toolkit.heatmap import (
-    by_name,
-    cells,
-    laid_over,
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
+from cs231n_viz.explore.toolkit.canvas import Canvas, number
+from cs231n_viz.explore.toolkit.controls import checkbox, dropdown, picture_dropdown, replace_options, slider
+from cs231n_viz.explore.toolkit.heatmap import around_grey, map_cells, overlay, resized, robust_limit
+from cs231n_viz.explore.toolkit.models import (
+    Photographs,
+    chosen_layer,
     layers_with_maps,
+    models_by_name,
     rank_and_probability,
-    stretched,
 )
 from cs231n_viz.explore.toolkit.picture import ImageView
-from cs231n_viz.network.capture import evaluating
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.gallery import Gallery
-from cs231n_viz.pictures.images import sample_images
+from cs231n_viz.pictures.images import ImageSource, to_uint8
 
 GRAD, CAM, GUIDED = METHODS = ("Grad-CAM", "CAM", "Guided Grad-CAM")
 _SIDE, _TOP = 270, 32  # of the three panels, in CSS pixels
 _LEFTS = (8, 294, 580)
 _SCENES = 8
-_KEPT = 64  # maps and attributions that are remembered
+_MOST_MAPS = 64  # maps and attributions that are remembered
 
 
 def class_activation(
@@ -43,7 +41,7 @@ def class_activation(
     layer: str | None = None,
     grad_cam: Callable[..., Tensor] | None = None,
 ) -> Explorer:
-    """Ask any class, at any layer, where in a picture the evidence for it is.
+    """Show where in a picture the evidence for a class is, by CAM, Grad-CAM or Guided Grad-CAM, at any layer.
 
     Args:
         models: A classifier, or name -> classifier.
@@ -60,67 +58,55 @@ def class_activation(
         KeyError: If the model has no such category, or ``layer`` has no maps.
         ValueError: If there is no model.
     """
-    return _Evidence(by_name(models), (picture, category, layer), grad_cam or exact_grad_cam).explorer
+    return _ClassActivation(models_by_name(models), picture, category, layer, grad_cam or exact_grad_cam).explorer
 
 
-class _Evidence:
-    def __init__(self, models: dict[str, Classifier], first: tuple, grad_cam: Callable[..., Tensor]) -> None:
-        picture, category, layer = first
+class _ClassActivation:
+    def __init__(
+        self,
+        models: dict[str, Classifier],
+        picture: str,
+        category: str | None,
+        layer: str | None,
+        grad_cam: Callable[..., Tensor],
+    ) -> None:
         self.models, self.grad_cam = models, grad_cam
         self.scenes = Gallery.scenes(_SCENES, seed=0)
-        self.images: dict[tuple, Tensor] = {}
-        remember = lru_cache(maxsize=_KEPT)
-        self.logits, self.map_of, self.guided = remember(self._logits), remember(self._map_of), remember(self._guided)
-        name, model = next(iter(models.items()))
-        layers = layers_with_maps(model)
-        chosen = layers[-1] if layer is None else layer
-        if chosen not in layers:
-            raise KeyError(f"{model.name} has no maps in layer {layer!r}; those with maps: {', '.join(layers)}")
-        likely = int(self.logits(name, picture).argmax()) if category is None else model.index(category)
-        pictures = [*sample_images(), *(f"scene {number + 1}" for number in range(_SCENES))]
+        self.photographs = {name: Photographs(model, self._load) for name, model in models.items()}
+        remember = lru_cache(maxsize=_MOST_MAPS)
+        self.map_of, self.guided = remember(self._map_of), remember(self._guided)
+        first, model = next(iter(models.items()))
+        chosen = self.photographs[first].category(picture) if category is None else model.index(category)
+        scenes = [f"scene {number + 1}" for number in range(_SCENES)]
         self.controls = {
-            "picture": dropdown("picture", pictures, value=picture),
-            "network": dropdown("network", list(models), value=name),
-            "category": dropdown("class", model.categories, value=model.categories[likely]),
-            "layer": dropdown("layer", layers, value=chosen),
+            "picture": picture_dropdown(picture, extra=scenes, label="picture"),
+            "network": dropdown("network", list(models)),
+            "category": dropdown("class", model.categories, value=model.categories[chosen]),
+            "layer": dropdown("layer", list(layers_with_maps(model)), value=chosen_layer(model, layer)),
             "method": dropdown("method", METHODS),
             "opacity": slider("opacity, %", 0, 100, value=60),
-            "signed": checkbox("signed: also what speaks against"),
+            "signed": checkbox("signed: also evidence against"),
         }
-        names = [("picture", "network"), ("category", "layer"), ("method", "opacity"), ("signed",)]
-        panel = [widgets.HBox([self.controls[name] for name in row], layout=GAP) for row in names]
+        panel = [("picture", "network"), ("category", "layer"), ("method", "opacity"), ("signed",)]
         self.controls["network"].observe(self._follow_network, names="value")
-        view = ImageView(alt="A picture, the map of a class cell by cell, and the same stretched over the picture.")
+        view = ImageView(alt="A picture, the map of a class cell by cell, and the same over the picture.")
         self.explorer = Explorer(self.draw, self.controls, view=view, panel=panel)
 
-    def image(self, network: str, picture: str) -> Tensor:
-        """(1, 3, H, W), as the network wants it."""
-        model = self.models[network]
-        key = (picture, model.input_size)
-        if key not in self.images:
-            kind, _, place = picture.partition(" ")
-            self.images[key] = model.prepare(self.scenes[int(place) - 1][0] if kind == "scene" else picture)
-        return self.images[key]
-
-    def _logits(self, network: str, picture: str) -> Tensor:
-        model = self.models[network]
-        with torch.no_grad(), evaluating(model):
-            return model(self.image(network, picture))[0].cpu()
+    def _load(self, picture: str) -> ImageSource:
+        kind, _, place = picture.partition(" ")
+        return self.scenes[int(place) - 1][0] if kind == "scene" else picture
 
     def _follow_network(self, change: dict) -> None:
         """Keep the class and the layer if the other network has them too."""
-        model, controls = self.models[change["new"]], self.controls
-        likely = model.categories[int(self.logits(change["new"], controls["picture"].value).argmax())]
-        layers = layers_with_maps(model)
+        model, photographs = self.models[change["new"]], self.photographs[change["new"]]
+        likely = model.categories[photographs.category(self.controls["picture"].value)]
         with self.explorer.hold():
-            for name, options, fallback in (("category", model.categories, likely), ("layer", layers, layers[-1])):
-                kept = controls[name].value
-                controls[name].options = options
-                controls[name].value = kept if kept in options else fallback
+            replace_options(self.controls["category"], model.categories, likely)
+            replace_options(self.controls["layer"], list(layers_with_maps(model)), chosen_layer(model, None))
 
     def _map_of(self, network: str, picture: str, category: int, layer: str | None) -> np.ndarray:
         """(h, w), signed; the class activation map itself if ``layer`` is None."""
-        model, image = self.models[network], self.image(network, picture)
+        model, image = self.models[network], self.photographs[network].image(picture)
         if layer is None:
             return cam(model, image, category)[0].cpu().numpy()
         targets = torch.tensor([category], device=image.device)
@@ -128,7 +114,7 @@ class _Evidence:
 
     def _guided(self, network: str, picture: str, category: int) -> np.ndarray:
         """Guided backprop, (3, H, W)."""
-        model, image = self.models[network], self.image(network, picture)
+        model, image = self.models[network], self.photographs[network].image(picture)
         return guided_backprop(model, image, category)[0].cpu().numpy()
 
     def draw(
@@ -144,48 +130,54 @@ class _Evidence:
                 notice = f"{network} does not end in global average pooling and one linear layer: Grad-CAM is shown."
         values = self.map_of(network, picture, target, at)
         if not (values > 0).any():
-            notice += f" Nothing in this map speaks for {category}: without signed it is 0 everywhere."
+            notice += f" There is no evidence for {category} in this map: without signed it is 0 everywhere."
         canvas = Canvas(_TOP + _SIDE + 34)
-        self._panels(canvas, (network, picture, target), values, (method, signed and method != GUIDED, opacity))
-        place = "the last maps" if at is None else layer
-        return Drawing(canvas.array, self._sentence((network, picture, target), values, place), notice.strip())
+        signed = signed and method != GUIDED
+        self._panels(canvas, network, picture, target, values, method=method, signed=signed, opacity=opacity / 100)
+        place = "the last feature maps" if at is None else layer
+        return Drawing(canvas.array, self._sentence(network, picture, target, values, place), notice.strip())
 
-    def _panels(self, canvas: Canvas, about: tuple[str, str, int], values: np.ndarray, how: tuple) -> None:
-        method, signed, opacity = how
-        photo = to_pixels(self.image(*about[:2])[0].cpu())
+    def _panels(
+        self,
+        canvas: Canvas,
+        network: str,
+        picture: str,
+        target: int,
+        values: np.ndarray,
+        *,
+        method: str,
+        signed: bool,
+        opacity: float,
+    ) -> None:
         shown = values if signed else values.clip(0)
         size = "×".join(map(str, values.shape))
-        titles = [about[1], f"the map, {size}", f"{method}, over the picture"]
-        canvas.paste(photo, (_LEFTS[0], _TOP), (_SIDE, _SIDE), smooth=True)
-        limit = cells(canvas, shown, (_LEFTS[1], _TOP), side=_SIDE, signed=signed)
+        limit = map_cells(canvas, shown, (_LEFTS[1], _TOP), side=_SIDE, title=f"the map, {size}", signed=signed)
         if method == GUIDED:
-            titles[0], titles[2] = "guided backprop", "their product: Guided Grad-CAM"
-            fine = self.guided(*about)
-            canvas.paste(_around_grey(fine), (_LEFTS[0], _TOP), (_SIDE, _SIDE), smooth=True)
-            last = _around_grey(fine * stretched(shown, fine.shape[1:]))
+            guided = self.guided(network, picture, target)
+            product = guided * resized(shown, guided.shape[1:])
+            canvas.panel(_around_grey(guided), (_LEFTS[0], _TOP), _SIDE, "guided backprop")
+            canvas.panel(_around_grey(product), (_LEFTS[2], _TOP), _SIDE, "their product: Guided Grad-CAM")
         else:
-            last = laid_over(photo, shown, limit=limit, signed=signed, opacity=opacity / 100) if limit else photo
-        canvas.paste(last, (_LEFTS[2], _TOP), (_SIDE, _SIDE), smooth=True)
-        for left, title in zip(_LEFTS, titles, strict=True):
-            canvas.text((left, _TOP - 6), title, size=13, colour=GREY, anchor="ls")
+            photo = to_uint8(self.photographs[network].image(picture)[0])
+            over = overlay(photo, shown, limit=limit, signed=signed, opacity=opacity)
+            canvas.panel(photo, (_LEFTS[0], _TOP), _SIDE, picture)
+            canvas.panel(over, (_LEFTS[2], _TOP), _SIDE, f"{method}, over the picture")
 
-    def _sentence(self, about: tuple[str, str, int], values: np.ndarray, place: str) -> str:
-        network, picture, target = about
-        logits, names = self.logits(network, picture), self.models[network].categories
+    def _sentence(self, network: str, picture: str, target: int, values: np.ndarray, place: str) -> str:
+        logits, names = self.photographs[network].logits(picture), self.models[network].categories
         rank, probability = rank_and_probability(logits, target)
         best = ", ".join(f"{names[i]} {logits.softmax(0)[i]:.0%}" for i in logits.topk(3).indices.tolist())
         text = (
-            f"<b>{names[target]}</b>: logit {number(float(logits[target]))}, probability {probability:.1%}, number "
-            f"{rank} of {len(names)}. In {place}, {number(float(values.clip(0).sum()), 3)} speaks for it and "
-            f"{number(float((-values).clip(0).sum()), 3)} against it. {network} thinks: {best}."
+            f"<b>{names[target]}</b>: logit {number(float(logits[target]))}, probability {probability:.1%}, rank "
+            f"{rank} of {len(names)}. In {place}, the evidence for it sums up to "
+            f"{number(float(values.clip(0).sum()), 3)}, the evidence against it to "
+            f"{number(float((-values).clip(0).sum()), 3)}. {network} predicts: {best}."
         )
-        return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+        return paragraph(text)
 
 
-def _around_grey(fine: np.ndarray) -> np.ndarray:
-    """Attributions (3, H, W) as colours around grey; 1 value in 200 lies beyond the end of the scale."""
-    limit = float(np.quantile(np.abs(fine).max(axis=0), 0.995)) or 1.0
-    return to_pixels(0.5 + fine / (2 * limit))
+def _around_grey(attribution: np.ndarray) -> np.ndarray:
+    return around_grey(attribution, robust_limit(np.abs(attribution).max(axis=0)))
 
 
 def _checked(maps: Tensor) -> np.ndarray:

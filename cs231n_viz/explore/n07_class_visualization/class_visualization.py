@@ -1,16 +1,18 @@
-"""Explorer of notebook 07: climb to what a class, or a channel of any layer, would like to see, and look on."""
+"""Explorer of notebook 07: gradient ascent on the logit of a class, or on a channel of any layer, step by step."""
 
 from collections.abc import Mapping
 
 import ipywidgets as widgets
 
-from cs231n_viz.explore.toolkit.ascending import Ascending, Values, beside_scores
 from cs231n_viz.explore.toolkit.base import Drawing
-from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
+from cs231n_viz.explore.toolkit.controls import dropdown, replace_options, slider
+from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
+from cs231n_viz.explore.toolkit.models import models_by_name
+from cs231n_viz.explore.toolkit.score_chart import image_and_scores
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.synthesis.ascent import Ascent, Step
 from cs231n_viz.synthesis.class_visualization import PRESETS, Regularisers
-from cs231n_viz.synthesis.class_visualization import class_visualization as climb
+from cs231n_viz.synthesis.class_visualization import class_visualization as visualize_class
 from cs231n_viz.synthesis.transferability import transfer
 
 LOGITS = "the logit of a class"
@@ -33,11 +35,12 @@ def class_visualization(
     category: str | None = None,
     *,
     steps: int = 128,
-) -> Ascending:
-    """Climb to a picture of a class or a channel with any regularisers, while another network judges it.
+) -> LiveAscent:
+    """Optimise a picture for a class or a channel with any regularisers, and evaluate it by another network.
 
     Args:
-        models: A classifier, or name -> classifier. The one that is not climbed judges, if it knows the class.
+        models: A classifier, or name -> classifier. Those that are not optimised evaluate the picture, if they know the
+            class.
         category: The class to begin with; the first one if omitted.
         steps: How many steps to begin with.
 
@@ -50,20 +53,17 @@ def class_visualization(
         KeyError: If the first network has no such class.
         ValueError: If there is no model.
     """
-    named = dict(models) if isinstance(models, Mapping) else {models.name: models}
-    if not named:
-        raise ValueError("wanted at least one model, got none")
-    return _Climber(named, category, steps).explorer
+    return _ClassVisualization(models_by_name(models), category, steps).explorer
 
 
-class _Climber:
+class _ClassVisualization:
     def __init__(self, models: dict[str, Classifier], category: str | None, steps: int) -> None:
         self.models = models
         first = models[next(iter(models))]
         chosen = first.categories[0 if category is None else first.index(category)]
         self.controls: dict[str, widgets.Widget] = {
             "network": dropdown("network", list(models)),
-            "layer": dropdown("climb", [LOGITS, *_layers(first)]),
+            "layer": dropdown("maximise", [LOGITS, *_layers(first)]),
             "category": dropdown("class", first.categories, value=chosen),
             "channel": slider("channel", 0, 0),
             "preset": dropdown("recipe", list(PRESETS), value="robust"),
@@ -81,11 +81,9 @@ class _Climber:
         self._follow_layer()
         self._follow_preset()
         names = list(self.controls)
-        pairs = [names[i : i + 2] for i in range(0, 8, 2)] + [["seed"]]
-        amounts = list(_AMOUNTS)
-        pairs += [amounts[i : i + 2] for i in range(0, len(amounts), 2)]
-        panel = [widgets.HBox([self.controls[name] for name in pair], layout=GAP) for pair in pairs]
-        self.explorer = Ascending(self.begin, self.controls, name="class visualization", draw=self.draw, panel=panel)
+        panel = [names[i : i + 2] for i in range(0, 8, 2)] + [["seed"]]
+        panel += [names[i : i + 2] for i in range(9, len(names), 2)]
+        self.explorer = LiveAscent(self.begin, self.controls, name="class visualization", draw=self.draw, panel=panel)
 
     @property
     def model(self) -> Classifier:
@@ -100,42 +98,39 @@ class _Climber:
         if kind != "pixels":
             wanted |= {name: 0.0 for name in _OF_PIXELS if name != "every"}
         target = model.index(category) if layer == LOGITS else channel
-        return climb(
+        return visualize_class(
             model, target, layer=None if layer == LOGITS else layer, regularisers=Regularisers(**wanted),
             parameterisation=kind, start=STARTS[start_from], steps=steps, seed=seed, redirect=layer != LOGITS,
             progress=False,
         )  # fmt: skip
 
     def draw(self, step: Step, ascent: Ascent, values: Values) -> Drawing:
-        return Drawing(beside_scores(step, ascent.scores, ascent.total), text=self._verdicts(step, values))
+        return Drawing(image_and_scores(step, ascent.scores, ascent.total), text=self._predictions(step, values))
 
-    def _verdicts(self, step: Step, values: Values) -> str:
-        """What every network that knows the class says about it."""
+    def _predictions(self, step: Step, values: Values) -> str:
+        """The rank and probability of the class, by every network that knows it."""
         if values["layer"] != LOGITS:
-            return f"The mean of channel {values['channel']} of {values['layer']} over all its places."
+            return f"The mean of channel {values['channel']} of {values['layer']} over all its cells."
         lines, category = [], values["category"]
         for name, model in self.models.items():
             if category in model.categories:
-                verdict = transfer(model, step.image, [category])
-                role = "climbed" if name == values["network"] else "judge"
-                rank = verdict.rank[0].item() + 1
-                lines.append(f"{name} ({role}): {category} is number {rank}, p = {verdict.probability[0]:.2f}")
+                result = transfer(model, step.image, [category])
+                role = "optimised" if name == values["network"] else "not optimised"
+                rank = result.rank[0].item() + 1
+                lines.append(f"{name} ({role}): {category} has rank {rank}, p = {result.probability[0]:.2f}")
         return "<br>".join(lines)
 
     def _follow_network(self, _: object = None) -> None:
-        category, layer = self.controls["category"], self.controls["layer"]
-        before = category.value
-        category.options = self.model.categories
-        category.value = before if before in self.model.categories else self.model.categories[0]
-        layer.options = [LOGITS, *_layers(self.model)]
-        layer.value = LOGITS
+        replace_options(self.controls["category"], self.model.categories)
+        self.controls["layer"].options = [LOGITS, *_layers(self.model)]
+        self.controls["layer"].value = LOGITS
         self._follow_layer()
 
     def _follow_layer(self, _: object = None) -> None:
         layer, channel = self.controls["layer"].value, self.controls["channel"]
         channel.max = 0 if layer == LOGITS else self.model.layer(layer).shape[0] - 1
         channel.disabled, self.controls["category"].disabled = layer == LOGITS, layer != LOGITS
-        if self.controls["preset"].value in _ROBUST:  # weights are measured against the objective
+        if self.controls["preset"].value in _ROBUST:  # the weights of the penalties fit one objective
             self.controls["preset"].value = _ROBUST[layer != LOGITS]
 
     def _follow_preset(self, _: object = None) -> None:
@@ -151,5 +146,5 @@ class _Climber:
 
 
 def _layers(model: Classifier) -> list[str]:
-    """Layers whose channels can be climbed: maps and vectors, those before the first of them aside."""
+    """The layers whose channels can be maximised."""
     return [layer.name for layer in model.layers() if layer.kind not in ("Flatten", "Dropout")]

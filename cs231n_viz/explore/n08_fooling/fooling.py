@@ -1,31 +1,30 @@
-"""Explorer of notebook 08: make a network take a photograph for any class, and watch what is done to it."""
+"""Explorer of notebook 08: a targeted adversarial perturbation of a photograph, step by step."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import partial
 
-import ipywidgets as widgets
 import torch
 from torch import Tensor
 
-from cs231n_viz.explore.toolkit.ascending import Ascending, Values, fit
-from cs231n_viz.explore.toolkit.base import Drawing
-from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, ORANGE, PALE, Canvas, number
-from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
-from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.explore.toolkit.base import Drawing, paragraph
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, ORANGE, PALE, Canvas, Colour, number
+from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, replace_options, slider
+from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
+from cs231n_viz.explore.toolkit.models import Photographs, models_by_name
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import sample_images
+from cs231n_viz.pictures.images import ImageSource
 from cs231n_viz.synthesis.ascent import Step
 from cs231n_viz.synthesis.fooling import Fooling, Rule, fooling_image
 from cs231n_viz.synthesis.parameterisation import start_noise
 
 NOISE = "noise"
 RULES: dict[str, Rule] = {
-    "nearest: look for the least": "nearest",
+    "nearest: smallest perturbation": "nearest",
     "unit: normalised gradient": "unit",
     "sign: FGSM, iterated": "sign",
 }
 SIZES = {"half": 0.5, "usual": 1.0, "double": 2.0}
-_STEP = {"nearest": 1.0, "unit": 0.4, "sign": 1 / 510}  # the usual lengths, small enough to watch them
+_STEP = {"nearest": 1.0, "unit": 0.4, "sign": 1 / 510}  # the usual learning rates, small enough to watch the steps
 _SIDE, _TOP = 270, 32  # of the three panels, in CSS pixels
 _LEFTS = (8, 294, 580)
 _BARS = _TOP + _SIDE + 20
@@ -33,106 +32,87 @@ _BARS = _TOP + _SIDE + 20
 
 def fooling(
     models: Classifier | Mapping[str, Classifier], photograph: str = "motorcycle", category: str | None = None
-) -> Ascending:
-    """Choose a photograph and a class, start, and watch the network change its mind.
+) -> LiveAscent:
+    """Choose a photograph and a class, start, and watch a perturbation change the prediction to that class.
 
     Args:
-        models: A classifier, or name -> classifier. With two or more, the next one is asked what it thinks.
+        models: A classifier, or name -> classifier. With two or more, the next one predicts the same pictures.
         photograph: The one to begin with, of ``sample_images()``, or ``"noise"``.
-        category: The class that it is to be taken for; the last one if omitted.
+        category: The target class; the last one if omitted.
 
     Returns:
         The explorer; ``controls`` are ``photograph``, ``network``, ``category``, ``rule``, ``step`` (the size of the
-        steps), ``steps``, and ``factor``, by which the perturbation is shown stronger.
+        steps), ``steps``, and ``factor``, by which the perturbation is multiplied when it is shown.
 
     Raises:
         KeyError: If the model has no such category.
         ValueError: If there is no model, or no such photograph.
     """
-    named = dict(models) if isinstance(models, Mapping) else {models.name: models}
-    known = [*sample_images(), NOISE]
-    if not named or photograph not in known:
-        wanted = f"at least one model and a photograph of {', '.join(known)}"
-        raise ValueError(f"wanted {wanted}; got {len(named)} models and {photograph!r}")
-    return _Fooling(named, photograph, category).explorer
+    return _Fooling(models_by_name(models), photograph, category).explorer
 
 
 class _Fooling:
     def __init__(self, models: dict[str, Classifier], photograph: str, category: str | None) -> None:
         self.models = models
-        self.start_of = lru_cache(maxsize=32)(self._start_of)
-        self.opinion = lru_cache(maxsize=32)(self._opinion)
-        name, model = next(iter(models.items()))
+        self.photographs = {name: Photographs(model, partial(_start, model)) for name, model in models.items()}
+        model = next(iter(models.values()))
         chosen = model.categories[-1 if category is None else model.index(category)]
         self.controls = {
-            "photograph": dropdown("photograph", [*sample_images(), NOISE], value=photograph),
-            "network": dropdown("network", list(models), value=name),
+            "photograph": picture_dropdown(photograph, extra=[NOISE]),
+            "network": dropdown("network", list(models)),
             "category": dropdown("make it a", model.categories, value=chosen),
             "rule": dropdown("rule", list(RULES)),
             "step": dropdown("step size", list(SIZES), value="usual"),
             "steps": slider("steps", 1, 60, value=30),
             "factor": slider("show change ×", 1, 20, value=10),
         }
-        pairs = [("photograph", "network"), ("category", "rule"), ("step", "steps"), ("factor",)]
-        panel = [widgets.HBox([self.controls[key] for key in pair], layout=GAP) for pair in pairs]
+        panel = [("photograph", "network"), ("category", "rule"), ("step", "steps"), ("factor",)]
         self.controls["network"].observe(self._follow_network, names="value")
-        self.explorer = Ascending(
+        self.explorer = LiveAscent(
             self.begin, self.controls, name="fooling", draw=self.draw, preview=self.preview, panel=panel
         )
 
     def _follow_network(self, change: dict) -> None:
         """Keep the class if the other network has it too."""
-        control, before = self.controls["category"], self.controls["category"].value
-        options = self.models[change["new"]].categories
         with self.explorer.hold():
-            control.options = options
-            control.value = before if before in options else options[0]
-
-    def _start_of(self, photograph: str, network: str) -> Tensor:
-        model = self.models[network]
-        image = start_noise(model.input_size).to(model.mean) if photograph == NOISE else model.prepare(photograph)
-        return arranged(model, image)
-
-    @torch.no_grad()
-    def _opinion(self, photograph: str, network: str) -> int:
-        """The class of the photograph, before anything is done to it."""
-        return int(self.models[network](self.start_of(photograph, network)).argmax())
+            replace_options(self.controls["category"], self.models[change["new"]].categories)
 
     def begin(self, photograph: str, network: str, category: str, rule: str, step: str, steps: int) -> Fooling:
         """The ascent that the controls ask for."""
         model, kind = self.models[network], RULES[rule]
-        start, target = self.start_of(photograph, network), model.index(category)
+        start, target = self.photographs[network].image(photograph), model.index(category)
         lr = _STEP[kind] * SIZES[step]
         return fooling_image(model, start, target, steps=steps, lr=lr, rule=kind, progress=False)
 
     def preview(self, values: Values) -> Drawing:
         """The photograph as it is."""
-        return self._drawn(self.start_of(values["photograph"], values["network"]), None, values)
+        return self._drawn(self.photographs[values["network"]].image(values["photograph"]), None, values)
 
     def draw(self, step: Step, ascent: Fooling, values: Values) -> Drawing:
-        """Before, the change, after; and what the networks think."""
+        """The photograph, the perturbation, their sum; and what the networks predict."""
         return self._drawn(step.image, ascent, values)
 
     def _drawn(self, image: Tensor, ascent: Fooling | None, values: Values) -> Drawing:
         model = self.models[values["network"]]
-        start = self.start_of(values["photograph"], values["network"])
+        start = self.photographs[values["network"]].image(values["photograph"])
         change, canvas = (image - start)[0], Canvas(_BARS + 92)
         panels = (
             (values["photograph"], start[0]),
-            (f"what was added, × {values['factor']}", (0.5 + values["factor"] * change).clamp(0, 1)),
-            ("what the network gets", image[0]),
+            (f"perturbation, × {values['factor']}", (0.5 + values["factor"] * change).clamp(0, 1)),
+            ("photograph + perturbation", image[0]),
         )
         for left, (title, panel) in zip(_LEFTS, panels, strict=True):
             canvas.text((left, 6), title, size=15, bold=True)
-            fit(canvas, panel, (left, _TOP), (_SIDE, _SIDE))
+            canvas.fit(panel, (left, _TOP), (_SIDE, _SIDE))
         with torch.no_grad():
             p = model(image).softmax(1)[0]
-        first, target = self.opinion(values["photograph"], values["network"]), model.index(values["category"])
-        rows = {int(p.argmax()): GREY, first: BLUE, target: ORANGE}  # the winner, unless it is one of the two
+        target = model.index(values["category"])
+        first = self.photographs[values["network"]].category(values["photograph"])
+        rows = {int(p.argmax()): GREY, first: BLUE, target: ORANGE}  # the prediction, unless it is one of the two
         for row, (index, colour) in enumerate(sorted(rows.items(), key=lambda item: item[1] == GREY)):
-            _bar(canvas, _BARS + 30 * row, model.categories[index], (float(p[index]), colour))
+            _bar(canvas, _BARS + 30 * row, model.categories[index], float(p[index]), colour)
         text = self._sentence(ascent, change, values) + self._elsewhere(image, start, values)
-        return Drawing(canvas.array, f'<div style="line-height: 1.5; max-width: 850px">{text}</div>')
+        return Drawing(canvas.array, paragraph(text))
 
     def _sentence(self, ascent: Fooling | None, change: Tensor, values: Values) -> str:
         if ascent is None:
@@ -140,28 +120,31 @@ class _Fooling:
         flip = int(ascent.flips_so_far[0])
         size = f"L2 {number(float(change.norm()))}, L∞ {number(255 * float(change.abs().max()), 1)} / 255. "
         if flip == 0:
-            return f"It was taken for <b>{values['category']}</b> from the beginning. {size}"
+            return f"It was classified as <b>{values['category']}</b> from the beginning. {size}"
         if flip > 0:
             return f"<b>Fooled at step {flip}.</b> {size}"
         return f"Not fooled yet. {size}"
 
     @torch.no_grad()
     def _elsewhere(self, image: Tensor, start: Tensor, values: Values) -> str:
-        """What the next network says about the same two pictures."""
+        """What the next network predicts for the same two pictures."""
         names = list(self.models)
         other = names[(names.index(values["network"]) + 1) % len(names)]
         if len(names) == 1:
             return ""
-        judge = self.models[other]
-        before, after = judge(judge.prepare(torch.cat([start, image]))).argmax(1).tolist()
-        said = f"<b>{judge.categories[before]}</b>"
+        model = self.models[other]
+        before, after = model(model.prepare(torch.cat([start, image]))).argmax(1).tolist()
+        first = f"<b>{model.categories[before]}</b>"
         if before == after:
-            return f"<br>{other} says {said}, now as before."
-        return f"<br>{other} said {said}; now it says <b>{judge.categories[after]}</b>."
+            return f"<br>{other} predicts {first}, now as before."
+        return f"<br>{other} predicted {first}; now it predicts <b>{model.categories[after]}</b>."
 
 
-def _bar(canvas: Canvas, y: float, name: str, shown: tuple[float, tuple[int, int, int]]) -> None:
-    p, colour = shown
+def _start(model: Classifier, name: str) -> ImageSource:
+    return start_noise(model.input_size)[0] if name == NOISE else name
+
+
+def _bar(canvas: Canvas, y: float, name: str, p: float, colour: Colour) -> None:
     canvas.text((200, y + 2), name, size=14, anchor="ra")
     canvas.frame((212, y), (560, 20), colour=PALE, fill=PALE)
     if p * 560 >= 1:

@@ -1,19 +1,26 @@
-"""Explorer of notebook 09: what does a layer see in a photograph? It dreams while one looks on."""
+"""Explorer of notebook 09: DeepDream on a photograph, step by step and octave by octave."""
 
 from collections.abc import Mapping, Sequence
 
-import ipywidgets as widgets
 from torch import Tensor
 
-from cs231n_viz.explore.toolkit.ascending import Ascending, Values, fit, score_chart, score_text
 from cs231n_viz.explore.toolkit.base import Drawing
 from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, Canvas
-from cs231n_viz.explore.toolkit.controls import GAP, checkbox, dropdown, slider
+from cs231n_viz.explore.toolkit.controls import (
+    checkbox,
+    dropdown,
+    picture_dropdown,
+    replace_options_by_depth,
+    slider,
+)
+from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
+from cs231n_viz.explore.toolkit.models import layers_with_maps, models_by_name
+from cs231n_viz.explore.toolkit.score_chart import score_chart, score_text
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import load_image, resize, sample_images
 from cs231n_viz.synthesis.ascent import Ascent, Step
-from cs231n_viz.synthesis.deep_dream import deep_dream as dream_of
-from cs231n_viz.synthesis.deep_dream import octave_sizes
+from cs231n_viz.synthesis.deep_dream import DreamUpdate, octave_sizes
+from cs231n_viz.synthesis.deep_dream import deep_dream as dream
 
 NOBODY = "nobody"
 _STEPS = {"0.5/255": 0.5 / 255, "1.5/255": 1.5 / 255, "3/255": 3 / 255, "6/255": 6 / 255}
@@ -28,43 +35,41 @@ def deep_dream(
     *,
     width: int = 400,
     photographs: Sequence[str] | None = None,
-) -> Ascending:
-    """Dream upon a photograph with any layer or channel, and watch the octaves grow.
+) -> LiveAscent:
+    """Run DeepDream on a photograph with any layer or channel, and watch the octaves grow.
 
     Args:
         models: A classifier, or name -> classifier.
         photograph: The one to begin with.
-        layer: The layer to begin with; the fourth from the last with positions if omitted.
-        width: Width in pixels at which photographs are dreamt upon; the time of a step grows with its square.
+        layer: The layer to begin with; the fourth last one with maps if omitted.
+        width: Width in pixels of the photographs; the time of a step grows with its square.
         photographs: Names for ``load_image`` to choose from; all of ``sample_images()`` if omitted.
 
     Returns:
         The explorer; ``controls`` are ``photograph``, ``network``, ``layer``, ``single`` and ``channel``, ``guide``,
-        ``octaves``, ``steps``, ``step`` (its length), ``jitter`` and ``smooth``, and the buttons.
+        ``octaves``, ``steps``, ``step`` (the learning rate), ``jitter`` and ``smooth``, and the buttons.
 
     Raises:
         KeyError: If the network has no such layer.
         ValueError: If there is no model.
     """
-    named = dict(models) if isinstance(models, Mapping) else {models.name: models}
-    if not named:
-        raise ValueError("wanted at least one model, got none")
-    return _Dreaming(named, photograph, layer, width, list(photographs or sample_images())).explorer
+    names = list(photographs or sample_images())
+    return _DeepDream(models_by_name(models), photograph, layer, width, names).explorer
 
 
-class _Dreaming:
+class _DeepDream:
     def __init__(
         self, models: dict[str, Classifier], photograph: str, layer: str | None, width: int, photographs: list[str]
     ) -> None:
         self.models, self.width = models, width
-        first = next(iter(models))
-        layers = maps_of(models[first])
+        first = next(iter(models.values()))
+        layers = list(layers_with_maps(first))
         if layer is not None:
-            models[first].layer(layer)
+            first.layer(layer)
         self.controls = {
-            "photograph": dropdown("photograph", photographs, value=photograph),
-            "network": dropdown("network", list(models), value=first),
-            "layer": dropdown("layer", list(layers), value=layer or list(layers)[max(0, len(layers) - 4)]),
+            "photograph": picture_dropdown(photograph, photographs),
+            "network": dropdown("network", list(models)),
+            "layer": dropdown("layer", layers, value=layer or layers[max(0, len(layers) - 4)]),
             "guide": dropdown("guided by", [NOBODY, *photographs]),
             "single": checkbox("one channel only"),
             "channel": slider("channel", 0, 0),
@@ -78,12 +83,9 @@ class _Dreaming:
         for name in ("layer", "single", "guide"):
             self.controls[name].observe(self._follow_layer, names="value")
         self._follow_layer()
-        pairs = [
-            ("photograph", "network"), ("layer", "guide"), ("single", "channel"), ("octaves", "steps"),
-            ("step", "jitter"), ("smooth",),
-        ]  # fmt: skip
-        panel = [widgets.HBox([self.controls[name] for name in pair], layout=GAP) for pair in pairs]
-        self.explorer = Ascending(
+        names = list(self.controls)
+        panel = [names[i : i + 2] for i in range(0, len(names), 2)]
+        self.explorer = LiveAscent(
             self.begin, self.controls, name="dream", draw=self.draw, preview=self.preview, panel=panel
         )
 
@@ -97,59 +99,52 @@ class _Dreaming:
         octaves: int, steps: int, step: str, jitter: int, smooth: bool,
     ) -> Ascent:  # fmt: skip
         guided = guide != NOBODY
-        return dream_of(
+        return dream(
             self.models[network], self.photo(photograph), layer,
             channel=channel if single and not guided else None, guide=self.photo(guide) if guided else None,
-            octaves=octaves, steps=steps, lr=_STEPS[step], jitter=jitter, smooth=0.7 * smooth, progress=False,
+            octaves=octaves, steps=steps, update=DreamUpdate(lr=_STEPS[step], jitter=jitter, smooth=0.7 * smooth),
+            progress=False,
         )  # fmt: skip
 
     def draw(self, step: Step, ascent: Ascent, values: Values) -> Drawing:
         octave = (len(ascent.scores) - 1) // (values["steps"] + 1)
-        canvas = self._sheet(step.image[0], values)
+        canvas = self._canvas(step.image[0], values)
         start = octave * (values["steps"] + 1)
         title = f"octave {octave + 1} of {values['octaves']}, {step.image.shape[-1]} × {step.image.shape[-2]} px"
         canvas.text((_LEFT, 180), title, size=13)
         canvas.text((_LEFT, 200), f"score {score_text(step.score)}", size=13, bold=True, colour=ORANGE)
         score_chart(canvas, ascent.scores[start:], values["steps"] + 1, (_LEFT + 40, 226), (_SMALL[0] - 44, 150))
-        return Drawing(canvas.array, text="The picture grows from octave to octave; scores compare within one only.")
+        return Drawing(canvas.array, text="The picture grows from octave to octave; compare scores within one only.")
 
     def preview(self, values: Values) -> Drawing:
         image = self.photo(values["photograph"])[0]
-        canvas = self._sheet(image, values)
+        canvas = self._canvas(image, values)
         sizes = octave_sizes(image.shape[-2:], values["octaves"], 1.4)
         canvas.text((_LEFT, 180), f"{len(sizes)} octaves of {values['steps']} steps:", size=13)
         for row, (height, width) in enumerate(sizes):
             canvas.text((_LEFT, 204 + 20 * row), f"{width} × {height} px", size=13, colour=GREY)
-        return Drawing(canvas.array, text="Press start to dream.")
+        return Drawing(canvas.array, text="Press start.")
 
-    def _sheet(self, image: Tensor, values: Values) -> Canvas:
+    def _canvas(self, image: Tensor, values: Values) -> Canvas:
         """The picture large, and beside it the photograph or the guide."""
         canvas = Canvas(_LARGE[1] + 16)
-        fit(canvas, image, (8, 8), _LARGE)
+        canvas.fit(image, (8, 8), _LARGE)
         beside = values["photograph"] if values["guide"] == NOBODY else values["guide"]
-        fit(canvas, self.photo(beside)[0], (_LEFT, 8), _SMALL)
+        canvas.fit(self.photo(beside)[0], (_LEFT, 8), _SMALL)
         canvas.text((_LEFT, 160), "the photograph" if values["guide"] == NOBODY else "the guide", size=12, colour=GREY)
         return canvas
 
     def _follow_network(self, _: object) -> None:
         """Offer the layers of the new network; keep the depth."""
-        control = self.controls["layer"]
-        depth = control.index / max(1, len(control.options) - 1)
-        layers = list(maps_of(self.models[self.controls["network"].value]))
-        control.options = layers
-        control.value = layers[round(depth * (len(layers) - 1))]
+        layers = list(layers_with_maps(self.models[self.controls["network"].value]))
+        replace_options_by_depth(self.controls["layer"], layers)
         self._follow_layer()
 
     def _follow_layer(self, _: object = None) -> None:
-        """Only what counts is shown, and channels that are there."""
+        """Show only the controls that have an effect, with the channels of the layer."""
         control, layer = self.controls["channel"], self.controls["layer"].value
-        control.max = maps_of(self.models[self.controls["network"].value])[layer] - 1
+        control.max = self.models[self.controls["network"].value].layer(layer).shape[0] - 1
         free = self.controls["guide"].value == NOBODY
         shown = {True: "", False: "none"}
         self.controls["single"].layout.display = shown[free]
         control.layout.display = shown[free and self.controls["single"].value]
-
-
-def maps_of(model: Classifier) -> dict[str, int]:
-    """The layers that have positions -> how many channels they have."""
-    return {layer.name: layer.shape[0] for layer in model.layers() if len(layer.shape) == 3 and layer.shape[1] > 1}

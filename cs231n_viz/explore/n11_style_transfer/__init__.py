@@ -1,1 +1,1 @@
-"""Explorers of notebook 11: content of one, style of another"""
+"""Explorers of notebook 11: content of one, style of another."""

@@ -1,1 +1,1 @@
-"""Explorers of notebook 12: style in one forward pass"""
+"""Explorers of notebook 12: style in one forward pass."""

@@ -10,7 +10,7 @@ class NoCameraError(OSError):
 
 
 class Camera:
-    """The pictures of a webcam, mirrored as in a looking glass.
+    """The pictures of a webcam, mirrored.
 
     Args:
         device: Number of the camera; 0 is the first.
@@ -20,7 +20,7 @@ class Camera:
     """
 
     def __init__(self, device: int = 0) -> None:
-        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a missing camera is told in a sentence, not in a log
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # instead, an exception reports a missing camera
         import cv2  # heavy, and only needed with a camera
 
         self._capture = cv2.VideoCapture(device)
@@ -44,5 +44,5 @@ class Camera:
         return np.ascontiguousarray(frame[:, ::-1, ::-1])
 
     def close(self) -> None:
-        """Let go of the camera, so that its light goes out."""
+        """Release the camera, so that its light goes out."""
         self._capture.release()

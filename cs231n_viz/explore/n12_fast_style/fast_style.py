@@ -1,7 +1,5 @@
-"""Explorer of notebook 12: any mixture of styles, on a photograph, a folder of pictures or the webcam, at once."""
+"""Explorer of notebook 12: any mixture of styles in real time, on a photograph, a folder of pictures or the webcam."""
 
-import asyncio
-import inspect
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,18 +7,24 @@ from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 from torch import Tensor
 
 from cs231n_viz.explore.n12_fast_style.camera import Camera, NoCameraError
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
-from cs231n_viz.explore.toolkit.canvas import GREY, Canvas, to_pixels
-from cs231n_viz.explore.toolkit.controls import GAP, checkbox, dropdown, slider
+from cs231n_viz.explore.toolkit.base import PAUSE, Drawing, Explorer, paragraph, running_loop
+from cs231n_viz.explore.toolkit.canvas import Canvas
+from cs231n_viz.explore.toolkit.controls import (
+    checkbox,
+    dropdown,
+    picture_dropdown,
+    slider,
+    upload_button,
+    uploaded_picture,
+)
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.pictures.folders import list_folder
-from cs231n_viz.pictures.images import centre_square, load_image, sample_images
+from cs231n_viz.pictures.images import centre_square, load_image, sample_images, to_uint8
 from cs231n_viz.pictures.paintings import load_painting, painting_names
 from cs231n_viz.style.fast import FastStyle, load_fast_style
 from cs231n_viz.style.painter import Painter
@@ -29,7 +33,6 @@ SIZES = ("128", "192", "256", "384", "512")
 _LARGE, _SMALL, _TOP, _LEFT = 540, 270, 30, 306  # CSS pixels
 _PITCH = 136  # of the paintings, likewise
 _OWN = "my own picture"
-_BREATH = 0.005  # seconds between two frames of the webcam, in which the page's events are heard
 
 
 def fast_style(
@@ -40,12 +43,12 @@ def fast_style(
     size: int = 256,
     camera: Callable[[], Camera] = Camera,
 ) -> Explorer:
-    """Mix the styles of a network live.
+    """Mix the styles of a feed-forward style network with sliders, in real time.
 
     Args:
         network: The one that ships if omitted.
         picture: The one to begin with, of ``sample_images()``; with a folder, its first picture.
-        folder: Offer the pictures in this folder in place of the photographs that come with the course.
+        folder: Offer the pictures in this folder instead of the photographs that come with the course.
         size: Side of the square that is painted, in pixels; one of 128, 192, 256, 384, 512.
         camera: Opens the webcam.
 
@@ -61,99 +64,85 @@ def fast_style(
     names = sample_images() if folder is None else list(list_folder(folder).names)
     first = picture if folder is None else names[0]
     network = load_fast_style() if network is None else network
-    return _Mixing(network, (names, first, None if folder is None else Path(folder)), size, camera).explorer
+    return _FastStyle(network, names, first, None if folder is None else Path(folder), size, camera).explorer
 
 
-class _Mixing:
+class _FastStyle:
     def __init__(
-        self, network: FastStyle, source: tuple[list[str], str, Path | None], size: int, camera: Callable[[], Camera]
+        self,
+        network: FastStyle,
+        names: list[str],
+        picture: str,
+        folder: Path | None,
+        size: int,
+        camera: Callable[[], Camera],
     ) -> None:
-        names, first, self.folder = source
-        self.painter, self.open_camera = Painter(network), camera
+        self.painter, self.folder, self.open_camera = Painter(network), folder, camera
         self.camera: Camera | None = None
-        self.own: Tensor | None = None
-        self.fault: Exception | None = None
+        self.camera_notice = ""
         self.seconds: deque[float] = deque(maxlen=25)
         self.image = lru_cache(maxsize=32)(self._image)
-        file = widgets.FileUpload(accept="image/*", description="choose a file", layout={"width": "200px"})
+        styles = network.styles
         self.controls = {
-            "picture": dropdown("picture", [*names, _OWN], value=first),
+            "picture": picture_dropdown(picture, names, extra=[_OWN], label="picture"),
             "size": dropdown("size, px", SIZES, value=str(size)),
-            "file": file,
+            "file": upload_button(),
             "webcam": checkbox("webcam"),
+            **{style: slider(style, 0, 100, value=100 * (style == styles[0])) for style in styles},
         }
-        first_style = network.styles[0]
-        weights = {style: slider(style, 0, 100, value=100 * (style == first_style)) for style in network.styles}
-        rows = [("picture", "size"), ("file", "webcam"), *zip(*[iter(weights)] * 2, strict=False)]
-        rows += [(network.styles[-1],)] * (len(weights) % 2)
-        self.controls |= weights
-        panel = [widgets.HBox([self.controls[name] for name in row], layout=GAP) for row in rows]
-        file.observe(self._take_file, names="value")
-        self.controls["picture"].observe(self._forget_fault, names="value")
+        panel = [("picture", "size"), ("file", "webcam"), *(styles[i : i + 2] for i in range(0, len(styles), 2))]
+        self.controls["file"].observe(self._follow_file, names="value")
+        self.controls["picture"].observe(self._follow_picture, names="value")
         self.controls["webcam"].observe(self._switch_camera, names="value")
-        alt = "A photograph, and the same painted in the chosen mixture of styles."
-        self.explorer = Explorer(_taking(self.draw, self.controls), self.controls, panel=panel, view=ImageView(alt=alt))
+        view = ImageView(alt="A photograph, and the same in the chosen mixture of styles.")
+        self.explorer = Explorer(self.draw, self.controls, panel=panel, view=view)
 
     def _image(self, picture: str, size: int) -> Tensor:
-        if picture == _OWN:
-            if self.own is None:
-                raise ValueError("no file chosen yet; press “choose a file”")
-            return centre_square(self.own, size)[0]
-        return centre_square(load_image(picture if self.folder is None else self.folder / picture), size)[0]
+        if picture != _OWN:
+            return centre_square(load_image(picture if self.folder is None else self.folder / picture), size)[0]
+        own = uploaded_picture(self.controls["file"].value)
+        if own is None:
+            raise ValueError("no file chosen yet; press “choose a file”")
+        return centre_square(own, size)[0]
 
-    def _take_file(self, change: dict) -> None:
-        with self.explorer.hold():
-            try:
-                self.own, self.fault = load_image(bytes(change["new"][-1]["content"])), None
-            except OSError as error:
-                self.fault = OSError(f"{change['new'][-1]['name']}: {error}")
-            except ValueError as error:
-                self.fault = ValueError(f"{change['new'][-1]['name']}: {error}")
-            self.image.cache_clear()
-            fault, self.controls["picture"].value = self.fault, _OWN
-            self.fault = fault
+    def _follow_file(self, _: object) -> None:
+        self.image.cache_clear()
+        self.controls["picture"].value = _OWN
 
-    def _forget_fault(self, _: object) -> None:
-        self.fault = None
+    def _follow_picture(self, _: object) -> None:
+        self.camera_notice = ""
 
     def _switch_camera(self, change: dict) -> None:
         if self.camera is not None:
             self.camera.close()
-        self.camera, self.fault = None, None
+        self.camera = None
         if not change["new"]:
             return
+        self.camera_notice = ""
         try:
             self.camera = self.open_camera()
         except NoCameraError as error:
-            self.fault = error
+            self.camera_notice = f"No picture from the webcam: {error}."
             self.controls["webcam"].value = False
-            self.fault = error  # which switching it off has cleared
         else:
             self._film()
 
     def _film(self) -> None:
-        """One frame after the other, as long as the webcam is on and a notebook's event loop runs."""
+        """Draw one frame after the other, as long as the webcam is on and a notebook's event loop runs."""
         if self.camera is None:
             return
         self.explorer.update()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        loop.call_later(_BREATH, self._film)
+        loop = running_loop()
+        if loop is not None:
+            loop.call_later(PAUSE, self._film)
 
     def draw(self, picture: str, size: str, webcam: bool, file: object, **weights: int) -> Drawing:
-        notice = ""
-        if self.fault is not None and isinstance(self.fault, NoCameraError):
-            notice = f"Not filmed: {self.fault}."
-        elif self.fault is not None:
-            raise self.fault
         if self.camera is not None:
             photo = centre_square(torch.from_numpy(self.camera.read()).permute(2, 0, 1).float().div(255), int(size))[0]
         else:
             photo = self.image(picture, int(size))
         mixture = torch.tensor([float(weights[style]) for style in self.painter.styles])
-        pixels = to_pixels(photo)
+        pixels, notice = to_uint8(photo), self.camera_notice
         start = time.perf_counter()
         if mixture.any():
             painted = self.painter(photo, mixture)
@@ -163,12 +152,10 @@ class _Mixing:
         return Drawing(self._page(pixels, painted, mixture), self._text(mixture, int(size)), notice.strip())
 
     def _page(self, photo: np.ndarray, painted: np.ndarray, mixture: Tensor) -> np.ndarray:
-        """The photograph, below it up to four paintings of the mixture, and what the network makes of it."""
+        """The photograph, below it up to four paintings of the mixture, and the output of the network."""
         canvas = Canvas(_TOP + _LARGE + 8)
-        canvas.text((8, _TOP - 8), "photograph", size=13, colour=GREY, anchor="ls")
-        canvas.text((_LEFT, _TOP - 8), "one forward pass", size=13, colour=GREY, anchor="ls")
-        canvas.paste(photo, (8, _TOP), (_SMALL, _SMALL), smooth=True)
-        canvas.paste(painted, (_LEFT, _TOP), (_LARGE, _LARGE), smooth=True)
+        canvas.panel(photo, (8, _TOP), _SMALL, "photograph")
+        canvas.panel(painted, (_LEFT, _TOP), _LARGE, "one forward pass")
         chosen = [style for style in self.painter.styles if style in painting_names()]
         chosen = [style for style in chosen if mixture[self.painter.styles.index(style)]]
         chosen.sort(key=lambda style: -mixture[self.painter.styles.index(style)])
@@ -184,22 +171,11 @@ class _Mixing:
         ]
         text = f"<b>{' + '.join(parts) or 'nothing'}</b>, {size} × {size} px."
         if self.seconds:
-            taken = median(self.seconds)
-            text += f" {taken * 1e3:.0f} ms for a picture, that is {1 / taken:.0f} a second."
-        return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+            latest = median(self.seconds)
+            text += f" {latest * 1e3:.0f} ms for a picture, that is {1 / latest:.0f} a second."
+        return paragraph(text)
 
 
 @lru_cache(maxsize=32)
 def _thumbnail(style: str) -> np.ndarray:
-    return to_pixels(centre_square(load_painting(style), 190)[0])
-
-
-def _taking(draw: Callable[..., Drawing], names: dict[str, widgets.Widget]) -> Callable[..., Drawing]:
-    """The same function with named parameters, which is how an explorer knows what to follow."""
-
-    def follow(**values: object) -> Drawing:
-        return draw(**values)
-
-    kind = inspect.Parameter.KEYWORD_ONLY
-    follow.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
-    return follow
+    return to_uint8(centre_square(load_painting(style), 190)[0])

@@ -8,7 +8,8 @@ Example::
 Updates are latest-wins. Inside a running event loop, which is where a notebook handles its widgets, a change only
 notes that a drawing is due; it is made when the loop is next free, from the values as they are then, so a burst of
 events costs one drawing. In plain Python there is no loop and the drawing is made at once. Either way,
-:attr:`Explorer.picture` and :attr:`Explorer.error` are never behind the controls: reading them draws what is due.
+:attr:`Explorer.picture` and :attr:`Explorer.error` always belong to the present values of the controls: reading them
+makes the drawing that is due.
 """
 
 import asyncio
@@ -20,12 +21,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import ipywidgets as widgets
 import numpy as np
 
+from cs231n_viz.explore.toolkit.controls import in_rows
 from cs231n_viz.explore.toolkit.picture import ImageView
+
+PAUSE = 0.005  # seconds between two drawings of a refinement, in which moved controls and pressed buttons are handled
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,14 @@ class Drawing:
         picture: (H, W, 3), RGB, uint8.
         text: HTML below the picture, for example a calculation.
         notice: One sentence above the picture about a setting that deserves a second look.
+        unfinished: Ask for one more drawing, which refines this one. The page shows every one of them, and a control
+            that is moved meanwhile is heard.
     """
 
     picture: np.ndarray
     text: str = ""
     notice: str = ""
-
-
-class View(Protocol):
-    """A widget that can show an array; see :class:`~cs231n_viz.explore.toolkit.picture.ImageView`."""
-
-    def show(self, picture: np.ndarray) -> None:
-        """Show (H, W, 3), uint8."""
+    unfinished: bool = False
 
 
 class Explorer(widgets.VBox):
@@ -66,8 +65,8 @@ class Explorer(widgets.VBox):
         draw: Callable[..., np.ndarray | Drawing],
         controls: Mapping[str, widgets.Widget],
         *,
-        view: View | None = None,
-        panel: Sequence[widgets.Widget] | None = None,
+        view: ImageView | None = None,
+        panel: Sequence[Sequence[str] | widgets.Widget] | None = None,
         hint: str = "Change a control to try again.",
     ) -> None:
         """Build the explorer and draw once.
@@ -77,7 +76,8 @@ class Explorer(widgets.VBox):
                 May raise: the explorer says so and goes on with the next change.
             controls: Name -> widget.
             view: Where the picture is shown; an ``ImageView`` if omitted.
-            panel: How the controls are arranged; one after another if omitted.
+            panel: How the controls are arranged: rows, each the names of some controls, or a widget. One control a row
+                if omitted.
             hint: What to try when ``draw`` has raised.
         """
         self.controls = dict(controls)
@@ -86,14 +86,14 @@ class Explorer(widgets.VBox):
         self.message = widgets.HTML(layout=widgets.Layout(min_height="1.8em"))
         self.text = widgets.HTML()
         self._draw, self._hint = draw, hint
-        self._followed = [name for name in self.controls if name in inspect.signature(draw).parameters]
+        self._followed = controls_of(draw, self.controls)
         self._picture = np.full((120, 860, 3), 255, np.uint8)
         self._error: Exception | None = None
         self._due, self._drawing, self._held = True, False, 0
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         for name in self._followed:
             self.controls[name].observe(self.update, names="value")
-        head = [widgets.HBox([control]) for control in self.controls.values()] if panel is None else panel
+        head = in_rows(self.controls, [[name] for name in self.controls] if panel is None else panel)
         layout = widgets.Layout(padding="8px 12px", max_width="900px")
         super().__init__([*head, self.message, self.view, self.text], layout=layout)
         self.flush()
@@ -115,7 +115,7 @@ class Explorer(widgets.VBox):
         self._due = True
         if self._held or self._drawing:
             return  # whoever holds or draws looks at _due when done
-        loop = _running_loop()
+        loop = running_loop()
         if loop is None:
             self.flush()
         elif self._scheduled_on is not loop:
@@ -146,8 +146,8 @@ class Explorer(widgets.VBox):
     def _draw_once(self) -> None:
         start = time.perf_counter()
         try:
-            drawn = self._draw(**{name: self.controls[name].value for name in self._followed})
-            drawing = drawn if isinstance(drawn, Drawing) else Drawing(drawn)
+            result = self._draw(**{name: self.controls[name].value for name in self._followed})
+            drawing = result if isinstance(result, Drawing) else Drawing(result)
             self.view.show(drawing.picture)
         except Exception as error:  # whatever a learner's function raises belongs on the page, not in a log
             self._error = error
@@ -157,14 +157,39 @@ class Explorer(widgets.VBox):
             self._picture, self._error = drawing.picture, None
             self.message.value = _notice_html(drawing.notice)
             self.text.value = drawing.text
+            if drawing.unfinished:
+                self._refine()
         self.seconds.append(time.perf_counter() - start)
 
+    def _refine(self) -> None:
+        """Have one more drawing made: after the events that have come in meanwhile, or at once in plain Python."""
+        loop = running_loop()
+        if loop is None:
+            self.update()
+        else:
+            loop.call_later(PAUSE, self.update)
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+
+def controls_of(function: Callable, controls: Mapping[str, widgets.Widget]) -> list[str]:
+    """The names of the controls whose values a function takes; with ``**kwargs``, of all that have a value."""
+    parameters = inspect.signature(function).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return [
+        name for name, control in controls.items() if hasattr(control, "value") and (takes_all or name in parameters)
+    ]
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that this code runs in; None in plain Python."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def paragraph(text: str) -> str:
+    """HTML for the text below a picture, as wide as the picture."""
+    return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
 
 
 def _faded(picture: np.ndarray) -> np.ndarray:

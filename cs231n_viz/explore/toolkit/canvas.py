@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from cs231n_viz.explore.toolkit.picture import WIDTH
+from cs231n_viz.pictures.images import to_uint8
 
 SCALE = 1.5
 Colour = tuple[int, int, int]
@@ -60,12 +62,6 @@ def greys(values: np.ndarray, limit: float = 1.0) -> np.ndarray:
     return np.repeat(level[..., None], 3, axis=-1)
 
 
-def to_pixels(image: object) -> np.ndarray:
-    """An image tensor (3, H, W) in [0, 1] as (H, W, 3), uint8."""
-    array = np.asarray(image, dtype=np.float32)
-    return (array.transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8)
-
-
 def number(value: float, digits: int = 2) -> str:
     """A number with a true minus sign and no negative zero; with more than three digits, no trailing zeros."""
     text = f"{round(float(value), digits) + 0.0:.{digits}f}"
@@ -101,6 +97,10 @@ class Canvas:
         place = (_px(at[0]), _px(at[1]))
         self._pen.text(place, text, font=font(size, bold), fill=colour, anchor=anchor)
 
+    def heading(self, x: float, text: str) -> None:
+        """Write the title of a panel at the top of the picture."""
+        self.text((x, 4), text, size=16, bold=True)
+
     def paste(
         self, pixels: np.ndarray, at: tuple[float, float], size: tuple[float, float], *, smooth: bool = False
     ) -> None:
@@ -110,6 +110,34 @@ class Canvas:
         how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
         image = Image.fromarray(np.ascontiguousarray(pixels)).resize((right - left, bottom - top), how)
         self.image.paste(image, (left, top))
+
+    def panel(
+        self,
+        pixels: np.ndarray,
+        at: tuple[float, float],
+        side: float,
+        title: str,
+        *,
+        bold: bool = False,
+        smooth: bool = True,
+    ) -> None:
+        """Put a square array (h, w, 3) at (x, y) with a small title above it."""
+        self.text((at[0], at[1] - 6), title, size=13, colour=INK if bold else GREY, anchor="ls", bold=bold)
+        self.paste(pixels, at, (side, side), smooth=smooth)
+
+    def fit(self, image: Tensor | None, at: tuple[float, float], size: tuple[float, float]) -> None:
+        """Put an image (3, H, W) into the middle of the box at (x, y) of (width, height), as large as fits.
+
+        The box stays empty, with a frame, if there is no image yet.
+        """
+        if image is None:
+            self.frame(at, size, colour=GREY)
+            return
+        height, width = image.shape[-2:]
+        scale = min(size[0] / width, size[1] / height)
+        wide, high = width * scale, height * scale
+        corner = (at[0] + (size[0] - wide) / 2, at[1] + (size[1] - high) / 2)
+        self.paste(to_uint8(image), corner, (wide, high), smooth=True)
 
     def put(self, pixels: np.ndarray, at: tuple[float, float]) -> None:
         """Put an array (h, w, 3) at (x, y) as it is, one array element per pixel of the picture."""
@@ -127,6 +155,12 @@ class Canvas:
         """A rectangle at (x, y) of (width, height); the line lies inside."""
         corners = (_px(at[0]), _px(at[1]), _px(at[0] + size[0]) - 1, _px(at[1] + size[1]) - 1)
         self._pen.rectangle(corners, outline=colour, width=max(1, _px(width)), fill=fill)
+
+    def box(self, box: tuple[int, int, int, int], at: tuple[float, float], scale: float, *, width: float = 2) -> None:
+        """Frame the pixels (top, left, bottom, right) of a picture that was put at (x, y) with ``scale`` px a pixel."""
+        top, left, bottom, right = box
+        size = (max(4, (right - left) * scale), max(4, (bottom - top) * scale))  # to be seen around one pixel, too
+        self.frame((at[0] + left * scale, at[1] + top * scale), size, colour=ORANGE, width=width)
 
     def line(self, points: Sequence[tuple[float, float]], *, colour: Colour = INK, width: float = 1) -> None:
         """A broken line through the points."""
@@ -180,6 +214,12 @@ class Canvas:
         marks = [(x, low, "la"), (x + width, limit, "ra")]
         for place, value, anchor in [*marks, (x + width / 2, (low + limit) / 2, "ma")]:
             self.text((place, y + 14), number(value), size=11, colour=GREY, anchor=anchor)
+
+
+def position_in(position: tuple[int, int], at: tuple[float, float], side: float) -> tuple[float, float] | None:
+    """Where (row, column) of the picture lies in a square at (x, y), as shares of its sides; None if beside it."""
+    down, right = ((value / SCALE - edge) / side for value, edge in zip(position, at[::-1], strict=True))
+    return (down, right) if 0 <= down < 1 and 0 <= right < 1 else None
 
 
 def _px(value: float) -> int:

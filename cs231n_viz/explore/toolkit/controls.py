@@ -1,37 +1,102 @@
-"""Labelled controls of one size, and a grid of numbers that counts as a single control."""
+"""Labelled controls of one size, a grid of numbers that counts as a single control, and how they are arranged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 import traitlets
+from torch import Tensor
+
+from cs231n_viz.pictures.images import ImageError, load_image, sample_images
 
 _STYLE = {"description_width": "92px"}
+_LOOK = {"style": _STYLE, "layout": {"width": "380px"}}
 GAP = widgets.Layout(grid_gap="28px", align_items="center")  # between groups of controls
 
 
 def slider(label: str, low: int, high: int, *, value: int | None = None, fast: bool = True) -> widgets.IntSlider:
     """A slider over whole numbers; ``fast`` follows the hand, else only its release counts."""
     start = low if value is None else value
-    layout = widgets.Layout(width="380px")
-    return widgets.IntSlider(start, low, high, description=label, continuous_update=fast, style=_STYLE, layout=layout)
+    return widgets.IntSlider(start, low, high, description=label, continuous_update=fast, **_LOOK)
 
 
 def dropdown(label: str, options: Sequence[str], *, value: str | None = None) -> widgets.Dropdown:
     """A choice of one among named options."""
     chosen = options[0] if value is None else value
-    layout = widgets.Layout(width="380px")
-    return widgets.Dropdown(options=options, value=chosen, description=label, style=_STYLE, layout=layout)
+    return widgets.Dropdown(options=options, value=chosen, description=label, **_LOOK)
+
+
+def selection_slider(label: str, options: Sequence[float]) -> widgets.SelectionSlider:
+    """A slider over some numbers; it begins in the middle."""
+    start = options[len(options) // 2]
+    return widgets.SelectionSlider(options=options, value=start, description=label, **_LOOK)
 
 
 def checkbox(label: str, value: bool = False) -> widgets.Checkbox:
     """A yes or no, aligned with the other controls."""
-    layout = widgets.Layout(width="380px")
-    return widgets.Checkbox(value, description=label, style=_STYLE, layout=layout)
+    return widgets.Checkbox(value, description=label, **_LOOK)
+
+
+def picture_dropdown(
+    value: str, names: Sequence[str] = (), *, extra: Sequence[str] = (), label: str = "photograph"
+) -> widgets.Dropdown:
+    """A choice of one photograph among ``names``, all of ``sample_images()`` if empty, and what else there is.
+
+    Raises:
+        ValueError: If ``value`` is none of them.
+    """
+    options = [*(names or sample_images()), *extra]
+    if value not in options:
+        raise ValueError(f"no {label} {value!r}; wanted one of {', '.join(options)}")
+    return dropdown(label, options, value=value)
+
+
+def upload_button() -> widgets.FileUpload:
+    """A button that chooses a picture file of the user's own; :func:`uploaded_picture` reads it."""
+    return widgets.FileUpload(accept="image/*", description="choose a file", layout={"width": "200px"})
+
+
+def uploaded_picture(files: Sequence[Mapping[str, Any]]) -> Tensor | None:
+    """The picture in the value of an :func:`upload_button`, (3, H, W) in [0, 1]; None if no file was chosen yet.
+
+    Raises:
+        ImageError: If it is no picture; the message names the file.
+    """
+    if not files:
+        return None
+    try:
+        return load_image(bytes(files[-1]["content"]))
+    except ImageError as error:
+        raise ImageError(f"{files[-1]['name']}: {error}") from error
+
+
+def replace_options(control: widgets.Dropdown, options: Sequence[str], default: str | None = None) -> None:
+    """Give a dropdown other options; its value stays if it is among them, else it is ``default``, or the first."""
+    before = control.value
+    control.options = options
+    control.value = before if before in options else options[0] if default is None else default
+
+
+def replace_options_by_depth(control: widgets.Dropdown, layers: Sequence[str]) -> None:
+    """Give a dropdown the layers of another network; the relative depth of the chosen one stays."""
+    depth = control.index / max(1, len(control.options) - 1)
+    control.options = layers
+    control.value = layers[round(depth * (len(layers) - 1))]
+
+
+def in_rows(
+    controls: Mapping[str, widgets.Widget], rows: Sequence[Sequence[str] | widgets.Widget]
+) -> list[widgets.Widget]:
+    """Rows of controls, each given by the names of the controls in it, or as a widget."""
+    return [
+        row if isinstance(row, widgets.Widget) else widgets.HBox([controls[name] for name in row], layout=GAP)
+        for row in rows
+    ]
 
 
 def number_box(label: str, low: int, high: int, value: int) -> widgets.BoundedIntText:
     """A whole number that cannot leave its range."""
-    layout = widgets.Layout(width="200px")
+    layout = {"width": "200px"}
     return widgets.BoundedIntText(value, low, high, description=label, style=_STYLE, layout=layout)
 
 

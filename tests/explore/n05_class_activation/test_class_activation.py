@@ -1,36 +1,17 @@
-"""The explorers of notebook 05: maps are those of the package, follow every control, and say when they are empty."""
+"""The explorer of class activation maps: those of the package, and it says when they are empty."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import cs231n_viz as viz
 from cs231n_viz import explore
 from cs231n_viz.explore.toolkit.canvas import SCALE
-from cs231n_viz.explore.toolkit.heatmap import laid_over, outlines, stretched
-from cs231n_viz.pictures.scenes import CLASSES, object_pair
-from tests.explore.n00_cnn_review.test_explorers import median_seconds, move_every_control
-from tests.networks import small_classifier
+from cs231n_viz.pictures.scenes import CLASSES
+from tests.explore.controls import median_seconds, move_every_control
+from tests.explore.n05_class_activation.networks import against_everything, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def network(*, averaging):
-    """Maps of 24×24 and 12×12 for 48 px, and a head behind averages, or behind all places."""
-    head = {} if averaging else {"flatten": nn.Flatten(), "fc": nn.Linear(10 * 12 * 12, len(CLASSES))}
-    return small_classifier(CLASSES, **head)
-
-
-@pytest.fixture(scope="module")
-def models():
-    return {"averaging": network(averaging=True), "flat": network(averaging=False)}
-
-
-def against_everything(model):
-    """The same network with a class 0 that every place speaks against."""
-    model.network.fc.weight.data[0] = -model.network.fc.weight.data[0].abs()
-    return model
 
 
 def panel(explorer, left):
@@ -53,9 +34,9 @@ def test_it_begins_with_the_most_probable_class_and_tells_its_numbers(models):
     best = int(logits.argmax())
     assert explorer.controls["category"].value == model.categories[best]
     values = viz.grad_cam(model, model.prepare("cat"), best, "relu2", signed=True)
-    assert f"probability {float(logits.softmax(0)[best]):.1%}, number 1 of 4" in explorer.text.value
-    assert f"{float(values.clamp_min(0).sum()):.3f} speaks for it" in explorer.text.value
-    assert f"{float((-values).clamp_min(0).sum()):.3f} against it" in explorer.text.value
+    assert f"probability {float(logits.softmax(0)[best]):.1%}, rank 1 of 4" in explorer.text.value
+    assert f"evidence for it sums up to {float(values.clamp_min(0).sum()):.3f}" in explorer.text.value
+    assert f"evidence against it to {float((-values).clamp_min(0).sum()):.3f}" in explorer.text.value
 
 
 @pytest.mark.parametrize("layer", ["conv1", "relu2"])
@@ -77,7 +58,7 @@ def test_cam_is_grad_cam_times_the_number_of_places_and_missing_where_there_is_n
     explorer.controls["signed"].value = True
     grad = panel(explorer, 294)
     explorer.controls["method"].value = "CAM"
-    assert explorer.message.value == "" or "Nothing" in explorer.message.value
+    assert explorer.message.value == "" or "no evidence" in explorer.message.value
     assert np.abs(panel(explorer, 294).astype(int) - grad).max() <= 2  # the same map on another scale
     explorer.controls["network"].value = "flat"
     assert "flat does not end in global average pooling and one linear layer: Grad-CAM is shown" in (
@@ -88,9 +69,12 @@ def test_cam_is_grad_cam_times_the_number_of_places_and_missing_where_there_is_n
 
 def test_a_map_that_is_negative_everywhere_says_so_and_stays_dark():
     explorer = explore.class_activation(against_everything(network(averaging=True)), "cat", CLASSES[0])
-    assert f"Nothing in this map speaks for {CLASSES[0]}: without signed it is 0 everywhere" in explorer.message.value
+    assert (
+        f"There is no evidence for {CLASSES[0]} in this map: without signed it is 0 everywhere"
+        in explorer.message.value
+    )
     dark = panel(explorer, 294)
-    assert tuple(dark[5, 5]) == (68, 1, 84)  # the lower end of viridis, not a stretched nothing
+    assert tuple(dark[5, 5]) == (68, 1, 84)  # the lower end of viridis, not a rescaled nothing
     assert "nan" not in explorer.text.value
     photo = panel(explorer, 8)
     assert np.array_equal(panel(explorer, 580), photo)
@@ -133,68 +117,13 @@ def test_scenes_can_be_chosen(models):
     np.testing.assert_allclose(middle, expected[:, 23:25, 23:25].mean((1, 2)), atol=0.15)
 
 
-def test_two_objects_follow_every_control(models):
-    explorer = explore.two_objects(models, "cat", "flower")
-    explorer.controls["signed"].value = True
-    move_every_control(explorer)
-
-
-def test_two_objects_tell_the_shares_of_the_maps_on_either_object(models):
-    model = models["averaging"]
-    explorer = explore.two_objects(models, "flower", "motorcycle")
-    picture, masks = object_pair("flower", "motorcycle", size=48)
-    for photo, category in (("flower", "flower"), ("motorcycle", "Motorbikes")):
-        values = viz.grad_cam(model, picture[None], model.index(category), "relu2")
-        left, right = (float(viz.scoring.mass_in_mask(values, mask[None])) for mask in masks)
-        assert f"of its map {left:.0%} lie on the left object and {right:.0%} on the right one" in (
-            explorer.text.value
-        ), photo
-    explorer.controls["network"].value = "flat"
-    assert explorer.error is None
-    assert explorer.controls["layer"].value == "relu2"
-
-
-def test_two_objects_name_the_class_for_which_nothing_speaks():
-    explorer = explore.two_objects(against_everything(network(averaging=True)), "cat", "cat")
-    quiet = explore.two_objects(against_everything(network(averaging=True)), "astronaut", "cat")
-    assert CLASSES[0] == "cat"
-    assert "Nothing in relu2 speaks for cat or cat" in explorer.message.value
-    assert "speaks for cat" in quiet.message.value
-
-
-def test_what_cannot_be_shown_is_refused(models):
+def test_what_has_no_class_activation_is_refused(models):
     with pytest.raises(ValueError, match="models is empty"):
         explore.class_activation({})
-    with pytest.raises(ValueError, match="models is empty"):
-        explore.two_objects({})
     with pytest.raises(KeyError, match="no maps in layer 'fc'; those with maps: conv1, relu1"):
         explore.class_activation(models, layer="fc")
-    with pytest.raises(KeyError, match="no object 'dog' to paste; there are astronaut, cat"):
-        explore.two_objects(models, "dog")
     with pytest.raises(KeyError, match="unicorn"):
         explore.class_activation(models, category="unicorn")
-
-
-def test_a_map_is_stretched_like_the_picture_that_it_belongs_to():
-    values = np.zeros((3, 4), np.float32)
-    values[1, 2] = 1
-    large = stretched(values, (30, 40))
-    assert np.unravel_index(large.argmax(), large.shape)[0] in (14, 15)
-    assert np.unravel_index(large.argmax(), large.shape)[1] in (24, 25)
-    photo = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
-    assert np.array_equal(laid_over(photo, values, limit=1.0, opacity=0.0), photo)
-    full = laid_over(photo, values, limit=1.0, opacity=1.0)
-    assert tuple(full[0, 0]) == (68, 1, 84)
-    assert full[14, 24, 1] > 200  # the light end of viridis
-
-
-def test_outlines_are_the_rim_of_a_mask():
-    mask = np.zeros((6, 7), bool)
-    mask[1:5, 2:6] = True
-    rim = outlines(mask)
-    assert rim.sum() == 12
-    assert not rim[2:4, 3:5].any()
-    assert not (rim & ~mask).any()
 
 
 def test_a_class_asked_for_again_is_not_computed_again(models, monkeypatch):
@@ -210,19 +139,19 @@ def test_a_class_asked_for_again_is_not_computed_again(models, monkeypatch):
     assert len(runs) == before
 
 
-def test_the_networks_stay_as_they_are():
+@pytest.mark.parametrize("name", ["class_activation", "two_objects"])
+def test_the_network_stays_as_it_is(name):
     model = network(averaging=True).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    for explorer in (explore.class_activation(model), explore.two_objects(model)):
-        explorer.controls["layer"].value = explorer.controls["layer"].options[0]
-        assert explorer.error is None
+    explorer = getattr(explore, name)(model)
+    explorer.controls["layer"].value = explorer.controls["layer"].options[0]
+    assert explorer.error is None
     assert all(module.training for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_updates_are_fast(models):
+def test_class_activation_updates_are_fast(models):
     """The promise is 100 ms for 95 % of the updates."""
     assert median_seconds(explore.class_activation(models), "category", CLASSES) < 0.1
-    assert median_seconds(explore.two_objects(models), "share", range(30, 40)) < 0.1

@@ -1,16 +1,18 @@
-"""A grid of small exact tiles, one of which is chosen: filters, kernels."""
+"""Several pictures as one: a grid of small exact tiles to choose from, and a sheet of images of one size."""
 
 import math
 
 import numpy as np
+from torch import Tensor
 
 from cs231n_viz.explore.toolkit.canvas import ORANGE, SCALE, Canvas
+from cs231n_viz.plotting.figures import tile
 
 _GAP = 4  # pixels of the picture between tiles
 
 
-class Sheet:
-    """Tiles in a square grid, each element blown up to a whole number of pixels."""
+class TileGrid:
+    """Tiles in a square grid, such as filters, each element blown up to a whole number of pixels."""
 
     def __init__(self, *, side: int) -> None:
         """``side`` is the most room the grid may take, in CSS pixels."""
@@ -36,19 +38,19 @@ class Sheet:
         large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
         self.pitch = (side, side)
         page = np.full((math.ceil(count / self._columns) * side, self._columns * side, 3), 255, np.uint8)
-        for index, tile in enumerate(large):
+        for index, pixels in enumerate(large):
             y, x = index // self._columns * side, index % self._columns * side
-            page[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+            page[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
         canvas.put(page, at)
         if chosen is not None:
             self._frame(canvas, chosen, large.shape[1:3])
 
-    def _frame(self, canvas: Canvas, chosen: int, tile: tuple[int, int]) -> None:
+    def _frame(self, canvas: Canvas, chosen: int, size: tuple[int, int]) -> None:
         down, right = divmod(chosen, self._columns)
         x = self._corner[0] + (right * self.pitch[1] - _GAP) / SCALE
         y = self._corner[1] + (down * self.pitch[0] - _GAP) / SCALE
-        size = ((tile[1] + 2 * _GAP) / SCALE, (tile[0] + 2 * _GAP) / SCALE)
-        canvas.frame((x, y), size, colour=ORANGE, width=_GAP / SCALE)
+        around = ((size[1] + 2 * _GAP) / SCALE, (size[0] + 2 * _GAP) / SCALE)
+        canvas.frame((x, y), around, colour=ORANGE, width=_GAP / SCALE)
 
     def index_at(self, position: tuple[int, int]) -> int | None:
         """Which tile lies under (row, column) of the picture; None beside the grid."""
@@ -57,3 +59,9 @@ class Sheet:
         index = down * self._columns + right
         inside = 0 <= right < self._columns and down >= 0 and index < self._count
         return index if inside else None
+
+
+def as_one_image(images: Tensor) -> Tensor:
+    """Several images (N, 3, H, W) in a grid as square as can be, on white, (3, H', W'); one image as it is."""
+    columns = math.ceil(math.sqrt(len(images)))
+    return tile(images.detach().cpu().float(), columns, pad=_GAP)[:, _GAP:-_GAP, _GAP:-_GAP]

@@ -5,9 +5,10 @@ import torch
 
 import cs231n_viz as viz
 from cs231n_viz import explore
-from cs231n_viz.explore.n10_texture.texture import Growing
+from cs231n_viz.explore.n10_texture.texture import GrowthSteps
 from cs231n_viz.pictures.paintings import texture_names, texture_sample
 from cs231n_viz.pictures.saving import read_settings
+from cs231n_viz.texture.neural import TextureLoss
 from tests.networks import small_classifier
 
 NAMES = ["brick", "coins", "swirls"]
@@ -34,12 +35,12 @@ def test_it_grows_as_the_function_does():
     assert torch.equal(explorer.step.image[0], expected)
     assert explorer.scores[-1] == 100
     assert explorer.scores == sorted(explorer.scores)
-    assert "100% of the pixels are there" in explorer.text.value
+    assert "100% of the pixels are filled" in explorer.text.value
 
 
 def test_the_bar_of_a_growth_ends_with_it():
-    steps = list(Growing(texture_sample("grass", 24), 31, 5))
-    assert len(steps) >= Growing(texture_sample("grass", 24), 31, 5).total == 15
+    steps = list(GrowthSteps(texture_sample("grass", 24), 31, 5))
+    assert len(steps) >= GrowthSteps(texture_sample("grass", 24), 31, 5).total == 15
 
 
 def test_before_the_start_the_sample_and_the_window_are_shown():
@@ -70,7 +71,12 @@ def test_it_matches_as_the_recipe_does():
     explorer.start()
     assert explorer.error is None
     expected = viz.synthesize_texture(
-        small_classifier(), sample(), layers=1, statistic="covariance", steps=6, size=48, progress=False
+        small_classifier(),
+        sample(),
+        loss=TextureLoss(layers=1, statistic="covariance"),
+        steps=6,
+        size=48,
+        progress=False,
     )
     torch.testing.assert_close(explorer.step.image, expected.image, atol=1e-4, rtol=0)
     assert explorer.scores == pytest.approx(expected.scores, rel=1e-3)
@@ -80,20 +86,20 @@ def sample():
     return texture_sample("brick", 48, zoom=0.5)[None]
 
 
-def test_the_other_network_judges_at_the_end():
+def test_the_other_network_evaluates_at_the_end():
     explorer = matching(names=NAMES)
     explorer.start()
-    judge = small_classifier()
-    layers = viz.style_layers(judge)
-    target = viz.grams(judge, sample(), layers)
+    other = small_classifier()
+    layers = viz.style_layers(other)
+    target = viz.grams(other, sample(), layers)
     made, noise = (
-        viz.gram_distance(viz.grams(judge, images, layers), target).item()
+        viz.gram_distance(viz.grams(other, images, layers), target).item()
         for images in (explorer.step.image, viz.start_noise((48, 48)))
     )
-    assert f"two (judge) finds the result at {100 * made / noise:.1f} %" in explorer.text.value
+    assert f"By two (not optimised) the result is at {100 * made / noise:.1f} %" in explorer.text.value
     alone = explore.texture(small_classifier(), side=48, steps=2)
     alone.start()
-    assert "judge" not in alone.text.value
+    assert "optimised" not in alone.text.value
 
 
 def test_the_depth_follows_the_network_and_says_what_is_matched():

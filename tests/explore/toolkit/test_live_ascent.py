@@ -1,4 +1,4 @@
-"""The base of the explorers that climb: start, pause, resume, stop, save, and what goes wrong on the way."""
+"""The base of the explorers that optimise: start, pause, resume, stop, save, and what goes wrong on the way."""
 
 import asyncio
 import time
@@ -11,8 +11,8 @@ from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
 import cs231n_viz as viz
-from cs231n_viz.explore.toolkit import ascending, gradually
-from cs231n_viz.explore.toolkit.ascending import Ascending, score_text, tiled
+from cs231n_viz.explore import LiveAscent
+from cs231n_viz.explore.toolkit import base, live_ascent
 from cs231n_viz.explore.toolkit.base import Drawing
 from cs231n_viz.explore.toolkit.controls import checkbox, slider
 from cs231n_viz.pictures.saving import read_settings
@@ -21,6 +21,7 @@ from cs231n_viz.synthesis.objectives import logit
 from cs231n_viz.synthesis.parameterisation import Fourier, Pixels
 from cs231n_viz.synthesis.regularisers import total_variation
 from cs231n_viz.synthesis.views import robust
+from tests.explore.controls import let_run, until
 from tests.networks import small_classifier
 
 OTHER = "other settings"
@@ -30,7 +31,7 @@ def grey(index, count=1):
     return torch.full((count, 3, 4, 4), index % 100 / 100)
 
 
-class Climb:
+class Grey:
     """A ``begin`` whose steps cost nothing; at step ``fails`` it raises ``error``."""
 
     def __init__(self, *, error=None, fails=3, wait=lambda: None, count=1, **settings):
@@ -57,7 +58,7 @@ def shade(step, ascent, values):
 
 def explorer_of(begin, *, steps=20, draw=shade, **options):
     controls = {"steps": slider("steps", 1, 5000, value=steps), "seed": slider("seed", 0, 9), "pale": checkbox("pale")}
-    return Ascending(begin, controls, name="climb", draw=draw, **options)
+    return LiveAscent(begin, controls, name="grey", draw=draw, **options)
 
 
 def press(explorer, name):
@@ -71,22 +72,8 @@ def enabled(explorer):
 @pytest.fixture
 def one_by_one(monkeypatch):
     """One step for each drawing, and no wait between them: a pass of the event loop makes one step at most."""
-    monkeypatch.setattr(ascending, "SLICE", 0.0)
-    monkeypatch.setattr(gradually, "PAUSE", 0.0)
-
-
-async def until(condition):
-    for _ in range(10_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
-
-
-async def passes(count=50):
-    """Give everything that waits in the event loop its turn, many times."""
-    for _ in range(count):
-        await asyncio.sleep(0)
+    monkeypatch.setattr(live_ascent, "SLICE", 0.0)
+    monkeypatch.setattr(base, "PAUSE", 0.0)
 
 
 def in_a_loop(test):
@@ -101,7 +88,7 @@ def in_a_loop(test):
 
 
 def test_before_the_start_nothing_is_begun_and_only_start_can_be_pressed():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin)
     assert (explorer.state, explorer.step, begin.begun) == ("ready", None, [])
     assert enabled(explorer) == {"start"}
@@ -113,7 +100,7 @@ def test_before_the_start_nothing_is_begun_and_only_start_can_be_pressed():
 
 
 def test_the_preview_follows_the_controls_until_the_start():
-    explorer = explorer_of(Climb(), preview=lambda values: np.full((2, 2, 3), values["seed"], np.uint8))
+    explorer = explorer_of(Grey(), preview=lambda values: np.full((2, 2, 3), values["seed"], np.uint8))
     explorer.controls["seed"].value = 7
     assert (explorer.picture == 7).all()
     press(explorer, "start")
@@ -121,7 +108,7 @@ def test_the_preview_follows_the_controls_until_the_start():
 
 
 def test_in_plain_python_start_runs_to_the_end_however_many_steps(one_by_one):
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=3000)
     press(explorer, "start")
     assert (explorer.state, begin.made, explorer.step.index) == ("finished", 3001, 3000)
@@ -135,7 +122,7 @@ def test_in_plain_python_start_runs_to_the_end_however_many_steps(one_by_one):
 def test_the_default_picture_shows_the_image_and_the_scores(one_by_one):
     shown = []
     for steps in (1, 60, 90):
-        explorer = explorer_of(Climb(count=3), steps=steps, draw=None)
+        explorer = explorer_of(Grey(count=3), steps=steps, draw=None)
         press(explorer, "start")
         assert explorer.error is None
         shown.append(explorer.picture)
@@ -148,16 +135,16 @@ def test_the_default_picture_shows_the_image_and_the_scores(one_by_one):
 
 @in_a_loop
 async def test_a_pause_pauses_and_resume_goes_on_from_the_same_step():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=400)
     press(explorer, "start")
     assert enabled(explorer) == {"start"}  # nothing is done within the click
     await until(lambda: begin.made >= 5)
     assert enabled(explorer) == {"start", "pause", "stop", "save"}
     press(explorer, "pause")
-    await passes()
+    await let_run()
     made, picture = begin.made, explorer.picture
-    await passes()
+    await let_run()
     assert (begin.made, explorer.state) == (made, "paused")
     assert explorer.controls["pause"].description == "resume"
     assert explorer.progress.label.value.endswith("paused")
@@ -174,7 +161,7 @@ async def test_a_pause_pauses_and_resume_goes_on_from_the_same_step():
 
 @in_a_loop
 async def test_the_bar_only_ever_rises_and_every_step_can_be_seen():
-    explorer = explorer_of(Climb(), steps=30)
+    explorer = explorer_of(Grey(), steps=30)
     seen = []
     explorer.progress.bar.observe(lambda change: seen.append(change["new"]), names="value")
     press(explorer, "start")
@@ -184,16 +171,16 @@ async def test_the_bar_only_ever_rises_and_every_step_can_be_seen():
 
 @in_a_loop
 async def test_stop_ends_it_and_start_begins_anew():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=400)
     press(explorer, "start")
     await until(lambda: begin.made >= 5)
     press(explorer, "stop")
-    await passes()
+    await let_run()
     made = begin.made
     assert (explorer.state, enabled(explorer)) == ("stopped", {"start", "save"})
     explorer.resume()
-    await passes()
+    await let_run()
     assert begin.made == made
     assert explorer.step.index == made - 1
     press(explorer, "start")
@@ -204,7 +191,7 @@ async def test_stop_ends_it_and_start_begins_anew():
 
 @in_a_loop
 async def test_start_while_it_runs_begins_anew():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=100)
     press(explorer, "start")
     await until(lambda: begin.made >= 5)
@@ -216,18 +203,18 @@ async def test_start_while_it_runs_begins_anew():
 
 @in_a_loop
 async def test_a_moved_control_stops_the_run_and_says_that_start_begins_anew():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=400)
     press(explorer, "start")
     await until(lambda: begin.made >= 5)
     explorer.controls["steps"].value = 50
     made, picture = begin.made, explorer.picture
-    await passes()
+    await let_run()
     assert (explorer.state, begin.made) == ("stopped", made)
     assert OTHER in explorer.message.value
     assert picture[0, 0].tolist() == [made - 1, 400 % 256, 0]  # still that of the earlier settings
     explorer.controls["steps"].value = 400
-    await passes()
+    await let_run()
     assert OTHER not in explorer.message.value
     explorer.controls["steps"].value = 50
     press(explorer, "start")
@@ -238,7 +225,7 @@ async def test_a_moved_control_stops_the_run_and_says_that_start_begins_anew():
 
 @in_a_loop
 async def test_a_control_that_only_changes_the_drawing_does_not_disturb_the_run():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=4000)
     press(explorer, "start")
     await until(lambda: begin.made >= 5)
@@ -246,21 +233,21 @@ async def test_a_control_that_only_changes_the_drawing_does_not_disturb_the_run(
         explorer.controls["pale"].value ^= True
         assert explorer.picture[0, 0, 2] == 255 * explorer.controls["pale"].value  # reading it draws it
     made = begin.made
-    await passes(40)
+    await let_run(40)
     assert made < begin.made <= made + 41  # one chain of steps still, not one more for each drawing
     assert explorer.state == "running"
     assert explorer.picture[0, 0, 2] == 255
     press(explorer, "pause")
     made = begin.made
     explorer.controls["pale"].value = False
-    await passes()
+    await let_run()
     assert begin.made == made
     assert explorer.picture[0, 0, 2] == 0
 
 
 @in_a_loop
 async def test_reading_the_picture_after_start_draws_the_first_step():
-    explorer = explorer_of(Climb(), steps=9)
+    explorer = explorer_of(Grey(), steps=9)
     press(explorer, "start")
     assert explorer.picture.shape == (3, 3, 3)
     assert explorer.step.index == 0
@@ -270,7 +257,7 @@ async def test_reading_the_picture_after_start_draws_the_first_step():
 
 @in_a_loop
 async def test_finish_makes_the_steps_that_are_left_within_the_cell():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=30)
     assert explorer.finish().index == 30
     assert explorer.state == "finished"
@@ -286,19 +273,19 @@ async def test_finish_makes_the_steps_that_are_left_within_the_cell():
 
 @in_a_loop
 async def test_an_explorer_that_is_closed_makes_no_more_steps():
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=400)
     press(explorer, "start")
     await until(lambda: begin.made >= 5)
     explorer.close()
     made = begin.made
-    await passes()
+    await let_run()
     assert begin.made == made
 
 
 @pytest.mark.parametrize("error", [AscentError("the score is nan; try a smaller lr"), ValueError("no such thing")])
 def test_an_error_is_said_and_the_explorer_goes_on(one_by_one, error):
-    begin = Climb(error=error)
+    begin = Grey(error=error)
     explorer = explorer_of(begin)
     press(explorer, "start")
     assert explorer.error is error
@@ -317,7 +304,7 @@ def test_an_error_is_said_and_the_explorer_goes_on(one_by_one, error):
 
 @in_a_loop
 async def test_an_error_in_the_event_loop_is_said_and_ends_the_run():
-    begin = Climb(error=AscentError("the objective is dead"))
+    begin = Grey(error=AscentError("the objective is dead"))
     explorer = explorer_of(begin)
     press(explorer, "start")
     await until(lambda: explorer.state == "stopped")
@@ -343,7 +330,7 @@ def test_what_goes_wrong_at_the_start_is_said():
 
 
 def test_a_drawing_that_fails_stops_the_run(one_by_one):
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, draw=lambda step, ascent, values: 1 / 0)
     press(explorer, "start")
     assert isinstance(explorer.error, ZeroDivisionError)
@@ -352,8 +339,8 @@ def test_a_drawing_that_fails_stops_the_run(one_by_one):
 
 
 def test_an_interrupt_leaves_what_was_reached(monkeypatch):
-    monkeypatch.setattr(ascending, "SLICE", 1000.0)  # no drawing between the first step and the interrupt
-    explorer = explorer_of(Climb(error=KeyboardInterrupt(), fails=7))
+    monkeypatch.setattr(live_ascent, "SLICE", 1000.0)  # no drawing between the first step and the interrupt
+    explorer = explorer_of(Grey(error=KeyboardInterrupt(), fails=7))
     with pytest.raises(KeyboardInterrupt):
         press(explorer, "start")
     assert explorer.state == "stopped"
@@ -366,7 +353,7 @@ def test_an_interrupt_leaves_what_was_reached(monkeypatch):
 
 @in_a_loop
 async def test_an_interrupt_ends_the_cell_but_not_the_event_loop():
-    begin = Climb(error=KeyboardInterrupt(), fails=7)
+    begin = Grey(error=KeyboardInterrupt(), fails=7)
     explorer = explorer_of(begin)
     with pytest.raises(KeyboardInterrupt):
         explorer.finish()
@@ -374,7 +361,7 @@ async def test_an_interrupt_ends_the_cell_but_not_the_event_loop():
     assert explorer.step.index == 6
     press(explorer, "start")  # now it comes in a callback
     await until(lambda: explorer.state == "stopped" and len(begin.begun) == 2)
-    await passes()
+    await let_run()
     assert explorer.step.index == 6
     assert explorer.picture[0, 0, 0] == 6
     begin.error = None
@@ -386,14 +373,14 @@ RUNNING = """
 import time
 import numpy as np, torch
 from cs231n_viz.synthesis.ascent import Ascent, Step
-from cs231n_viz.explore.toolkit.ascending import Ascending
+from cs231n_viz.explore import LiveAscent
 
-def climb():
+def steps():
     for index in range(100_000):
         time.sleep(0.02)
         yield Step(index, float(index), torch.zeros(1, 3, 8, 8))
 
-explorer = Ascending(lambda: Ascent(climb(), 100_000, progress=False), {}, name="climb")
+explorer = LiveAscent(lambda: Ascent(steps(), 100_000, progress=False), {}, name="grey")
 explorer.start()
 """
 
@@ -403,7 +390,7 @@ def test_the_kernels_interrupt_button_stops_a_run_between_two_cells():
 
     def said(code):
         texts = []
-        client.execute_interactive(code, timeout=60, output_hook=lambda m: texts.append(m["content"].get("text", "")))
+        client.execute_interactive(code, timeout=300, output_hook=lambda m: texts.append(m["content"].get("text", "")))
         return "".join(texts)
 
     try:
@@ -436,14 +423,14 @@ class Clock:
 @pytest.mark.parametrize(("seconds", "most"), [(0.01, 12), (0.035, 3), (0.07, 1), (0.5, 1)])
 def test_between_two_drawings_steps_are_made_for_a_moment_only(monkeypatch, seconds, most):
     clock = Clock()
-    monkeypatch.setattr(ascending, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(live_ascent, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     drawn = []
 
     def draw(step, ascent, values):
         drawn.append(step.index)
         return shade(step, ascent, values)
 
-    explorer = explorer_of(Climb(wait=clock.pass_by(seconds)), steps=50, draw=draw)
+    explorer = explorer_of(Grey(wait=clock.pass_by(seconds)), steps=50, draw=draw)
     press(explorer, "start")
     gaps = np.diff(drawn)
     assert drawn[0] == 0
@@ -455,8 +442,8 @@ def test_between_two_drawings_steps_are_made_for_a_moment_only(monkeypatch, seco
 
 def test_the_time_left_is_that_of_the_steps_to_come(monkeypatch):
     clock, said = Clock(), []
-    monkeypatch.setattr(ascending, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    explorer = explorer_of(Climb(wait=clock.pass_by(2.0)), steps=4)
+    monkeypatch.setattr(live_ascent, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    explorer = explorer_of(Grey(wait=clock.pass_by(2.0)), steps=4)
     explorer.progress.label.observe(lambda change: said.append(change["new"]), names="value")
     press(explorer, "start")
     left = ["step 1 of 4, score 1.000, 6 s left", "step 2 of 4, score 2.000, 4 s left"]
@@ -465,15 +452,15 @@ def test_the_time_left_is_that_of_the_steps_to_come(monkeypatch):
 
 def test_save_writes_the_picture_with_its_settings_and_says_where(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    explorer = explorer_of(Climb(recipe="grey"))
+    explorer = explorer_of(Grey(recipe="plain"))
     press(explorer, "start")
     press(explorer, "save")
-    path = tmp_path / "climb-steps20-seed0.png"
+    path = tmp_path / "grey-steps20-seed0.png"
     assert str(path) in explorer.message.value
     assert read_settings(path) == {
-        "made by": "climb",
+        "made by": "grey",
         "controls": {"steps": 20, "seed": 0},
-        "settings": {"steps": 20, "recipe": "grey"},
+        "settings": {"steps": 20, "recipe": "plain"},
         "step": 20,
         "score": 20.0,
     }
@@ -481,17 +468,17 @@ def test_save_writes_the_picture_with_its_settings_and_says_where(tmp_path, monk
         assert image.size == (4, 4)
         assert (np.asarray(image) == 51).all()
     press(explorer, "save")
-    assert "climb-steps20-seed0-2.png" in explorer.message.value
+    assert "grey-steps20-seed0-2.png" in explorer.message.value
     explorer.controls["seed"].value = 4
     assert "Saved" not in explorer.message.value
     assert OTHER in explorer.message.value
     press(explorer, "save")  # the picture was made with seed 0, whatever the control says now
-    assert "climb-steps20-seed0-3.png" in explorer.message.value
+    assert "grey-steps20-seed0-3.png" in explorer.message.value
 
 
 def test_several_pictures_are_saved_as_one_sheet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    explorer = explorer_of(Climb(count=3))
+    explorer = explorer_of(Grey(count=3))
     press(explorer, "start")
     with Image.open(explorer.save()) as image:
         assert image.size == (12, 12)
@@ -499,7 +486,7 @@ def test_several_pictures_are_saved_as_one_sheet(tmp_path, monkeypatch):
 
 def test_what_cannot_be_saved_is_said_and_disturbs_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    explorer = explorer_of(Climb(start=torch.zeros(2)))
+    explorer = explorer_of(Grey(start=torch.zeros(2)))
     press(explorer, "start")
     assert explorer.save() is None
     assert "Not saved" in explorer.message.value
@@ -511,7 +498,7 @@ def test_what_cannot_be_saved_is_said_and_disturbs_nothing(tmp_path, monkeypatch
 @in_a_loop
 async def test_saving_while_it_runs_does_not_stop_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    begin = Climb()
+    begin = Grey()
     explorer = explorer_of(begin, steps=400)
     press(explorer, "start")
     await until(lambda: begin.made >= 5)
@@ -528,7 +515,7 @@ def test_a_drawing_may_bring_its_own_words():
     def draw(step, ascent, values):
         return Drawing(shade(step, ascent, values), text=f"step {step.index}", notice="look closely")
 
-    explorer = explorer_of(Climb(), draw=draw)
+    explorer = explorer_of(Grey(), draw=draw)
     press(explorer, "start")
     assert explorer.text.value == "step 20"
     assert "look closely" in explorer.message.value
@@ -560,17 +547,17 @@ def test_any_iterator_of_steps_that_knows_its_length_will_do(tmp_path, monkeypat
     assert OTHER in explorer.message.value
 
 
-def climb_logit(model, size, steps, seed):
+def maximise_logit(model, size, steps, seed):
     image_of = Fourier(size, seed=seed)
     return Ascent(ascend(image_of, logit(model, 0), steps=steps), steps + 1, settings={"seed": seed}, progress=False)
 
 
 def test_a_real_ascent_ends_as_it_does_without_the_explorer():
     model = small_classifier()
-    explorer = explorer_of(lambda steps, seed: climb_logit(model, 48, steps, seed), steps=8, draw=None)
+    explorer = explorer_of(lambda steps, seed: maximise_logit(model, 48, steps, seed), steps=8, draw=None)
     explorer.controls["seed"].value = 2
     press(explorer, "start")
-    expected = climb_logit(model, 48, 8, 2)
+    expected = maximise_logit(model, 48, 8, 2)
     assert torch.equal(explorer.step.image, expected.image)
     assert explorer.scores == expected.scores
     assert explorer.scores[-1] > explorer.scores[0]
@@ -579,15 +566,15 @@ def test_a_real_ascent_ends_as_it_does_without_the_explorer():
 @in_a_loop
 async def test_a_pause_changes_no_pixel_of_a_real_ascent():
     model = small_classifier()
-    explorer = explorer_of(lambda steps, seed: climb_logit(model, 48, steps, seed), steps=12)
+    explorer = explorer_of(lambda steps, seed: maximise_logit(model, 48, steps, seed), steps=12)
     press(explorer, "start")
     for length in (3, 6, 9):
         await until(lambda length=length: len(explorer.scores) >= length)
         press(explorer, "pause")
-        await passes(5)
+        await let_run(5)
         press(explorer, "pause")
     await until(lambda: explorer.state == "finished")
-    assert torch.equal(explorer.step.image, climb_logit(model, 48, 12, 0).image)
+    assert torch.equal(explorer.step.image, maximise_logit(model, 48, 12, 0).image)
 
 
 def test_a_dead_objective_is_said_with_what_to_try():
@@ -621,30 +608,3 @@ def test_the_first_step_is_soon_on_screen():
         return spent
 
     assert asyncio.run(first()) <= 0.3
-
-
-def test_pictures_are_tiled_row_by_row_on_white():
-    images = torch.stack([torch.full((3, 2, 5), value) for value in (0.1, 0.2, 0.3)])
-    sheet = tiled(images, gap=1)
-    assert sheet.shape == (3, 5, 11)
-    assert torch.equal(sheet[:, :2, 6:], images[1])
-    assert torch.equal(sheet[:, 3:, :5], images[2])
-    assert (sheet[:, 2] == 1).all()
-    assert (sheet[:, 3:, 5:] == 1).all()
-    assert torch.equal(tiled(images[:1]), images[0])
-    assert tiled(images, 3, gap=1).shape == (3, 2, 17)
-
-
-@pytest.mark.parametrize(
-    ("score", "text"),
-    [
-        (0, "0"),
-        (3.14159, "3.142"),
-        (-42.4242, "−42.42"),
-        (0.012345, "0.01235"),
-        (9999.6, "10000"),
-        (123456, "1.23e+05"),
-    ],
-)
-def test_scores_have_four_digits(score, text):
-    assert score_text(score) == text

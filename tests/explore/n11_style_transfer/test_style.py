@@ -1,4 +1,4 @@
-"""The explorer of notebook 11: it paints as the recipe does, and shows the terms of the loss."""
+"""The explorer of style transfer: it paints as the recipe does, and shows the terms of the loss."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,9 @@ from cs231n_viz import load_image
 from cs231n_viz.explore.n11_style_transfer.style import BLENDED, HALVES, NONE, OBJECT, regions, style
 from cs231n_viz.pictures.paintings import load_painting
 from cs231n_viz.pictures.saving import read_settings
-from cs231n_viz.style.transfer import stylize
-from tests.explore.n00_cnn_review.test_explorers import move_every_control
+from cs231n_viz.style.loss import StyleLoss
+from cs231n_viz.style.transfer import Schedule, stylize
+from tests.explore.controls import move_every_control
 from tests.networks import small_classifier
 
 SMALL = {"size": 64, "steps": 2}
@@ -34,9 +35,8 @@ def explorer_of(models, **moved):
     return explorer
 
 
-def as_recipe(model, styles, **options):
-    given = {**SMALL, "content_weight": 1.0, "style_weight": 10.0, "tv_weight": 30.0, "progress": False}
-    return stylize(model, load_image("astronaut"), styles, **{**given, **options})
+def as_recipe(model, styles, *, loss=StyleLoss(), schedule=Schedule(**SMALL), **options):  # noqa: B008
+    return stylize(model, load_image("astronaut"), styles, loss=loss, schedule=schedule, progress=False, **options)
 
 
 def test_start_paints_as_the_recipe_does(models):
@@ -53,11 +53,10 @@ def test_the_controls_are_the_settings(models):
     moved = {"content": 5, "style": 20, "tv": 7, "depth": 1, "scale": 150, "colours": "of the content: luminance"}
     explorer = explorer_of(models, **moved, content_layer="pool1", start_from="noise", seed=3, steps=3, size=80)
     explorer.start()
-    expected = as_recipe(
-        models["one"], load_painting("swirls"), content_weight=0.5, style_weight=20.0, tv_weight=7.0,
-        style_layers=["relu1"], style_scale=1.5, colours="luminance", content_layer="pool1", start="noise", seed=3,
-        steps=3, size=80,
-    )  # fmt: skip
+    loss = StyleLoss(content=0.5, style=20.0, tv=7.0, style_layers=["relu1"], content_layer="pool1")
+    schedule = Schedule(start="noise", steps=3, size=80)
+    options = {"style_scale": 1.5, "colours": "luminance", "seed": 3}
+    expected = as_recipe(models["one"], load_painting("swirls"), loss=loss, schedule=schedule, **options)
     torch.testing.assert_close(explorer.step.image, expected.image, atol=1e-5, rtol=0)
     assert explorer.ascent.settings == expected.settings
 
@@ -66,7 +65,7 @@ def test_another_painting_is_blended_by_its_share_or_has_a_region_of_its_own(mod
     both = [load_painting("swirls"), load_painting("waves")]
     explorer = explorer_of(models, other="waves", share=25)
     explorer.start()
-    expected = as_recipe(models["one"], both, style_weights=[75, 25])
+    expected = as_recipe(models["one"], both, loss=StyleLoss(shares=[75, 25]))
     torch.testing.assert_close(explorer.step.image, expected.image, atol=1e-5, rtol=0)
     for region in (HALVES, OBJECT):
         explorer.controls["region"].value = region

@@ -1,15 +1,13 @@
-"""The explorers of notebook 06: what is shared out adds up, what is taken away is what the curves took away."""
+"""The explorer of relevance: the maps are those of the package, and their sums are told."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from cs231n_viz import deep_lift, explore, gradient_times_input, lrp
-from cs231n_viz.attribution import scoring
 from cs231n_viz.explore.n06_decomposition.relevance import BASELINES, METHODS, baseline_picture
 from cs231n_viz.explore.toolkit.canvas import SCALE
-from tests.explore.n00_cnn_review.test_explorers import median_seconds, move_every_control
+from tests.explore.controls import median_seconds, move_every_control
 from tests.networks import small_classifier
 
 
@@ -24,19 +22,6 @@ def network(classes):
 def model():
     torch.manual_seed(0)
     return network(7)
-
-
-@pytest.fixture(scope="module")
-def trial(model):
-    """Three pictures with a bright square, its mask, and two methods with their curves."""
-    images = torch.rand(3, 3, 48, 48) * 0.3
-    masks = torch.zeros(3, 48, 48, dtype=torch.bool)
-    for index, (row, col) in enumerate([(4, 6), (20, 8), (24, 24)]):
-        masks[index, row : row + 14, col : col + 14] = True
-    images = torch.where(masks[:, None], images + 0.6, images)
-    maps = {"truth": masks.float(), "signed": torch.randn(3, 3, 48, 48)}
-    curves = {name: scoring.deletion_insertion(model, images, 2, found, steps=4) for name, found in maps.items()}
-    return images, masks, maps, curves
 
 
 def test_relevance_follows_every_control(model):
@@ -54,14 +39,14 @@ def test_the_map_is_that_of_the_package_and_the_sentence_tells_its_sum(model, me
     explorer = explore.relevance(model, "coffee", method)
     target, image, rule = explorer.controls["category"].value, model.prepare("coffee"), METHODS[method]
     if method.startswith("LRP"):
-        found = lrp(model, image, target, rule, epsilon=0.25 if rule == "epsilon" else 1e-6)
+        attribution = lrp(model, image, target, rule, epsilon=0.25 if rule == "epsilon" else 1e-6)
         whole = float(model(image)[0, target].detach())
     else:
-        found = deep_lift(model, image, target, rule=rule)
+        attribution = deep_lift(model, image, target, rule=rule)
         whole = float((model(image) - model(image * 0))[0, target].detach())
     text = explorer.text.value.replace("−", "-")
     assert explorer.error is None
-    assert f"is {whole:.2f}; {float(found.sum()) + 0.0:.2f} arrived" in text.replace("-0.00", "0.00")
+    assert f"is {whole:.2f}; {float(attribution.sum()) + 0.0:.2f} arrived" in text.replace("-0.00", "0.00")
 
 
 def test_under_the_zero_rule_the_map_is_gradient_times_input(model):
@@ -84,6 +69,8 @@ def test_the_classes_are_the_five_most_probable_ones_of_the_photograph(model):
 
 
 def test_a_class_or_a_method_that_is_not_there_is_refused(model):
+    with pytest.raises(ValueError, match="at least one model"):
+        explore.relevance({})
     with pytest.raises(ValueError, match="'dragon' is not among the most probable classes: class"):
         explore.relevance(model, "coffee", category="dragon")
     with pytest.raises(ValueError, match=r"method must be one of LRP: zero, .*; got 'lrp'"):
@@ -93,11 +80,11 @@ def test_a_class_or_a_method_that_is_not_there_is_refused(model):
 @pytest.mark.parametrize("kind", BASELINES)
 def test_baselines_are_pictures(model, kind):
     image = model.prepare("coffee")
-    found = baseline_picture(model, image, kind)
-    assert found.shape == image.shape
-    assert 0 <= float(found.min()) <= float(found.max()) <= 1
-    assert not torch.equal(found, image)
-    assert found.std() < image.std()
+    baseline = baseline_picture(model, image, kind)
+    assert baseline.shape == image.shape
+    assert 0 <= float(baseline.min()) <= float(baseline.max()) <= 1
+    assert not torch.equal(baseline, image)
+    assert baseline.std() < image.std()
 
 
 def test_a_map_is_made_once(model, monkeypatch):
@@ -115,48 +102,6 @@ def test_a_map_is_made_once(model, monkeypatch):
     assert len(made) == 2
 
 
-def test_judge_follows_every_control(trial):
-    explorer = explore.judge(*trial, names=["a", "b", "c"])
-    move_every_control(explorer)
-
-
-def test_the_numbers_are_those_of_the_scores(trial):
-    images, masks, maps, curves = trial
-    explorer = explore.judge(images, masks, maps, curves)
-    explorer.controls["picture"].value = 1
-    deletion, insertion = (float(area[1]) for area in curves["truth"].areas)
-    text = explorer.text.value
-    assert f"area {deletion:.2f} under deletion, {insertion:.2f} under insertion" in text
-    assert "100% of the map lies on the object" in text
-    assert "its strongest point lies on it" in text
-    assert f"{float(scoring.mass_in_mask(maps['signed'][1:2], masks[1:2])):.0%} of the map" in text
-
-
-def test_what_is_blurred_away_is_what_the_map_calls_important(trial):
-    images, masks, maps, curves = trial
-    explorer = explore.judge(images, masks, maps, curves)
-    explorer.controls["share"].value = round(100 * float(masks[0].float().mean()))
-    row, col = (int(axis.float().mean()) for axis in masks[0].nonzero(as_tuple=True))  # the middle of the object
-
-    def seen(left, y, x):
-        return explorer.picture[int((32 + (y + 0.5) * 204 / 48) * SCALE), int((left + (x + 0.5) * 204 / 48) * SCALE)]
-
-    original = (images[0, :, row, col].numpy() * 255).round()
-    assert np.abs(seen(436, row, col) - original).max() > 20  # blurred where the map is high
-    assert np.abs(seen(650, row, col) - original).max() < 8  # sharp in the other picture
-    far = (images[0, :, 40, 40].numpy() * 255).round()
-    assert np.abs(seen(436, 40, 40) - far).max() < 8
-
-
-def test_maps_and_curves_must_belong_together(trial):
-    images, masks, maps, curves = trial
-    with pytest.raises(ValueError, match="must be of the same methods"):
-        explore.judge(images, masks, maps, {"truth": curves["truth"]})
-    with pytest.raises(ValueError, match=r"truth: \(3, 3, 3\) maps, curves and masks for 2 images"):
-        explore.judge(images[:2], masks, maps, curves)
-
-
-def test_updates_are_fast(model, trial):
+def test_relevance_updates_are_fast(model):
     """The promise is 100 ms for 95 % of the updates."""
-    assert median_seconds(explore.judge(*trial), "share", range(0, 50, 5)) < 0.1
     assert median_seconds(explore.relevance(model), "method", list(METHODS) * 2) < 0.1

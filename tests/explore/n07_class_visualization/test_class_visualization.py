@@ -1,4 +1,4 @@
-"""The explorer of notebook 07: it climbs as the recipe does, and another network judges."""
+"""The explorer of class visualization: it optimises as the recipe does, and another network evaluates."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def explorer_of(models, **options):
     return explore.class_visualization(models, steps=8, **options)
 
 
-def test_start_climbs_as_the_recipe_does(models):
+def test_start_optimises_as_the_recipe_does(models):
     explorer = explorer_of(models, category="b")
     explorer.controls["seed"].value = 5
     explorer.start()
@@ -89,14 +89,14 @@ def test_in_a_spectrum_the_changes_of_pixels_are_switched_off_and_do_no_harm(mod
     assert "blur" not in explorer.ascent.settings
 
 
-def test_every_network_that_knows_the_class_judges(models):
+def test_every_network_that_knows_the_class_evaluates(models):
     explorer = explorer_of(models, category="b")
     explorer.start()
-    assert "one (climbed): b is number" in explorer.text.value
-    assert "two (judge): b is number" in explorer.text.value
+    assert "one (optimised): b has rank" in explorer.text.value
+    assert "two (not optimised): b has rank" in explorer.text.value
     explorer.controls["category"].value = "a"
     explorer.start()
-    assert "judge" not in explorer.text.value
+    assert "not optimised" not in explorer.text.value
 
 
 def test_another_network_brings_its_own_classes_and_layers(models):

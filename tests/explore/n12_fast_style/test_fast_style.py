@@ -15,7 +15,7 @@ from cs231n_viz.explore.toolkit.canvas import SCALE
 from cs231n_viz.pictures.images import centre_square
 from cs231n_viz.style.fast import FastStyle
 from cs231n_viz.style.painter import Painter
-from tests.explore.n00_cnn_review.test_explorers import median_seconds, move_every_control
+from tests.explore.controls import median_seconds, move_every_control
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,0 +1,1 @@
+"""Explorer of notebook 06b: which maps can be trusted?"""

@@ -1,0 +1,326 @@
+"""The base of every explorer that optimises an image: it starts an ascent, shows every step, and saves the result.
+
+Example::
+
+    def begin(category, steps):  # gets the values of the controls that it names
+        return class_visualization(model, model.index(category), steps=steps, progress=False)
+
+    controls = {"category": dropdown("class", model.categories), "steps": slider("steps", 16, 512, value=256)}
+    explorer = LiveAscent(begin, controls, name="class_visualization")
+
+The buttons are ``controls["start"]``, ``"pause"`` (which then resumes), ``"stop"`` and ``"save"``; the same can be
+done by the methods :meth:`LiveAscent.start`, ``pause``, ``resume``, ``stop``, ``save``, and ``finish`` for a cell that
+needs the end result. Inside a running event loop a few steps are made at a time, so that the page follows and buttons
+are heard; in plain Python ``start`` runs to the end. A control that ``begin`` takes stops a run when it is moved; any
+other control only changes how the run is drawn. The kernel's interrupt button stops a run too.
+"""
+
+import html
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import ipywidgets as widgets
+import numpy as np
+
+from cs231n_viz.explore.toolkit import base
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, controls_of, running_loop
+from cs231n_viz.explore.toolkit.controls import GAP, in_rows
+from cs231n_viz.explore.toolkit.picture import ImageView
+from cs231n_viz.explore.toolkit.score_chart import empty_picture, image_and_scores, score_text
+from cs231n_viz.explore.toolkit.tile_grid import as_one_image
+from cs231n_viz.pictures.saving import file_name, save_png
+from cs231n_viz.synthesis.ascent import Ascent, Step
+
+State = Literal["ready", "running", "paused", "stopped", "finished"]
+Values = dict[str, object]
+SLICE = 0.12  # seconds of steps between two drawings: up to eight drawings a second
+
+
+class LiveAscent(Explorer):
+    """Controls, buttons, a progress bar and the picture of an ascent.
+
+    Attributes:
+        ascent: The latest one; None before the first start.
+        step: Its latest step.
+        scores: The scores of all its steps so far.
+        state: ready, running, paused, stopped or finished.
+        progress: The bar, and beside it the step, the score and the time left.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[..., Ascent],
+        controls: Mapping[str, widgets.Widget],
+        *,
+        name: str,
+        draw: Callable[[Step, Ascent, Values], np.ndarray | Drawing] | None = None,
+        preview: Callable[[Values], np.ndarray | Drawing] | None = None,
+        panel: Sequence[Sequence[str] | widgets.Widget] | None = None,
+        view: ImageView | None = None,
+    ) -> None:
+        """Build the explorer; no ascent is started yet.
+
+        Args:
+            begin: Gets the values of the controls that it names; returns an ``Ascent``, or any iterator of Steps with
+                ``total`` and, to be saved with the picture, ``settings``.
+            controls: Name -> widget.
+            name: What is made, the first word of the names of files.
+            draw: ``draw(step, ascent, values)`` -> (H, W, 3) uint8, or a ``Drawing``; ``values`` are those that the
+                ascent was started with, and of other controls the present ones. The image beside its scores if
+                omitted.
+            preview: ``preview(values)`` -> the same, shown before the first start.
+            panel: How the controls are arranged, without the buttons, as for ``Explorer``.
+            view: Where the picture is shown; an ``ImageView`` if omitted.
+        """
+        self._begin, self._show, self._preview, self._name = begin, draw, preview, name
+        self.ascent: Ascent | None = None
+        self.step: Step | None = None
+        self.scores: list[float] = []
+        self.state: State = "ready"
+        self._started_with: Values = {}
+        self._note, self._timer = "", 0
+        self._start_due, self._step_due, self._spent = False, False, 0.0
+        self._inputs = {key: control for key, control in controls.items() if hasattr(control, "value")}
+        self._settings = controls_of(begin, controls)
+        self.progress = Progress()
+        buttons = self._buttons()
+        head = in_rows(controls, [[key] for key in controls] if panel is None else panel)
+        head = [*head, widgets.HBox([*buttons.values()]), self.progress]
+        hint = "Change a control and press start."
+        super().__init__(self._render, {**controls, **buttons}, view=view, panel=head, hint=hint)
+        for key, control in self._inputs.items():
+            control.observe(self._follow_setting if key in self._settings else self.update, names="value")
+
+    def _buttons(self) -> dict[str, widgets.Button]:
+        """The buttons by name; each calls the method of that name."""
+        icons = {"start": "play", "pause": "pause", "stop": "stop", "save": "download"}
+        buttons = {
+            key: widgets.Button(description=key, icon=icon, disabled=key != "start", layout={"width": "100px"})
+            for key, icon in icons.items()
+        }
+        buttons["start"].button_style = "primary"
+        buttons["start"].on_click(lambda _: self.start())
+        buttons["pause"].on_click(lambda _: self.resume() if self.state == "paused" else self.pause())
+        buttons["stop"].on_click(lambda _: self.stop())
+        buttons["save"].on_click(lambda _: self.save())
+        return buttons
+
+    @property
+    def values(self) -> Values:
+        """The present values of the controls."""
+        return {key: control.value for key, control in self._inputs.items()}
+
+    def start(self) -> None:
+        """Start a new ascent with the present values of the controls."""
+        self._start_due, self._note = True, ""
+        self._go()
+
+    def pause(self) -> None:
+        """Make no more steps until :meth:`resume`; nothing happens if no ascent is running."""
+        if self.state == "running":
+            self.state = "paused"
+            self.update()
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`, from the same step."""
+        if self.state == "paused":
+            self._go()
+
+    def stop(self) -> None:
+        """End the run; its picture stays."""
+        if self.state in ("running", "paused"):
+            self.state = "stopped"
+            self.update()
+
+    def finish(self) -> Step | None:
+        """Make all steps that are left, now, for a cell that goes on with the result; start if nothing has started.
+
+        An interrupt ends the run as :meth:`stop` does; ``step`` is what was reached.
+        """
+        if self.state == "ready":
+            self.start()
+        self.resume()
+        while self.state == "running" and not self._held:
+            self._step_due = self._due = True
+            self.flush()
+        self.flush()
+        return self.step
+
+    def save(self) -> Path | None:
+        """Write the image to the current folder as a PNG with its settings inside, and say where."""
+        if self.step is None:
+            return None
+        path = None
+        made_with = {
+            "made by": self._name,
+            "controls": self._started_with,
+            "settings": getattr(self.ascent, "settings", {}),
+            "step": len(self.scores) - 1,
+            "score": self.step.score,
+        }
+        try:
+            path = save_png(as_one_image(self.step.image), file_name(self._name, self._started_with), made_with)
+            self._note = f"Saved as <code>{html.escape(str(path))}</code>."
+        except (OSError, TypeError, ValueError) as error:
+            self._note = f"<b>Not saved:</b> {html.escape(str(error))}"
+        self.update()
+        return path
+
+    def close(self) -> None:
+        """Stop, and leave the page."""
+        self.state = "stopped"
+        super().close()
+
+    def _follow_setting(self, _: object) -> None:
+        """Stop the run, whose settings are no longer those of the controls."""
+        self._note = ""
+        self.stop()
+        self.update()
+
+    def _go(self) -> None:
+        self.state, self._step_due, self._due = "running", True, True
+        self._schedule(0.0)
+
+    def _schedule(self, seconds: float) -> None:
+        """Have the next steps made: after the events that have come in meanwhile, or at once in plain Python."""
+        self._timer += 1  # of several timers only the last one counts
+        loop = running_loop()
+        if loop is None:
+            self._step_due = True
+            self.update()
+        else:
+            loop.call_later(seconds, self._tick, self._timer)
+
+    def _tick(self, timer: int) -> None:
+        if timer == self._timer and self.state == "running":
+            self._step_due = self._due = True
+            try:
+                with _interruptible(self.stop):
+                    self.flush()
+            except KeyboardInterrupt:  # out of a callback it would end the event loop, and the kernel with it
+                self.update()
+
+    def _render(self) -> Drawing:
+        """Make the steps that are due, and draw the latest one."""
+        since, stepping = time.perf_counter(), self._step_due and self.state == "running"
+        self._step_due = False
+        try:
+            if stepping:
+                self._advance()
+            drawing = self._drawing_of_step()
+        except BaseException as error:  # an interrupt too
+            self.state = "stopped"
+            self._show_state()
+            self._due |= not isinstance(error, Exception)  # what an interrupt leaves is still to be drawn
+            raise
+        if stepping and len(self.scores) > 1:
+            self._spent += time.perf_counter() - since
+        self._show_state()
+        if self.state == "running":
+            self._schedule(base.PAUSE)
+        return drawing
+
+    def _advance(self) -> None:
+        """Make steps for ``SLICE`` seconds; of a new ascent only the first one, so that it is soon seen."""
+        end = time.perf_counter() + SLICE
+        if self._start_due:
+            self._start_ascent()
+            end = 0.0
+        before = time.perf_counter()
+        for step in self.ascent:
+            self.step = step
+            self.scores.append(step.score)
+            now = time.perf_counter()
+            if self.state != "running" or 2 * now - before > end:  # another step would take as long
+                return
+            before = now
+        if self.step is None:
+            raise ValueError("the ascent ended before its first step")
+        self.state = "finished"
+
+    def _start_ascent(self) -> None:
+        self._start_due, self.ascent, self.step, self.scores, self._spent = False, None, None, [], 0.0
+        self._started_with = {key: self._inputs[key].value for key in self._settings}
+        ascent = self._begin(**self._started_with)
+        if not (hasattr(ascent, "__next__") and hasattr(ascent, "total")):
+            kind = type(ascent).__name__
+            raise TypeError(f"begin must return an Ascent, or an iterator of Steps with .total; got a {kind}")
+        self.ascent = ascent
+
+    def _drawing_of_step(self) -> Drawing:
+        """The picture of the latest step, or the preview, and above it what is to be known about it."""
+        if self.step is None:
+            result = empty_picture() if self._preview is None else self._preview(self.values)
+        elif self._show is None:
+            result = image_and_scores(self.step, self.scores, self.ascent.total)
+        else:
+            result = self._show(self.step, self.ascent, {**self.values, **self._started_with})
+        drawing = result if isinstance(result, Drawing) else Drawing(result)
+        stale = self.step is not None and any(self._inputs[key].value != old for key, old in self._started_with.items())
+        sentence = "This picture was made with other settings; press start to use the present ones."
+        notices = (drawing.notice, sentence if stale else "", self._note)
+        return replace(drawing, notice="<br>".join(filter(None, notices)))
+
+    def _show_state(self) -> None:
+        """Bring the buttons and the bar up to date."""
+        pause, resumes = self.controls["pause"], self.state == "paused"
+        pause.description, pause.icon = ("resume", "play") if resumes else ("pause", "pause")
+        pause.disabled = self.controls["stop"].disabled = self.state not in ("running", "paused")
+        self.controls["save"].disabled = self.step is None
+        total = 1 if self.ascent is None else self.ascent.total
+        self.progress.show(self.scores, total, state=self.state, spent=self._spent)
+
+
+class Progress(widgets.HBox):
+    """A bar of the steps made, and beside it the score and the time left."""
+
+    def __init__(self) -> None:
+        self.bar = widgets.IntProgress(0, 0, 1, layout=widgets.Layout(width="300px"))
+        self.label = widgets.Label("press start")
+        super().__init__([self.bar, self.label], layout=GAP)
+
+    def show(self, scores: Sequence[float], total: int, *, state: str, spent: float) -> None:
+        """Show the progress of a run.
+
+        Args:
+            scores: The scores so far, the first of which belongs to the start.
+            total: How many there will be.
+            state: State of the explorer.
+            spent: Seconds that the steps after the start took.
+        """
+        made, steps = len(scores) - 1, total - 1
+        self.bar.max = max(1, made, steps)
+        self.bar.value = self.bar.max if state == "finished" else max(0, made)
+        if not scores:
+            self.label.value = "press start" if state == "ready" else state
+            return
+        text = f"step {made} of {steps}, score {score_text(scores[-1])}"
+        if state != "running":
+            text += f", {state}"
+        elif made:
+            text += f", {math.ceil(spent / made * max(0, steps - made))} s left"
+        self.label.value = text
+
+
+@contextmanager
+def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the kernel's interrupt button call ``stop`` while steps are made between two cells.
+
+    A kernel that runs no cell ignores interrupts; while a cell runs they belong to the cell.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

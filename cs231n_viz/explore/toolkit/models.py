@@ -1,0 +1,92 @@
+"""What explorers ask of the networks they are given: names, layers, and photographs prepared once."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cs231n_viz.network.capture import activations, evaluating
+from cs231n_viz.network.layers import Layer
+from cs231n_viz.network.memory_format import to_channels_last
+from cs231n_viz.network.models import Classifier
+from cs231n_viz.network.receptive_field import ReceptiveField
+from cs231n_viz.pictures.images import ImageSource
+
+_MOST_MAPS = 16  # pairs of photograph and layer whose maps are remembered; at most 6 MB each in the shipped networks
+
+
+def models_by_name(models: Classifier | Mapping[str, Classifier]) -> dict[str, Classifier]:
+    """Name -> model; a single classifier has its own name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    named = dict(models) if isinstance(models, Mapping) else {models.name: models}
+    if not named:
+        raise ValueError("models is empty; wanted at least one model: a classifier, or name -> classifier")
+    return named
+
+
+def layers_with_maps(model: Classifier) -> dict[str, Layer]:
+    """The layers whose feature maps have more than one cell, by name, in order of execution."""
+    return {layer.name: layer for layer in model.layers() if len(layer.shape) == 3 and min(layer.shape[1:]) > 1}
+
+
+def chosen_layer(model: Classifier, layer: str | None) -> str:
+    """The layer that was asked for; the last one with maps if none was.
+
+    Raises:
+        KeyError: If it has no maps.
+    """
+    layers = layers_with_maps(model)
+    if layer is not None and layer not in layers:
+        raise KeyError(f"{model.name} has no maps in layer {layer!r}; those with maps: {', '.join(layers)}")
+    return list(layers)[-1] if layer is None else layer
+
+
+def unit_seeing(place: tuple[float, float], field: ReceptiveField) -> tuple[int, int]:
+    """The unit (row, col) whose receptive field has its centre nearest to a place in the picture.
+
+    Args:
+        place: (down, right), as shares of the sides of the picture.
+        field: Of the layer.
+    """
+    unit = []
+    for share, axis, side, count in zip(place, (field.rows, field.columns), field.image_size, field.shape, strict=True):
+        index = round((share * side - axis.offset - axis.size / 2) / axis.stride) if axis.stride else 0
+        unit.append(min(max(index, 0), count - 1))
+    return unit[0], unit[1]
+
+
+class Photographs:
+    """Photographs as a network takes them, its logits and feature maps for them; each is computed once."""
+
+    def __init__(self, model: Classifier, load: Callable[[str], ImageSource] = lambda name: name) -> None:
+        """``load`` turns the name of a photograph into what ``Classifier.prepare`` takes."""
+        self._model, self._load = model, load
+        self.image, self.logits = cache(self._image), cache(self._logits)
+        self.maps = lru_cache(maxsize=_MOST_MAPS)(self._maps)
+
+    def _image(self, name: str) -> Tensor:
+        """(1, 3, S, S), RGB in [0, 1]."""
+        return to_channels_last(self._model, self._model.prepare(self._load(name)))
+
+    def _logits(self, name: str) -> Tensor:
+        """(K,), on the cpu."""
+        with torch.no_grad(), evaluating(self._model):
+            return self._model(self.image(name))[0].cpu()
+
+    def _maps(self, name: str, layer: str) -> np.ndarray:
+        """The activations (C, h, w) of a layer."""
+        return activations(self._model, self.image(name), [layer])[layer][0].float().cpu().numpy()
+
+    def category(self, name: str) -> int:
+        """The class with the largest logit."""
+        return int(self.logits(name).argmax())
+
+
+def rank_and_probability(logits: Tensor, category: int) -> tuple[int, float]:
+    """The rank of a class among all, from 1, and its probability; ``logits`` is (K,)."""
+    return 1 + int((logits > logits[category]).sum()), float(logits.softmax(0)[category])

@@ -1,0 +1,91 @@
+"""The scores of an ascent so far: as a line, as text, and beside the image that they belong to."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, LINE, ORANGE, PALE, Canvas, Colour, number
+from cs231n_viz.explore.toolkit.tile_grid import as_one_image
+from cs231n_viz.synthesis.ascent import Step
+
+SIDE, TOP, LEFT = 400, 8, 8  # of the image, in CSS pixels
+_CHART, _CHART_SIZE = 470, (370, 250)  # the chart beside it: its left edge, and (width, height)
+_MOST_POINTS = 200  # more are not told apart on the page
+_MARGIN = 6  # between the frame of a chart and its lines
+
+
+def score_chart(
+    canvas: Canvas, scores: Sequence[float], total: int, at: tuple[float, float], size: tuple[float, float]
+) -> None:
+    """Draw the scores so far as a line, in a box at (x, y) of (width, height); its width is that of ``total`` steps."""
+    (x, y), (_, high) = at, size
+    values = np.asarray(scores, dtype=np.float64)
+    smallest, largest = float(values.min()), float(values.max())
+    chart_frame(canvas, "0", total, at, size)
+    chart_line(canvas, (values - smallest) / ((largest - smallest) or 1.0), total, at, size, colour=BLUE, mark=ORANGE)
+    for value, place, anchor in ((largest, y + 4, "ra"), (smallest, y + high - 4, "rs")):
+        canvas.text((x - 6, place), score_text(value), size=11, colour=GREY, anchor=anchor)
+
+
+def chart_frame(canvas: Canvas, label: str, total: int, at: tuple[float, float], size: tuple[float, float]) -> None:
+    """Draw the empty box of a chart, with a label below its left end and the number of steps below its right end."""
+    (x, y), (wide, high) = at, size
+    canvas.frame(at, size, colour=LINE, fill=PALE)
+    canvas.text((x, y + high + 5), label, size=11, colour=GREY)
+    canvas.text((x + wide, y + high + 5), f"{total - 1} steps", size=11, colour=GREY, anchor="ra")
+
+
+def chart_line(
+    canvas: Canvas,
+    heights: np.ndarray,
+    total: int,
+    at: tuple[float, float],
+    size: tuple[float, float],
+    *,
+    colour: Colour,
+    mark: Colour | None = None,
+) -> None:
+    """Draw one line into the box of a chart, with a square on its last point.
+
+    Args:
+        canvas: Drawn on.
+        heights: One for each step so far, (T,), from 0 at the bottom to 1 at the top.
+        total: Number of steps that the width of the box stands for.
+        at: (x, y) of the box.
+        size: (width, height) of the box.
+        colour: Of the line.
+        mark: Colour of the square; that of the line if omitted.
+    """
+    (x, y), (wide, high) = at, size
+    chosen = np.unique(np.linspace(0, len(heights) - 1, min(len(heights), _MOST_POINTS)).round().astype(int))
+    right = x + _MARGIN + chosen / max(total - 1, len(heights) - 1, 1) * (wide - 2 * _MARGIN)
+    down = y + high - _MARGIN - heights[chosen] * (high - 2 * _MARGIN)
+    if len(chosen) > 1:
+        canvas.line(list(zip(right.tolist(), down.tolist(), strict=True)), colour=colour, width=1.8)
+    mark = colour if mark is None else mark
+    canvas.frame((right[-1] - 3.5, down[-1] - 3.5), (7, 7), colour=mark, fill=mark)
+
+
+def score_text(score: float) -> str:
+    """Four significant digits, with a true minus sign."""
+    return number(score, max(0, 3 - math.floor(math.log10(abs(score))))) if 1e-3 <= abs(score) < 1e4 else f"{score:.3g}"
+
+
+def image_and_scores(step: Step, scores: Sequence[float], total: int) -> np.ndarray:
+    """The image of a step, several as one sheet, beside the scores so far, (H, W, 3) uint8."""
+    canvas = Canvas(SIDE + 2 * TOP)
+    right = _CHART + _CHART_SIZE[0]
+    canvas.fit(as_one_image(step.image), (LEFT, TOP), (SIDE, SIDE))
+    canvas.text((_CHART, TOP + 2), "score", size=16, bold=True)
+    canvas.text((right, TOP + 2), score_text(scores[-1]), size=16, bold=True, anchor="ra", colour=ORANGE)
+    score_chart(canvas, scores, total, (_CHART, TOP + 32), _CHART_SIZE)
+    return canvas.array
+
+
+def empty_picture() -> np.ndarray:
+    """A frame in the place of the image, before the first start, (H, W, 3) uint8."""
+    canvas = Canvas(SIDE + 2 * TOP)
+    canvas.frame((LEFT, TOP), (SIDE, SIDE), colour=LINE, fill=PALE)
+    canvas.text((LEFT + SIDE / 2, TOP + SIDE / 2), "press start", size=16, colour=GREY, anchor="mm")
+    return canvas.array

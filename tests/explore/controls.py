@@ -1,0 +1,72 @@
+"""What the tests of all explorers share: move the controls, measure an update, and wait in an event loop."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+
+import ipywidgets as widgets
+import numpy as np
+
+from cs231n_viz.explore import Explorer
+from cs231n_viz.explore.toolkit.canvas import SCALE
+
+
+def values_of(explorer: Explorer, *names: str) -> tuple:
+    return tuple(explorer.controls[name].value for name in names)
+
+
+def other_values(control: widgets.Widget) -> list:
+    """Some values a control can take beside the one it has."""
+    if isinstance(control, widgets.Checkbox):
+        return [not control.value]
+    if hasattr(control, "options"):
+        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
+    else:
+        values = np.unique(np.linspace(control.min, min(control.max, 40), 4).round().astype(int)).tolist()
+    return [value for value in values if value != control.value][:4]
+
+
+def move_every_control(explorer: Explorer, skip: Collection[str] = ()) -> None:
+    """Move each control on its own; whatever it was moved to, the picture must have changed and nothing failed."""
+    for name, control in explorer.controls.items():
+        if name in skip or isinstance(control, widgets.Button | widgets.Play | widgets.GridBox):
+            continue
+        before, values, start = explorer.picture, other_values(control), control.value
+        assert values, name
+        changed = False
+        for value in values:
+            control.value = value
+            assert explorer.error is None, (name, value, explorer.error)
+            changed |= explorer.picture.shape != before.shape or bool((explorer.picture != before).any())
+        assert changed, f"{name} does not change the picture"
+        control.value = start
+
+
+def median_seconds(explorer: Explorer, name: str, values: Iterable) -> float:
+    """Seconds of processor time per update, so that a busy machine does not decide the result."""
+    spent = []
+    for value in values:
+        start = time.process_time()
+        explorer.controls[name].value = value
+        spent.append(time.process_time() - start)
+    return float(np.median(spent))
+
+
+def position(corner: tuple[float, float], down: float, right: float, side: float) -> tuple[int, int]:
+    """(row, column) of the picture, at shares of the sides of a square at (x, y)."""
+    return int((corner[1] + down * side) * SCALE), int((corner[0] + right * side) * SCALE)
+
+
+async def until(condition: Callable[[], object], *, passes: int = 10_000) -> None:
+    """Let the event loop run until something holds; counted in passes, not in seconds."""
+    for _ in range(passes):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")
+
+
+async def let_run(passes: int = 50) -> None:
+    """Give everything that waits in the event loop its turn, many times."""
+    for _ in range(passes):
+        await asyncio.sleep(0)

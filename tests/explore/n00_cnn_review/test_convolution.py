@@ -1,0 +1,97 @@
+"""The convolution explorer: every control moves the picture, a learner's function feeds it, a wrong one is named."""
+
+import numpy as np
+import pytest
+
+from cs231n_viz import explore
+from cs231n_viz.exercises import find
+from cs231n_viz.explore.n00_cnn_review.convolution import KERNELS
+from tests.explore.controls import median_seconds, move_every_control
+
+
+def test_convolution_follows_every_control():
+    explorer = explore.convolution()
+    assert explorer.picture.dtype == np.uint8
+    move_every_control(explorer, skip={"preset"})
+    before = explorer.picture
+    explorer.controls["kernel"].children[4].value = 7.5
+    assert (explorer.picture != before).any()
+    assert explorer.controls["preset"].value == "your own"
+
+
+@pytest.mark.parametrize("preset", list(KERNELS))
+def test_convolution_presets_fill_in_the_kernel(preset):
+    explorer = explore.convolution()
+    explorer.controls["preset"].value = preset
+    assert explorer.controls["kernel"].value == tuple(np.ravel(KERNELS[preset]))
+    assert explorer.controls["preset"].value == preset
+    assert explorer.error is None
+
+
+def test_convolution_says_the_sum_of_the_nine_products():
+    explorer = explore.convolution(np.arange(9).reshape(3, 3) / 10)
+    explorer.controls["preset"].value = "sharpen"
+    assert "output[0, 0]" in explorer.text.value
+    assert f"<b>{5 * 0.4 - 0.1 - 0.3 - 0.5 - 0.7:.3f}</b>" in explorer.text.value.replace("−", "-").replace(
+        "-0.0", "0.0"
+    )
+
+
+def test_convolution_says_where_the_steps_do_not_divide():
+    explorer = explore.convolution()
+    assert explorer.message.value == ""
+    explorer.controls["stride"].value = 2
+    assert "(12 − 3) / 2 = 4.5 is not a whole number" in explorer.message.value
+    assert "last row and column are never seen" in explorer.message.value
+    explorer.controls["stride"].value = 3
+    assert explorer.message.value == ""
+
+
+def test_convolution_runs_through_all_output_cells():
+    explorer = explore.convolution()
+    explorer.controls["stride"].value = 3
+    assert explorer.controls["cell"].max == explorer.controls["play"].max == 4 * 4 - 1
+    explorer.controls["play"].value = 5
+    assert explorer.controls["cell"].value == 5
+    assert "output[1, 1]" in explorer.text.value
+
+
+def test_convolution_is_fed_by_a_learners_function():
+    ours, theirs = explore.convolution(), explore.convolution(conv2d=find("conv2d").reference)
+    assert theirs.error is None
+    np.testing.assert_array_equal(ours.picture, theirs.picture)
+
+
+def test_convolution_shows_what_a_wrong_function_says():
+    def flipped(image, kernels, *, stride=1, padding=0):
+        return find("conv2d").reference(image, kernels.flip(2, 3), stride=stride, padding=padding)
+
+    explorer = explore.convolution(conv2d=flipped)
+    assert explorer.error is None
+    assert "Your conv2d says" in explorer.text.value
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda image, kernels, *, stride, padding: image, "output size formula says"),
+        (lambda image, kernels, *, stride, padding: image[0], "must return"),
+        (lambda image, kernels: image, "unexpected keyword"),
+    ],
+)
+def test_convolution_reports_a_function_that_cannot_be_used(function, message):
+    explorer = explore.convolution(conv2d=function)
+    assert message in str(explorer.error)
+    assert "Not drawn" in explorer.message.value
+
+
+def test_patches_have_limits():
+    with pytest.raises(ValueError, match="3 to 16"):
+        explore.convolution(np.zeros((40, 40)))
+
+
+def test_convolution_updates_are_fast():
+    """The promise is 100 ms for 95 % of the updates."""
+    explorer = explore.convolution()
+    assert median_seconds(explorer, "cell", range(20)) < 0.1
+    assert len(explorer.seconds) >= len(range(20))
