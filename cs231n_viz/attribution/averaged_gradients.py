@@ -1,4 +1,4 @@
-"""Gradients averaged over noise, over a path, or over many paths."""
+"""Gradients averaged over noise (SmoothGrad), over a path (integrated gradients) or over many (expected gradients)."""
 
 import numpy as np
 import torch
@@ -12,18 +12,21 @@ from cs231n_viz.network.gradients import class_scores, differentiate
 def smooth_grad(
     model: nn.Module, images: Tensor, targets: Targets, *, samples: int = 25, noise: float = 0.15, seed: int = 0
 ) -> Tensor:
-    """What stays of the gradient when the picture trembles?
+    """Average the gradient over noisy copies of the image (SmoothGrad): what stays of it under noise?
 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
-        samples: Gradients to average.
+        samples: Number of noisy copies.
         noise: Standard deviation of the noise as a share of each picture's range of values.
-        seed: Of the noise.
+        seed: Random seed for the noise.
 
     Returns:
-        (N, 3, H, W), signed.
+        (N, 3, H, W), signed, in logits per unit of RGB.
+
+    Raises:
+        ValueError: If images or targets are out of range, or ``samples`` or ``noise`` too small.
 
     Source: Smilkov et al., arXiv:1706.03825, section 3; 10 to 20 % of noise, 50 samples there.
     """
@@ -31,11 +34,11 @@ def smooth_grad(
         raise ValueError(f"samples must be at least 1 and noise at least 0, got {samples} and {noise}")
     images = check_images(images)
     random = torch.Generator().manual_seed(seed)
-    spread = noise * (images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True))
+    deviation = noise * (images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True))
     total = torch.zeros_like(images)
     for _ in range(samples):
-        trembling = images + spread * torch.randn(images.shape, generator=random).to(images)
-        total += differentiate(model, trembling, lambda pixels: class_scores(model, pixels, targets))
+        noisy = images + deviation * torch.randn(images.shape, generator=random).to(images)
+        total += differentiate(model, noisy, lambda pixels: class_scores(model, pixels, targets))
     return total / samples
 
 
@@ -48,57 +51,62 @@ def integrated_gradients(
     steps: int = 64,
     complete: bool = True,
 ) -> Tensor:
-    """Which values made the logit rise on the way from a baseline to the picture?
+    """Integrate the gradient along the straight path from a baseline to the picture (integrated gradients).
+
+    Which values made the logit rise on that path?
 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
-        baseline: Where the straight path begins: one value, (3, H, W) or (N, 3, H, W); black if omitted.
-        steps: Gradients along the path, at the nodes of Gauss and Legendre.
-        complete: Weigh them so that the sum is right. The slope of a network of ReLUs jumps at many places on the
-            path, and the plain rule misses the rise of the logit by some percent at 64 steps; but that rise is known,
-            from two forward passes. So the weights are changed by as little as makes the sum right, in least squares.
-            At 64 steps that is some percent, and costs the map next to nothing (distance from the limit of many steps,
-            bundled photographs and ``mini_alexnet``: 2.5 % in place of 2.3); with few steps it costs more, and one
-            step has no weights to change. Without it, ``completeness_error`` tells the error of the integration.
+        baseline: Where the path begins: one value, (3, H, W) or (N, 3, H, W), in [0, 1]; black if omitted.
+        steps: Gradients along the path, at the nodes of Gauss-Legendre quadrature.
+        complete: Change the weights of the quadrature, so that the attributions add up to the rise of the logit. The
+            gradient of a network of ReLUs jumps at many places on the path, and the plain quadrature misses the rise
+            by some percent at 64 steps; but that rise is known, from two forward passes. So the weights are changed by
+            as little as makes the sum right, in least squares. At 64 steps that is some percent, and costs the map
+            next to nothing (distance from the limit of many steps, bundled photographs and ``mini_alexnet``: 2.5 %
+            instead of 2.3); with few steps it costs more, and one step has no weights to change. Without it,
+            ``completeness_error`` tells the error of the integration.
 
     Returns:
         (N, 3, H, W), signed, in logits. Their sum is the rise of the logit, if ``complete`` and if no weight has to
         become negative for it; ``completeness_error`` measures what is missing.
 
+    Raises:
+        ValueError: If images, targets, the baseline or ``steps`` are out of range.
+
     Source: Sundararajan et al., arXiv:1703.01365, eq. 1; eq. 3 for the sum. The weights are those of a control variate
         (Deville & Särndal, "Calibration Estimators in Survey Sampling", JASA 87, 1992).
-    Differs from the paper: Gauss and Legendre's nodes in place of an even Riemann sum, for a smaller error; the
-        weights.
+    Differs from the paper: Gauss-Legendre quadrature instead of an even Riemann sum, for a smaller error; the weights.
     """
     images = check_images(images)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     start = check_baseline(baseline, images)
-    way = images - start
+    path = images - start
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     weights, slopes = torch.from_numpy(weights / 2).to(images)[:, None], []
     mean, sloped = torch.zeros_like(images), torch.zeros_like(images)
     for node, weight in zip((nodes + 1) / 2, weights, strict=True):
-        point = start + float(node) * way
-        found = weight * differentiate(model, point, lambda pixels: class_scores(model, pixels, targets))
-        mean += found
-        slopes.append((found * way).flatten(1).sum(1) / weight)
-        sloped += found * slopes[-1].view(-1, 1, 1, 1)
+        point = start + float(node) * path
+        gradients = weight * differentiate(model, point, lambda pixels: class_scores(model, pixels, targets))
+        mean += gradients
+        slopes.append((gradients * path).flatten(1).sum(1) / weight)  # derivative of the logit along the path
+        sloped += gradients * slopes[-1].view(-1, 1, 1, 1)
     if complete and steps > 1:
-        tilt, average = _tilt(torch.stack(slopes), weights, _ends(model, images, start, targets))
+        first, last = _end_scores(model, images, start, targets)
+        tilt, average = _tilt(torch.stack(slopes), weights, first=first, last=last)
         mean = mean + tilt * (sloped - average * mean)
-    return mean * way
+    return mean * path
 
 
-def _tilt(slopes: Tensor, weights: Tensor, ends: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """The tilt t that makes Σ wₖ (1 + t (sₖ - s̄)) sₖ the rise, and s̄ = Σ wₖ sₖ: for slopes (K, N), (N, 1, 1, 1) each.
+def _tilt(slopes: Tensor, weights: Tensor, *, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """The t for which Σ wₖ (1 + t (sₖ - s̄)) sₖ is the rise of the logit, and s̄ = Σ wₖ sₖ, both (N, 1, 1, 1).
 
-    The tilt stops where a weight would become negative. It is 0 where rounding explains what is missing or that the
-    slopes differ.
+    For slopes s (K, N), weights w (K, 1), and the logits at the two ends of the path, (N,) each. t stops where a weight
+    would become negative. It is 0 where rounding explains what is missing or that the slopes differ.
     """
-    first, last = ends
     rounding = torch.finfo(slopes.dtype).eps
     average = (weights * slopes).sum(0)
     missing, above = last - first - average, slopes - average
@@ -112,19 +120,22 @@ def _tilt(slopes: Tensor, weights: Tensor, ends: tuple[Tensor, Tensor]) -> tuple
 def expected_gradients(
     model: nn.Module, images: Tensor, targets: Targets, *, baselines: Tensor, samples: int = 64, seed: int = 0
 ) -> Tensor:
-    """What do integrated gradients say on average, when ordinary pictures are the baselines?
+    """Average integrated gradients over baselines that are ordinary pictures, by random draws (expected gradients).
 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
         baselines: (B, 3, H, W), RGB in [0, 1].
-        samples: Random pairs of a baseline and a place on the way from it.
-        seed: Of the draws; places are spread evenly over the way, one in each of ``samples`` equal parts, and
-            baselines are drawn equally often, up to one.
+        samples: Random pairs of a baseline and a place on the path from it.
+        seed: Random seed for the draws; places are spread evenly over the path, one in each of ``samples`` equal
+            parts, and baselines are drawn equally often, up to one.
 
     Returns:
         (N, 3, H, W), signed, in logits.
+
+    Raises:
+        ValueError: If images, baselines or targets are out of range, or there are no samples.
 
     Source: Erion et al., arXiv:1906.10670, eq. 3.
     """
@@ -138,17 +149,17 @@ def expected_gradients(
     draws = (first + torch.stack([torch.randperm(samples, generator=random) for _ in images])) % len(baselines)
     for part in range(samples):
         start = baselines[draws[:, part]]
-        way = (part + torch.rand(len(images), 1, 1, 1, generator=random).to(images)) / samples
-        point = start + way * (images - start)
-        found = differentiate(model, point, lambda pixels: class_scores(model, pixels, targets))
-        total += found * (images - start)
+        place = (part + torch.rand(len(images), 1, 1, 1, generator=random).to(images)) / samples
+        point = start + place * (images - start)
+        gradients = differentiate(model, point, lambda pixels: class_scores(model, pixels, targets))
+        total += gradients * (images - start)
     return total / samples
 
 
 def completeness_error(
     model: nn.Module, images: Tensor, targets: Targets, attribution: Tensor, *, baseline: Tensor | float = 0.0
 ) -> Tensor:
-    """How far is the sum of an attribution from the rise of the logit that it explains?
+    """Measure how far the sum of an attribution is from the rise of the logit that it explains.
 
     Args:
         model: Any classifier.
@@ -158,18 +169,21 @@ def completeness_error(
         baseline: The one that it was made with.
 
     Returns:
-        (N,), relative to the rise of the logit.
+        (N,), at least 0, relative to the rise of the logit.
+
+    Raises:
+        ValueError: If images, targets or the baseline are out of range.
     """
     images = check_images(images)
     start = check_baseline(baseline, images)
-    first, last = _ends(model, images, start, targets)
+    first, last = _end_scores(model, images, start, targets)
     rise = last - first
     error = (attribution.flatten(1).sum(1) - rise).abs()
     return torch.where(error == 0, 0, error / rise.abs())
 
 
 @torch.no_grad()
-def _ends(model: nn.Module, images: Tensor, start: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+def _end_scores(model: nn.Module, images: Tensor, start: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
     """The logits at both ends of the path, (N,) each."""
     with evaluating(model):
         return class_scores(model, start, targets), class_scores(model, images, targets)

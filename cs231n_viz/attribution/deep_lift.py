@@ -1,12 +1,12 @@
-"""Who gets the credit? DeepLIFT: contributions that add up to the change of a logit from a reference picture.
+"""DeepLIFT: contributions that add up to the change of a logit from a reference picture. Who gets the credit?
 
 Picture and reference go through the network as one batch of twice the size. At every non-linearity the backward pass
-puts the slope between both, difference of outputs over difference of inputs, in place of the derivative. Chained by
-the rules of linear layers, these multipliers explain the difference of the logits without a rest.
+uses the slope between both, difference of outputs over difference of inputs, instead of the derivative. Chained by
+the rules of linear layers, these multipliers explain the difference of the logits without a remainder.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,13 +36,13 @@ def deep_lift(
     baseline: Tensor | float = 0.0,
     rule: Rule = "rescale",
 ) -> Tensor:
-    """How much does each value of the picture contribute to the logit's difference from a reference picture?
+    """Attribute the logit's difference from that of a reference picture to the values of the picture (DeepLIFT).
 
     Args:
         model: Any classifier of linear layers, elementwise non-linearities and pooling.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
-        baseline: The reference, one value, (3, H, W) or (N, 3, H, W); black if omitted.
+        baseline: The reference picture: one value, (3, H, W) or (N, 3, H, W), in [0, 1]; black if omitted.
         rule: ``"rescale"`` everywhere, or ``"reveal_cancel"`` where a non-linearity follows a fully connected layer
             and Rescale elsewhere.
 
@@ -51,7 +51,7 @@ def deep_lift(
 
     Raises:
         UnknownOperationError: If the network does something for which there is no rule.
-        ValueError: If images, targets or the rule are out of range.
+        ValueError: If images, targets, the baseline or the rule are out of range.
 
     Source: Shrikumar et al., arXiv:1704.02685, section 3; max-pooling as DeepSHAP does it (Lundberg & Lee,
         arXiv:1705.07874, section 4.2): credit to the largest input of the picture or of the reference.
@@ -64,25 +64,34 @@ def deep_lift(
     with torch.enable_grad(), evaluating(model), _Multipliers(rule):
         scores = class_scores(model, both, check_each(targets, len(images)).repeat(2))
     check_graph("deep_lift", scores)
-    of_pictures = torch.cat([torch.ones_like(scores[: len(images)]), torch.zeros_like(scores[: len(images)])])
+    of_pictures = _for_the_pictures(torch.ones_like(scores[: len(images)]))
     multipliers = torch.autograd.grad(scores, both, of_pictures)[0][: len(images)]
     return multipliers * (images - reference)
 
 
+class _LinearCall(NamedTuple):
+    """A call of a fully connected layer: what it put out, and what it was made of."""
+
+    output: Tensor
+    x: Tensor
+    weight: Tensor
+    bias: Tensor | None
+
+
 class _Multipliers(Interception):
-    """Multipliers in place of derivatives; remembers linear layers for the rule that needs their two halves."""
+    """Multipliers instead of derivatives; RevealCancel needs the linear layer before each non-linearity as well."""
 
     def __init__(self, rule: Rule) -> None:
         handlers = dict.fromkeys(RECTIFIERS | ELEMENTWISE, self._elementwise) | dict.fromkeys(MAXIMA, self._maximum)
         if rule == "reveal_cancel":
             handlers["linear"] = self._linear
         super().__init__("deep_lift", handlers, DERIVATIVE)
-        self.layers: dict[int, tuple[Tensor, tuple]] = {}  # id of an output -> the output, what it was made of
+        self.linear_calls: dict[int, _LinearCall] = {}  # by the id of the output, which the call keeps alive
 
     def _linear(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         result = function(*args, **kwargs)
         x, weight, bias = (*args, None)[:3]
-        self.layers[id(result)] = result, (x, weight, kwargs.get("bias", bias))
+        self.linear_calls[id(result)] = _LinearCall(result, x, weight, kwargs.get("bias", bias))
         return result
 
     def _elementwise(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
@@ -91,13 +100,14 @@ class _Multipliers(Interception):
         def outcome(values: Tensor) -> Tensor:
             return function(values.clone(), *settings, **kwargs)  # a clone: the function may overwrite it
 
-        if id(x) in self.layers:
-            result = _RevealCancel.apply(*self.layers[id(x)][1], outcome)
+        if id(x) in self.linear_calls:
+            call = self.linear_calls[id(x)]
+            result = _RevealCancel.apply(call.x, call.weight, call.bias, outcome)
         else:
             result = _Rescale.apply(x, outcome)
         if not in_place(function, kwargs):
             return result
-        self.layers.pop(id(x), None)  # no longer what the linear layer put out
+        self.linear_calls.pop(id(x), None)  # no longer what the linear layer put out
         return x.copy_(result)
 
     def _maximum(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
@@ -107,18 +117,18 @@ class _Multipliers(Interception):
 
 
 def _slope(rise: Tensor, run: Tensor, otherwise: Tensor | float = 0.0) -> Tensor:
-    """``rise / run``, and ``otherwise`` where nothing ran: there nothing rose either."""
-    still = run == 0
-    return torch.where(still, otherwise, rise / run.masked_fill(still, 1))
+    """``rise / run``, and ``otherwise`` where ``run`` is 0: there ``rise`` is 0, too."""
+    constant = run == 0
+    return torch.where(constant, otherwise, rise / run.masked_fill(constant, 1))
 
 
-def _for_the_picture(multipliers: Tensor) -> Tensor:
+def _for_the_pictures(multipliers: Tensor) -> Tensor:
     """Gradients for a batch of pictures and references, of which only the pictures have any."""
     return torch.cat([multipliers, torch.zeros_like(multipliers)])
 
 
 class _Rescale(torch.autograd.Function):
-    """An elementwise non-linearity: Δy / Δx in place of dy / dx, eq. 7."""
+    """An elementwise non-linearity: Δy / Δx instead of dy / dx, eq. 7."""
 
     @staticmethod
     def forward(ctx, x: Tensor, outcome: Callable[[Tensor], Tensor]) -> Tensor:
@@ -132,11 +142,11 @@ class _Rescale(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple:
-        return _for_the_picture(gradient.chunk(2)[0] * ctx.slope), None
+        return _for_the_pictures(gradient.chunk(2)[0] * ctx.slope), None
 
 
 class _MaxPool(torch.autograd.Function):
-    """The rise above the reference's maximum goes to the picture's largest input, the fall below it to the other."""
+    """Max-pooling: a rise above the reference's maximum goes to the picture's largest input, a fall to the other."""
 
     @staticmethod
     def forward(ctx, x: Tensor, pool: Callable[[Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
@@ -153,11 +163,11 @@ class _MaxPool(torch.autograd.Function):
         credit = torch.zeros_like(ctx.run).flatten(2)
         for rise, indices in zip(ctx.rises, ctx.indices, strict=True):
             credit.scatter_add_(2, indices.flatten(2), (gradient.chunk(2)[0] * rise).flatten(2))
-        return _for_the_picture(_slope(credit.view_as(ctx.run), ctx.run)), None
+        return _for_the_pictures(_slope(credit.view_as(ctx.run), ctx.run)), None
 
 
 class _RevealCancel(torch.autograd.Function):
-    """A linear layer with the non-linearity behind it: one multiplier for all that raises, one for all that lowers.
+    """A linear layer with the non-linearity after it: one multiplier for all that raises, one for all that lowers.
 
     With Δ⁺ and Δ⁻ the sums of the positive and of the negative contributions to a unit, each gets the average of
     what it does to the output alone and after the other (section 3.5.3), and passes it on to its own terms.
@@ -188,4 +198,4 @@ class _RevealCancel(torch.autograd.Function):
         raising, lowering = ctx.weights
         of_more, of_less = up @ raising + down @ lowering, up @ lowering + down @ raising
         share = (ctx.change.sign() + 1) / 2  # an input that did not change belongs to both halves
-        return _for_the_picture(share * of_more + (1 - share) * of_less), None, None, None
+        return _for_the_pictures(share * of_more + (1 - share) * of_less), None, None, None

@@ -1,4 +1,8 @@
-"""From a saliency map to the outline of the object."""
+"""Weakly supervised segmentation: a saliency map gives the seeds from which GrabCut segments the object.
+
+:func:`seeds` turns the map into a trimap, sure foreground, sure background and the rest, and :func:`cut_rounds` lets
+GrabCut decide about the rest.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -9,24 +13,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cs231n_viz.network.checks import check_images
+from cs231n_viz.pictures.images import to_uint8
 
-GROUND, OBJECT, UNDECIDED = 0, 1, 2  # GC_BGD, GC_FGD and GC_PR_BGD of OpenCV
+BACKGROUND, FOREGROUND, UNDECIDED = 0, 1, 2  # GC_BGD, GC_FGD and GC_PR_BGD of OpenCV
 
 
 def grabcut(
     image: Tensor, saliency_map: Tensor, *, foreground: float = 0.95, background: float = 0.30, rounds: int = 5
 ) -> Tensor:
-    """Which pixels belong to the object, if the most salient ones do and the least salient ones do not?
+    """Segment an object by GrabCut, with seeds from a saliency map.
 
-    GrabCut learns the colours of both sides from these seeds and cuts where colours change. The largest connected
-    piece is kept.
+    Which pixels belong to the object, if the most salient ones do and the least salient ones do not? GrabCut models the
+    colours of foreground and background from these seeds and cuts where colours change. The largest connected
+    component is the result.
 
     Args:
         image: (3, H, W), RGB in [0, 1].
-        saliency_map: (H, W), at least 0, or smaller: it is then enlarged.
-        foreground: Pixels above this quantile of the map are seeds of the object.
+        saliency_map: (H, W), at least 0; a smaller one is enlarged bilinearly.
+        foreground: Pixels above this quantile of the map are seeds of the foreground.
         background: Pixels below this quantile are seeds of the background; what lies between is decided by GrabCut.
-        rounds: Of GrabCut.
+        rounds: Iterations of GrabCut.
 
     Returns:
         (H, W) bool; True on the object. The same picture and map give the same mask.
@@ -47,12 +53,12 @@ def grabcut(
         raise ValueError(f"wanted at least one round, got {rounds}")
     size = tuple(image.shape[1:])
     enlarged = F.interpolate(saliency_map[None, None].float(), size=size, mode="bilinear", align_corners=False)[0, 0]
-    marks = seeds(enlarged, foreground=foreground, background=background)
-    return next(islice(cut_rounds(image, marks), rounds - 1, None))
+    trimap = seeds(enlarged, foreground=foreground, background=background)
+    return next(islice(cut_rounds(image, trimap), rounds - 1, None))
 
 
 def seeds(saliency_map: Tensor, *, foreground: float = 0.95, background: float = 0.30) -> Tensor:
-    """From which pixels does GrabCut learn the colours of the object, and from which those of the background?
+    """Turn a saliency map into a trimap: the most salient pixels are foreground, the least salient background.
 
     Args:
         saliency_map: (H, W), as large as the picture.
@@ -60,7 +66,7 @@ def seeds(saliency_map: Tensor, *, foreground: float = 0.95, background: float =
         background: See :func:`grabcut`.
 
     Returns:
-        (H, W) uint8, on the cpu: ``OBJECT``, ``GROUND`` or ``UNDECIDED``.
+        (H, W) uint8, on the cpu: ``FOREGROUND``, ``BACKGROUND`` or ``UNDECIDED``.
 
     Raises:
         ValueError: If the map is not finite, or the same everywhere.
@@ -71,33 +77,34 @@ def seeds(saliency_map: Tensor, *, foreground: float = 0.95, background: float =
     low, high = np.quantile(values, [background, foreground])
     if not low < values.max():
         raise ValueError("the saliency map is the same everywhere: it gives no seeds")
-    marks = np.full(values.shape, UNDECIDED, np.uint8)
-    marks[values <= low] = GROUND
-    marks[values > min(high, np.nextafter(values.max(), -np.inf))] = OBJECT  # where the top is flat, all of it
-    return torch.from_numpy(marks)
+    trimap = np.full(values.shape, UNDECIDED, np.uint8)
+    trimap[values <= low] = BACKGROUND
+    trimap[values > min(high, np.nextafter(values.max(), -np.inf))] = FOREGROUND  # where the top is flat, all of it
+    return torch.from_numpy(trimap)
 
 
-def cut_rounds(image: Tensor, marks: Tensor) -> Iterator[Tensor]:
-    """What does GrabCut cut out, round by round?
+def cut_rounds(image: Tensor, trimap: Tensor) -> Iterator[Tensor]:
+    """Segment a picture by GrabCut, and yield the mask after every iteration.
 
-    Each round assigns the pixels to the colours of either side, learns these colours anew, and cuts.
+    Each iteration assigns the pixels to the Gaussian components of either side's colour model, fits these models again,
+    and cuts the graph.
 
     Args:
         image: (3, H, W), RGB in [0, 1].
-        marks: (H, W) uint8 as :func:`seeds` gives them, some of the object and some of the background.
+        trimap: (H, W) uint8 as :func:`seeds` gives it, with some foreground and some background.
 
     Yields:
-        (H, W) bool, the largest connected piece of the object, after one round, after two, and so on without end.
+        (H, W) bool, the largest connected component of the foreground, after one iteration, two, and so on without end.
     """
     import cv2
 
-    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()[..., ::-1].copy()
-    sides, mode = marks.cpu().numpy().copy(), cv2.GC_INIT_WITH_MASK
-    colours = np.zeros((1, 65)), np.zeros((1, 65))  # of either side, as OpenCV keeps them
+    pixels = to_uint8(image)[..., ::-1].copy()  # OpenCV wants BGR
+    labels, mode = trimap.cpu().numpy().copy(), cv2.GC_INIT_WITH_MASK
+    colour_models = np.zeros((1, 65)), np.zeros((1, 65))  # of background and foreground, in OpenCV's format
     while True:
         cv2.setRNGSeed(0)  # its first clustering of colours draws at random
-        cv2.grabCut(pixels, sides, None, *colours, 1, mode)
-        mode = cv2.GC_EVAL  # go on with the colours learned so far
-        inside = np.isin(sides, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-        _, pieces, statistics, _ = cv2.connectedComponentsWithStats(inside)
-        yield torch.from_numpy(pieces == 1 + statistics[1:, cv2.CC_STAT_AREA].argmax())
+        cv2.grabCut(pixels, labels, None, *colour_models, 1, mode)
+        mode = cv2.GC_EVAL  # go on with the colour models so far
+        foreground = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+        _, components, statistics, _ = cv2.connectedComponentsWithStats(foreground)
+        yield torch.from_numpy(components == 1 + statistics[1:, cv2.CC_STAT_AREA].argmax())

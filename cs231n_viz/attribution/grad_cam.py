@@ -1,4 +1,4 @@
-"""Where is the evidence? Class activation maps, and their generalisation to any layer of any network."""
+"""Where is the evidence? Class activation maps (CAM), and their generalisation to any layer and network (Grad-CAM)."""
 
 from collections.abc import Callable
 
@@ -12,39 +12,12 @@ from cs231n_viz.network.capture import capture, evaluating
 from cs231n_viz.network.checks import Targets, check_images, check_targets
 from cs231n_viz.network.gradients import class_scores
 from cs231n_viz.network.interception import AVERAGES, operation
-from cs231n_viz.network.memory_format import arranged
-
-
-class _Head(TorchFunctionMode):
-    """Notes the maps that were averaged last, and the linear layer behind them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maps: Tensor | None = None
-        self.linear: tuple[Tensor, Tensor | None] | None = None
-
-    def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        name = operation(function)
-        if name in AVERAGES and args[0].ndim == 4 and result.flatten().shape == args[0][..., 0, 0].flatten().shape:
-            self.maps, self.linear = args[0].clone(), None
-        elif name == "linear":
-            self.linear = args[1], (*args, (kwargs or {}).get("bias"))[2]
-        return result
-
-    def logits(self) -> Tensor | None:
-        """What the network would answer if averaging the maps and the linear layer were all that came after them."""
-        if self.maps is None:
-            return None
-        means = self.maps.mean((2, 3))
-        if self.linear is None:
-            return means
-        return F.linear(means, *self.linear) if self.linear[0].shape[1] == means.shape[1] else None
+from cs231n_viz.network.memory_format import to_channels_last
 
 
 @torch.no_grad()
 def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
-    """Which places of the last maps speak for a class, in a network that averages them and then adds them up?
+    """Weigh the last feature maps by the weights of a class (CAM): which places are evidence for it?
 
     Args:
         model: A classifier that ends in global average pooling and at most one linear layer: mini_vgg, the ResNets,
@@ -53,7 +26,7 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
         targets: Class index, or (N,) of them.
 
     Returns:
-        (N, h, w), signed. The mean over the places, plus the bias of the class, is its logit.
+        (N, h, w), signed, in logits. The mean over the places, plus the bias of the class, is its logit.
 
     Raises:
         TypeError: If the network ends in another way; ``grad_cam`` works for any.
@@ -62,7 +35,7 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
     Source: Zhou et al., arXiv:1512.04150, eq. 2.
     """
     images = check_images(images)
-    with evaluating(model), _Head() as head:
+    with evaluating(model), _PooledHead() as head:
         logits = model(images)
     rebuilt = head.logits()
     if rebuilt is None or rebuilt.shape != logits.shape or not torch.allclose(rebuilt, logits, rtol=1e-3, atol=1e-4):
@@ -77,20 +50,18 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
 
 
 def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, signed: bool = False) -> Tensor:
-    """Which places of a layer's maps speak for a class, to first order?
-
-    Each map is weighted with the mean over its places of the gradient of the logit.
+    """Weigh a layer's feature maps by their mean gradient (Grad-CAM): which places are evidence for a class?
 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
-        layer: Name from ``model.layers()`` of a layer of maps; ``"relu5_2"`` of mini_vgg, ``"relu5"`` of
+        layer: Name from ``model.layers()`` of a layer with feature maps; ``"relu5_2"`` of mini_vgg, ``"relu5"`` of
             mini_alexnet, ``"layer4"`` of a ResNet.
-        signed: Keep what speaks against the class, below 0.
+        signed: Keep negative evidence, below 0.
 
     Returns:
-        (N, h, w); at least 0 unless ``signed``, and then 0 all over where nothing speaks for the class.
+        (N, h, w), in logits; at least 0 unless ``signed``, and then 0 all over where nothing is evidence for the class.
 
     Raises:
         KeyError: If there is no such layer.
@@ -98,13 +69,13 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
 
     Source: Selvaraju et al., arXiv:1610.02391, eq. 1 and 2.
     """
-    images = arranged(model, check_images(images))
+    images = to_channels_last(model, check_images(images))
     with torch.enable_grad(), evaluating(model):
-        with capture(model, [layer]) as found:
+        with capture(model, [layer]) as activations:
             scores = class_scores(model, images, targets)
-    if layer not in found:
+    if layer not in activations:
         raise KeyError(f"the network never reached layer {layer!r} in this forward pass")
-    maps = found[layer]
+    maps = activations[layer]
     if maps.ndim != 4:
         raise ValueError(f"grad_cam wants a layer of maps (N, C, h, w); {layer!r} puts out {tuple(maps.shape)}")
     gradients = torch.autograd.grad(scores, maps, torch.ones_like(scores))[0]
@@ -113,7 +84,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
 
 
 def guided_grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str) -> Tensor:
-    """Which details, at the places that speak for the class?
+    """Multiply guided backprop by the enlarged Grad-CAM map (Guided Grad-CAM): which details, at those places?
 
     Args:
         model: As in ``guided_backprop``.
@@ -131,6 +102,33 @@ def guided_grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: s
 
     Source: Selvaraju et al., arXiv:1610.02391, section 3.2.
     """
-    places = grad_cam(model, images, targets, layer)[:, None]
-    places = F.interpolate(places, size=images.shape[-2:], mode="bilinear", align_corners=False)
-    return guided_backprop(model, images, targets) * places
+    maps = grad_cam(model, images, targets, layer)[:, None]
+    maps = F.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=False)
+    return guided_backprop(model, images, targets) * maps
+
+
+class _PooledHead(TorchFunctionMode):
+    """Records the maps that were averaged last, and the linear layer after them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps: Tensor | None = None
+        self.linear: tuple[Tensor, Tensor | None] | None = None
+
+    def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        name = operation(function)
+        if name in AVERAGES and args[0].ndim == 4 and result.flatten().shape == args[0][..., 0, 0].flatten().shape:
+            self.maps, self.linear = args[0].clone(), None
+        elif name == "linear":
+            self.linear = args[1], (*args, (kwargs or {}).get("bias"))[2]
+        return result
+
+    def logits(self) -> Tensor | None:
+        """The logits, if nothing but averaging and the linear layer follows the maps; None if those do not fit."""
+        if self.maps is None:
+            return None
+        means = self.maps.mean((2, 3))
+        if self.linear is None:
+            return means
+        return F.linear(means, *self.linear) if self.linear[0].shape[1] == means.shape[1] else None

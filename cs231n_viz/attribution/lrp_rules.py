@@ -1,4 +1,8 @@
-"""The backward pass of :mod:`cs231n_viz.attribution.lrp`: rules of LRP in place of derivatives."""
+"""The backward pass of :mod:`cs231n_viz.attribution.lrp`: the rules of LRP instead of derivatives.
+
+:class:`Propagation` intercepts the operations of a forward pass. Each linear one becomes a :class:`Linear`, which knows
+how to redistribute relevance from its outputs to its inputs; a batch norm is folded into the convolution before it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,86 +27,100 @@ from cs231n_viz.network.interception import (
 )
 
 Part = Callable[[Tensor], Tensor]  # of the weights: all, the positive ones, ...
-Terms = list[tuple[Tensor, Part]]
+Terms = list[tuple[Tensor, Part]]  # inputs, and the part of the weights that they are multiplied by
+
+_BATCH_NORM = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
 
 
 @dataclass
 class Ledger:
-    """Where the relevance of a backward pass went, operation by operation, from the logit to the pixels.
+    """What became of the relevance in a backward pass, operation by operation, from the logit to the pixels.
 
     Attributes:
-        entries: (operation, relevance received, relevance handed on), summed over the batch.
+        entries: (operation, relevance received, relevance passed on), summed over the batch.
     """
 
     entries: list[tuple[str, float, float]] = field(default_factory=list)
 
     @property
     def absorbed(self) -> dict[str, float]:
-        """Operation -> relevance that it received and did not hand on: the share of biases and of ε."""
-        found: dict[str, float] = {}
-        for name, received, handed_on in self.entries:
-            found[name] = found.get(name, 0.0) + received - handed_on
-        return found
+        """Operation -> relevance that it received and did not pass on: the share of biases and of ε."""
+        absorbed: dict[str, float] = {}
+        for name, received, passed_on in self.entries:
+            absorbed[name] = absorbed.get(name, 0.0) + received - passed_on
+        return absorbed
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How relevance is shared."""
+    """How relevance is redistributed.
+
+    Attributes:
+        rule: A rule of :func:`~cs231n_viz.attribution.lrp.lrp`, or ``"box"``.
+        epsilon: ε of the epsilon rule.
+        gamma: γ of the gamma rule.
+        biases: Whether biases absorb a share of the relevance.
+        limits: Lowest and highest value of the pixels as the first convolution gets them, for the box rule.
+        ledger: Records what every operation received and passed on.
+    """
 
     rule: str
     epsilon: float = 1e-6
     gamma: float = 0.25
     biases: bool = False
+    limits: tuple[Tensor, Tensor] | None = None
     ledger: Ledger | None = None
 
 
 @dataclass
 class Linear:
-    """One call of a linear operation: ``run(x, weight) + bias``; a batch norm behind it changes the last two."""
+    """One call of a linear operation, ``run(x, weight) + bias``, and how it redistributes relevance.
+
+    A batch norm after it changes ``weight`` and ``bias``; ``outputs`` are what it put out, batch norm included.
+    """
 
     name: str
     run: Callable[[Tensor, Tensor], Tensor]
     weight: Tensor
     bias: Tensor | None
     settings: Settings
-    limits: tuple[Tensor, Tensor] | None = None  # lowest and highest input, for the box rule
+    outputs: Tensor | None = field(default=None, init=False)
 
-    def relevance(self, x: Tensor, received: Tensor, outputs: Tensor) -> Tensor:
+    def relevance(self, x: Tensor, received: Tensor) -> Tensor:
         """What each input gets of the relevance that the outputs received."""
         rule = self.settings.rule
         if rule not in ("gamma", "zplus"):
-            return self._share(x, received, self._box(x) if rule == "box" else [(x, _all)])[0]
+            return self._redistribute(x, received, self._box(x) if rule == "box" else [(x, _all)])[0]
         # The contributions that agree with their sum share the relevance; without biases that is the sum of the
         # contributions alone, so that there always are some, and the denominator is never smaller than they are.
-        sums = outputs if self.bias is None or self.settings.biases else outputs - self.bias
-        handed_on, left = self._share(x, received * (sums > 0), self._agreeing(x, 1))
-        against = received * (sums <= 0)
-        if (against != 0).any():
-            more, left_too = self._share(x, against, self._agreeing(x, -1))
-            handed_on, left = handed_on + more, left + left_too
+        sums = self.outputs if self.bias is None or self.settings.biases else self.outputs - self.bias
+        passed_on, left = self._redistribute(x, received * (sums > 0), self._agreeing(x, 1))
+        negative = received * (sums <= 0)
+        if (negative != 0).any():
+            more, left_too = self._redistribute(x, negative, self._agreeing(x, -1))
+            passed_on, left = passed_on + more, left + left_too
         if not self.settings.biases and (left != 0).any():
-            # No input contributed anything: all that the output sees get the same.
-            handed_on = handed_on + self._share(x, left, [(torch.ones_like(x), torch.ones_like)])[0]
-        return handed_on
+            # No input contributed anything: all in the receptive field of the output get the same.
+            passed_on = passed_on + self._redistribute(x, left, [(torch.ones_like(x), torch.ones_like)])[0]
+        return passed_on
 
     def _agreeing(self, x: Tensor, sign: int) -> Terms:
         """z_ij⁺, or z_ij + γ z_ij⁺; for sums below 0 the same with z_ij⁻."""
-        gamma = self.settings.gamma if self.settings.rule == "gamma" else None
-        above = lambda w: w.clamp_min(0) if gamma is None else w + gamma * w.clamp_min(0)  # noqa: E731
-        below = lambda w: w.clamp_max(0) if gamma is None else w + gamma * w.clamp_max(0)  # noqa: E731
-        parts = (above, below) if sign > 0 else (below, above)
-        if x.min() >= 0:  # as behind every ReLU
-            return [(x, parts[0])]
-        return [(x.clamp_min(0), parts[0]), (x.clamp_max(0), parts[1])]
+        above, below = (_above, _below) if sign > 0 else (_below, _above)
+        if self.settings.rule == "gamma":
+            above, below = _plus(above, self.settings.gamma), _plus(below, self.settings.gamma)
+        if x.min() >= 0:  # as after every ReLU
+            return [(x, above)]
+        return [(x.clamp_min(0), above), (x.clamp_max(0), below)]
 
     def _box(self, x: Tensor) -> Terms:
-        low, high = self.limits
+        low, high = self.settings.limits
         return [(x, _all), (-low.expand_as(x), _above), (-high.expand_as(x), _below)]
 
-    def _share(self, x: Tensor, received: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
+    def _redistribute(self, x: Tensor, received: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
         """R_i = sum over j of z_ij / (sum over i of z_ij) · R_j, the z_ij given as terms of a sum.
 
-        Also returns the relevance of outputs whose sum is 0, which cannot be shared like this.
+        Also returns the relevance of outputs whose sum is 0, which cannot be redistributed like this.
         """
         with torch.enable_grad():
             inputs = [values.detach().requires_grad_() for values, _ in terms]
@@ -115,8 +133,8 @@ class Linear:
         empty = total == 0
         ratio = torch.where(empty, 0, received / total.masked_fill(empty, 1))
         gradients = torch.autograd.grad(z, inputs, ratio)
-        handed_on = sum(values.detach() * gradient for values, gradient in zip(inputs, gradients, strict=True))
-        return handed_on, received * empty
+        passed_on = sum(values.detach() * gradient for values, gradient in zip(inputs, gradients, strict=True))
+        return passed_on, received * empty
 
 
 def _all(weight: Tensor) -> Tensor:
@@ -131,8 +149,13 @@ def _below(weight: Tensor) -> Tensor:
     return weight.clamp_max(0)
 
 
-class _Share(torch.autograd.Function):
-    """A linear operation whose backward pass shares relevance."""
+def _plus(part: Part, gamma: float) -> Part:
+    """The weights, and γ times a part of them on top."""
+    return lambda weight: weight + gamma * part(weight)
+
+
+class _Redistribute(torch.autograd.Function):
+    """A linear operation whose backward pass redistributes relevance."""
 
     @staticmethod
     def forward(ctx, x: Tensor, call: Linear) -> Tensor:
@@ -146,14 +169,14 @@ class _Share(torch.autograd.Function):
     @staticmethod
     def backward(ctx, received: Tensor) -> tuple:
         (x,), call = ctx.saved_tensors, ctx.call
-        handed_on = call.relevance(x, received, call.outputs)
+        passed_on = call.relevance(x, received)
         if call.settings.ledger is not None:
-            call.settings.ledger.entries.append((call.name, received.sum().item(), handed_on.sum().item()))
-        return handed_on, None
+            call.settings.ledger.entries.append((call.name, received.sum().item(), passed_on.sum().item()))
+        return passed_on, None
 
 
 class _Pass(torch.autograd.Function):
-    """Whatever became of x elementwise: its relevance is the relevance of the result."""
+    """An elementwise function of x: the relevance of x is that of the result."""
 
     @staticmethod
     def forward(ctx, x: Tensor, outcome: Callable[[Tensor], Tensor]) -> Tensor:
@@ -165,9 +188,9 @@ class _Pass(torch.autograd.Function):
 
 
 class Propagation(Interception):
-    """While open, a forward pass whose backward pass will carry relevance."""
+    """While open, intercepts a forward pass so that its backward pass carries relevance instead of gradients."""
 
-    def __init__(self, rule: str, limits: tuple[Tensor, Tensor], settings: Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         handlers = {
             **dict.fromkeys(("conv1d", "conv2d", "conv_transpose2d", "linear"), self._weighted),
             **dict.fromkeys(AVERAGES, self._average),
@@ -178,12 +201,13 @@ class Propagation(Interception):
             "clone": self._clone,
         }
         super().__init__("lrp", handlers, MAXIMA | SHAPES)
-        self.rule, self.limits, self.settings = rule, limits, settings
-        self.begun = False  # whether a convolution has seen the pixels
+        self.settings = settings
+        self.begun = False  # whether the first convolution, which has its own rule in a composite, has run
         self.calls: dict[int, tuple[Tensor, Linear]] = {}  # id of an output -> the output, kept alive, and its call
 
-    def _settings(self, name: str) -> Settings:
-        rule = self.rule
+    def _settings_of(self, name: str) -> Settings:
+        """The settings for one operation: a composite has a rule for each kind."""
+        rule = self.settings.rule
         if rule == "composite":
             rule = "epsilon" if name == "linear" else "gamma"
             if name.startswith("conv") and not self.begun:
@@ -201,11 +225,10 @@ class Propagation(Interception):
         def run(values: Tensor, used: Tensor) -> Tensor:
             return function(values, used, None, *rest, **options)
 
-        call = Linear(name, run, weight.detach(), bias, self._settings(name), self.limits)
-        return self._call(x, call)
+        return self._call(x, Linear(name, run, weight.detach(), bias, self._settings_of(name)))
 
     def _call(self, x: Tensor, call: Linear) -> Tensor:
-        result = _Share.apply(x, call)
+        result = _Redistribute.apply(x, call)
         self.calls[id(result)] = result, call
         return result
 
@@ -213,7 +236,7 @@ class Propagation(Interception):
         def run(values: Tensor, weight: Tensor) -> Tensor:
             return function(values, *args[1:], **kwargs) * weight
 
-        return self._call(args[0], Linear(name, run, args[0].new_ones(()), None, self._settings(name)))
+        return self._call(args[0], Linear(name, run, args[0].new_ones(()), None, self._settings_of(name)))
 
     def _sum(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         first, second = args[:2]
@@ -224,10 +247,12 @@ class Propagation(Interception):
         if "sub" in name:
             second = _Pass.apply(second, torch.neg)  # its relevance keeps its sign
         both = torch.stack(torch.broadcast_tensors(first, second))
-        call = Linear(
-            name, lambda values, weight: values.sum(0) * weight, first.new_ones(()), None, self._settings(name)
-        )
-        return self._put(self._call(both, call), args[0], in_place(function, kwargs))
+
+        def run(values: Tensor, weight: Tensor) -> Tensor:
+            return values.sum(0) * weight
+
+        result = self._call(both, Linear(name, run, first.new_ones(()), None, self._settings_of(name)))
+        return self._put(result, args[0], in_place(function, kwargs))
 
     def _scale(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         """The sum or product with a constant, as in the normalisation of pictures."""
@@ -244,15 +269,15 @@ class Propagation(Interception):
         result = _Pass.apply(x, lambda values: values.clamp(low, high))
         return self._put(result, x, in_place(function, kwargs))
 
-    def _put(self, result: Tensor, x: Tensor, over: bool) -> Tensor:
-        """The result, ``over`` x if the call was in place: x is then no longer what its convolution put out."""
-        if not over:
+    def _put(self, result: Tensor, x: Tensor, overwrite: bool) -> Tensor:
+        """The result, written over x if the call was in place: x is then no longer what its convolution put out."""
+        if not overwrite:
             return result
         self.calls.pop(id(x), None)
         return x.copy_(result)
 
     def _batch_norm(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
-        """Fold the batch norm into the convolution that made its input; without one, it is a scale of its own."""
+        """Fold the batch norm into the convolution before it; without one, it is a linear operation of its own."""
         given = dict(zip(_BATCH_NORM, args, strict=False)) | kwargs
         x = given["input"]
         scale = (given["running_var"] + given["eps"]).rsqrt() * (1 if given["weight"] is None else given["weight"])
@@ -260,7 +285,7 @@ class Propagation(Interception):
         per_map = (-1, *[1] * (x.ndim - 2))
         _, call = self.calls.get(id(x), (None, None))
         if call is None or not call.name.startswith("conv") or "transpose" in call.name or call.weight.ndim != x.ndim:
-            call = Linear(name, torch.mul, scale.view(per_map), shift.view(per_map), self._settings(name))
+            call = Linear(name, torch.mul, scale.view(per_map), shift.view(per_map), self._settings_of(name))
             return self._call(x, call)
         call.bias = shift.view(per_map) + (0 if call.bias is None else call.bias * scale.view(per_map))
         call.weight = call.weight * scale.view(-1, *[1] * (call.weight.ndim - 1))
@@ -273,9 +298,6 @@ class Propagation(Interception):
         if id(args[0]) in self.calls:
             self.calls[id(result)] = result, self.calls[id(args[0])][1]
         return result
-
-
-_BATCH_NORM = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
 
 
 class _Reached(Exception):
@@ -291,7 +313,7 @@ class _FirstInput(TorchFunctionMode):
 
 @torch.no_grad()
 def pixel_limits(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest and highest values that black and white pixels take behind the model's own normalisation."""
+    """The lowest and highest values that black and white pixels take after the model's own normalisation."""
     try:
         with _FirstInput():
             model(torch.stack([torch.zeros_like(images[0]), torch.ones_like(images[0])]))

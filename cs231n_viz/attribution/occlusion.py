@@ -1,4 +1,8 @@
-"""Which part of the picture does a class need? Cover it up, window by window, and watch the logit fall."""
+"""Occlusion: cover the picture window by window, and map by how much the logit of a class falls.
+
+Which part of the picture does a class need? :func:`occlusion` gives the map, :func:`grow_occlusion` the same map to be
+watched while it fills. It is exact and computed incrementally, by :mod:`cs231n_viz.attribution.incremental`.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -8,13 +12,15 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from cs231n_viz.attribution.incremental.network import Incremental, NotIncrementalError
+from cs231n_viz.deprecation import renamed
 from cs231n_viz.network.capture import evaluating
 from cs231n_viz.network.checks import Targets, check_images, check_targets
-from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
+from cs231n_viz.progress import Watched
 
 Fill = str | float | Tensor
 
@@ -33,11 +39,11 @@ def occlusion(
     batch: int | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """How much does the logit of a class fall when a window of the picture is covered?
+    """Map by how much the logit of a class falls when a window of the picture is covered (occlusion).
 
     A network that rests on the object, not on its surroundings, shows the object. The map is exact: the same as that
     of one full forward pass for each window. It is computed incrementally, layer by layer only what the window can
-    reach, where ``torch.fx`` can follow the network; where it cannot, a warning says why, and full passes are made.
+    reach, where ``torch.fx`` can trace the network; where it cannot, a warning says why, and full passes are made.
 
     Args:
         model: Any classifier, run in eval mode and left as it was.
@@ -45,7 +51,7 @@ def occlusion(
         targets: One class index for all images, or (N,).
         window: Side of the square window in pixels.
         stride: Pixels from one window to the next, to the right and down.
-        fill: What the window is filled with: ``"mean"``, the colour that the model subtracts, 0 behind its
+        fill: What the window is filled with: ``"mean"``, the colour that the model subtracts, 0 after its
             normalisation; ``"grey"``, 0.5; a number; or a colour, (3,).
         batch: Windows per forward pass; chosen for the cache if omitted.
         progress: Show a bar. An interrupt ends the call, and the model is as it was.
@@ -62,16 +68,31 @@ def occlusion(
     Source: Zeiler & Fergus, arXiv:1311.2901, section 4.2 and fig. 7 (d), who show the probability with a grey square.
     Differs from the paper: the difference of the logit, which does not saturate; grey is a choice.
     """
-    options = {"window": window, "stride": stride, "fill": fill, "batch": batch}
-    steps = occlusion_steps(model, images, targets, **options)
-    rows, cols = _grid(images.shape[-2:], window, stride)
-    with tqdm(total=len(images) * rows * cols, desc="occlusion", unit="window", disable=not progress) as bar:
-        for maps in steps:
-            bar.update(int(maps.isfinite().sum()) - bar.n)
-    return maps
+    windows = {"window": window, "stride": stride, "fill": fill, "batch": batch}
+    return grow_occlusion(model, images, targets, **windows, progress=progress).map
 
 
-def occlusion_steps(
+class OcclusionMap(Watched[Tensor]):
+    """An occlusion map that can be watched while it fills, or taken when it is complete.
+
+    Iterate over it for the map so far, (N, rows, cols), NaN where the window's turn has not come, from the middle
+    outwards; ``.map`` does the work that is left, with a bar if that was asked for. It can be left at any time, and
+    between two stages the model is as it was: ``.latest`` is what was reached.
+    """
+
+    unit = "window"
+
+    def _show(self, bar: tqdm) -> None:
+        bar.total = self.latest.numel()
+        bar.update(int(self.latest.isfinite().sum()) - bar.n)
+
+    @property
+    def map(self) -> Tensor:
+        """The complete map, (N, rows, cols), drop of the logit."""
+        return self.finish()
+
+
+def grow_occlusion(
     model: nn.Module,
     images: Tensor,
     targets: Targets,
@@ -80,48 +101,64 @@ def occlusion_steps(
     stride: int = 8,
     fill: Fill = "mean",
     batch: int | None = None,
-) -> Iterator[Tensor]:
-    """As ``occlusion``, for a preview that fills: the map after every batch of windows.
+    progress: bool = True,
+) -> OcclusionMap:
+    """Compute the map of :func:`occlusion` to be watched: as it is after every batch of windows.
 
-    Arguments and exceptions are those of ``occlusion``; between two maps the model is as it was. To stop, take no
-    more of them.
-
-    Yields:
-        (N, rows, cols), NaN where the window's turn has not come, from the middle outwards; the last one is complete.
+    Arguments and exceptions are those of :func:`occlusion`.
     """
     images = check_images(images)
-    _grid(images.shape[-2:], window, stride)
+    rows, cols = _grid(images.shape[-2:], window, stride)
     colour = _colour(model, images, fill)
     if batch is not None and batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
-    with _quietly(model):
-        images = arranged(model, images.clone())
+    with _without_gradients(model):
+        images = to_channels_last(model, images.clone())
         logits = model(images[:1].clone())
-    found = check_targets(targets, len(images), logits.shape[1])
-    covered = _Covered(model, colour.expand(3, window, window), logits)
-    count = 1 if _mixes_batches(model) else batch or _BATCH
-    return _fill_in(covered, images, found.tolist(), stride=stride, batch=count)
+    classes = check_targets(targets, len(images), logits.shape[1]).tolist()
+    covered = _CoveredPicture(model, colour.expand(3, window, window), logits)
+    batches = _batches(rows, cols, 1 if _mixes_batches(model) else batch or _BATCH)
+    stages = _fill_in(covered, images, classes, batches=batches, size=(rows, cols), stride=stride)
+    settings = {"method": "occlusion", "window": window, "stride": stride, "fill": fill}
+    total = len(images) * -(-len(batches) // covered.together)
+    return OcclusionMap(stages, total, settings=settings, progress=progress)
 
 
-def _fill_in(covered: "_Covered", images: Tensor, targets: list[int], *, stride: int, batch: int) -> Iterator[Tensor]:
-    rows, cols = _grid(images.shape[-2:], covered.patch.shape[-1], stride)
-    with _quietly(covered.model):
-        maps = images.new_full((len(images), rows * cols), torch.nan)
-    for index, target in enumerate(targets):
-        with _quietly(covered.model):  # not around the yield: what the caller does in between is the caller's
-            whole = covered.start(images[index : index + 1])[0, target]
-        waiting = _batches(rows, cols, batch)
+occlusion_steps = renamed(grow_occlusion, "occlusion_steps")
+
+
+Place = tuple[int, int]  # row and column of a window on the map
+
+
+def _fill_in(
+    covered: "_CoveredPicture",
+    images: Tensor,
+    classes: list[int],
+    *,
+    batches: list[list[Place]],
+    size: tuple[int, int],
+    stride: int,
+) -> Iterator[Tensor]:
+    """The maps (N, rows, cols) after each batch of windows, or after several that need a large layer together."""
+    with _without_gradients(covered.model):
+        maps = images.new_full((len(images), size[0] * size[1]), torch.nan)
+    for index, target in enumerate(classes):
+        with _without_gradients(covered.model):  # not around the yield: what the caller does there is the caller's
+            logit = covered.start(images[index : index + 1])[0, target]
+        waiting = batches
         while waiting:
-            some, waiting = waiting[: covered.together], waiting[covered.together :]
-            with _quietly(covered.model):
-                parts = [covered.advance([i * stride for i, _ in part], [j * stride for _, j in part]) for part in some]
+            chosen, waiting = waiting[: covered.together], waiting[covered.together :]
+            with _without_gradients(covered.model):
+                parts = [
+                    covered.advance([i * stride for i, _ in part], [j * stride for _, j in part]) for part in chosen
+                ]
                 logits = covered.finish(torch.cat(parts))
-                maps[index, [i * cols + j for part in some for i, j in part]] = whole - logits[:, target]
-                seen = maps.view(-1, rows, cols).clone()
-            yield seen
+                maps[index, [i * size[1] + j for part in chosen for i, j in part]] = logit - logits[:, target]
+                so_far = maps.view(-1, *size).clone()
+            yield so_far
 
 
-def _batches(rows: int, cols: int, most: int) -> list[list[tuple[int, int]]]:
+def _batches(rows: int, cols: int, most: int) -> list[list[Place]]:
     """All places of the window, in batches of at most ``most``, from the middle outwards.
 
     What a window changes is cut off at the borders, and the boxes of a batch are of one size: so windows that lie
@@ -142,17 +179,18 @@ def _mixes_batches(model: nn.Module) -> bool:
     return any(isinstance(module, _BatchNorm) and module.running_mean is None for module in model.modules())
 
 
-class _Covered:
-    """Logits of a picture with a window covered, incrementally if that can be done."""
+class _CoveredPicture:
+    """Logits of a picture with a window covered, computed incrementally if that is possible."""
 
     def __init__(self, model: nn.Module, patch: Tensor, logits: Tensor) -> None:
+        """``patch`` (3, window, window) covers the window; ``logits`` (1, K) are those of the first picture."""
         self.model, self.patch = model, patch
         self._picture = torch.empty(0)
-        self._expected: Tensor | None = logits  # of the first picture
+        self._expected: Tensor | None = logits
         self._classifier = type(model).forward is Classifier.forward
         self._network: Incremental | None = None
         try:
-            with _quietly(model):
+            with _without_gradients(model):
                 self._network = Incremental(model.network if self._classifier else model)
         except NotIncrementalError as reason:
             _warn(reason)
@@ -173,28 +211,28 @@ class _Covered:
     @property
     def together(self) -> int:
         """How many batches ``finish`` should be given at once."""
-        return _TOGETHER if self._network is not None and self._network.has_neck else 1
+        return _TOGETHER if self._network is not None and self._network.has_bottleneck else 1
 
     def advance(self, tops: list[int], lefts: list[int]) -> Tensor:
-        """What ``finish`` makes the logits of, with the window at B places: (B, ...)."""
+        """Cover the window at B places, by its first row and column; returns what ``finish`` needs, (B, ...)."""
         if self._network is not None:
             boxes = self._normalised(self.patch).expand(len(tops), -1, -1, -1)
             return self._network.advance(boxes.contiguous(memory_format=torch.channels_last), tops, lefts)
-        pictures = arranged(self.model, self._picture.repeat(len(tops), 1, 1, 1))
+        pictures = to_channels_last(self.model, self._picture.repeat(len(tops), 1, 1, 1))
         side = self.patch.shape[-1]
         for image, top, left in zip(pictures, tops, lefts, strict=True):
             image[:, top : top + side, left : left + side] = self.patch
         return self.model(pictures)
 
     def finish(self, values: Tensor) -> Tensor:
-        """Logits (B, K)."""
+        """The logits (B, K) of what ``advance`` returned, once or several times."""
         return values if self._network is None else self._network.finish(values)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         return (pixels - self.model.mean) / self.model.std if self._classifier else pixels
 
     def _compare(self, logits: Tensor) -> None:
-        """The traced graph must say what the network itself says of the first picture."""
+        """Refuse a traced graph whose logits of the first picture are not those of the network itself."""
         expected, self._expected = self._expected, None
         if expected is not None and not torch.allclose(
             logits, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item(), equal_nan=True
@@ -207,12 +245,13 @@ def _warn(reason: NotIncrementalError) -> None:
 
 
 @contextmanager
-def _quietly(model: nn.Module) -> Iterator[None]:
+def _without_gradients(model: nn.Module) -> Iterator[None]:
     with torch.inference_mode(False), torch.no_grad(), evaluating(model):
         yield
 
 
 def _grid(size: tuple[int, int], window: int, stride: int) -> tuple[int, int]:
+    """Rows and columns of the map of a picture of this height and width."""
     height, width = size
     if not 1 <= window <= min(height, width):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Which pixels matter? Gradients of a logit or of a neuron with respect to the picture, and their relatives.
+"""Gradients of a logit or a neuron with respect to the picture, and rules that change them: which pixels matter?
 
 All gradients are of the *logit*, not of its probability or of a loss: those also fall when another class rises. They
 are taken with respect to RGB in [0, 1]. Parameters never get a ``.grad``.
@@ -16,7 +16,7 @@ from cs231n_viz.network.interception import DERIVATIVE, MAXIMA, RECTIFIERS, Inte
 
 
 def gradient(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
-    """How much does the logit of the target change with each value of the picture?
+    """Differentiate the target's logit with respect to the picture: by how much does each value change it?
 
     Args:
         model: Any classifier.
@@ -37,7 +37,7 @@ def gradient(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
 def saliency(
     model: nn.Module, images: Tensor, targets: Targets, *, magnitude: Literal["abs", "square"] = "abs"
 ) -> Tensor:
-    """Which pixels would change the score most, in whatever direction?
+    """Take the magnitude of the gradient (saliency map): which pixels would change the logit most, up or down?
 
     Args:
         model: Any classifier.
@@ -55,14 +55,14 @@ def saliency(
     """
     if magnitude not in ("abs", "square"):
         raise ValueError(f"magnitude must be 'abs' or 'square', got {magnitude!r}")
-    found = gradient(model, images, targets)
-    return (found.abs() if magnitude == "abs" else found.square()).amax(dim=1)
+    gradients = gradient(model, images, targets)
+    return (gradients.abs() if magnitude == "abs" else gradients.square()).amax(dim=1)
 
 
 def gradient_times_input(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
-    """What would a linear network with these gradients credit each value with?
+    """Multiply the gradient by the picture (gradient × input): what would a linear network credit each value with?
 
-    The picture is taken as the network sees it, normalised: black is not zero to it.
+    The picture is taken as the network sees it, with the mean of its normalisation subtracted: black is not zero to it.
 
     Args:
         model: Any classifier.
@@ -78,14 +78,84 @@ def gradient_times_input(model: nn.Module, images: Tensor, targets: Targets) -> 
     return gradient(model, images, targets) * (images.detach() - mean)
 
 
+def guided_backprop(
+    model: nn.Module, images: Tensor, targets: Targets | None = None, *, neuron: Neuron | None = None
+) -> Tensor:
+    """Backpropagate positive gradients through active rectifiers only (guided backprop).
+
+    What in the picture supports a class, or a neuron, by way of neurons that are active and support it too? Every
+    rectifier passes a gradient on where its input was positive *and* the gradient is; those after the last convolution
+    as well.
+
+    Args:
+        model: Any classifier whose only non-linearities are rectifiers and pooling.
+        images: (N, 3, H, W), RGB in [0, 1].
+        targets: Class index, or (N,) of them.
+        neuron: (layer, channel, row, col) instead of ``targets``.
+
+    Returns:
+        (N, 3, H, W), signed, in the unit of a gradient: logits, or activations of the neuron, per unit of RGB.
+
+    Raises:
+        IndexError: If the layer has no such neuron.
+        KeyError: If there is no such layer.
+        UnknownOperationError: If the network has a non-linearity that the rule does not cover.
+        ValueError: If images or targets are out of range, or both or neither of targets and neuron are given.
+
+    Source: Springenberg et al., arXiv:1412.6806, section 3.4.
+    """
+    rule = _rectifier_rule("guided_backprop", masked=True)
+    return _backpropagate(rule, model, images, targets=targets, neuron=neuron)
+
+
+def deconvnet(
+    model: nn.Module, images: Tensor, targets: Targets | None = None, *, neuron: Neuron | None = None
+) -> Tensor:
+    """Backpropagate positive gradients through every rectifier (deconvnet).
+
+    What pattern would the network, run in reverse, paint for a class or a neuron? Every rectifier passes a gradient on
+    where the gradient is positive, whatever its input was.
+
+    Arguments, result (N, 3, H, W) and exceptions are those of :func:`guided_backprop`.
+
+    Source: Zeiler & Fergus, arXiv:1311.2901, section 2.1; as a rule for gradients, Springenberg et al., fig. 1.
+    """
+    rule = _rectifier_rule("deconvnet", masked=False)
+    return _backpropagate(rule, model, images, targets=targets, neuron=neuron)
+
+
+def _backpropagate(
+    rule: Interception, model: nn.Module, images: Tensor, *, targets: Targets | None, neuron: Neuron | None
+) -> Tensor:
+    if (targets is None) == (neuron is None):
+        raise ValueError(f"{rule.method} wants either targets or neuron=(layer, channel, row, col)")
+
+    def score(pixels: Tensor) -> Tensor:
+        if neuron is None:
+            return class_scores(model, pixels, targets)
+        return neuron_scores(model, pixels, neuron)
+
+    return differentiate(model, check_images(images), score, rule)
+
+
+def _rectifier_rule(method: str, *, masked: bool) -> Interception:
+    """Rectifiers that pass on positive gradients, ``masked``: only where they pass on their input, too."""
+
+    def rectify(name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
+        x = args[0] if args else kwargs["input"]
+        return _Rectify.apply(x, rectifier_bounds(name, args, kwargs), masked, in_place(function, kwargs))
+
+    return Interception(method, dict.fromkeys(RECTIFIERS, rectify), DERIVATIVE | MAXIMA)
+
+
 class _Rectify(torch.autograd.Function):
     """A rectifier whose backward pass follows another rule."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, bounds: tuple[float, float], masked: bool, over: bool) -> Tensor:
-        if over:
+    def forward(ctx, x: Tensor, bounds: tuple[float, float], masked: bool, overwrite: bool) -> Tensor:
+        if overwrite:
             ctx.mark_dirty(x)
-        result = x.clamp_(*bounds) if over else x.clamp(*bounds)
+        result = x.clamp_(*bounds) if overwrite else x.clamp(*bounds)
         ctx.bounds = bounds if masked else None
         if masked:
             ctx.save_for_backward(result)  # it lies on a bound exactly where x does or is beyond it
@@ -100,76 +170,3 @@ class _Rectify(torch.autograd.Function):
         if high < torch.inf:
             passed.masked_fill_(result >= high, 0)
         return passed.clamp_min_(0), None, None, None
-
-
-def _rectifying(method: str, *, masked: bool) -> Interception:
-    def rectify(name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
-        x = args[0] if args else kwargs["input"]
-        return _Rectify.apply(x, rectifier_bounds(name, args, kwargs), masked, in_place(function, kwargs))
-
-    known = DERIVATIVE | MAXIMA
-    return Interception(method, dict.fromkeys(RECTIFIERS, rectify), known)
-
-
-def _by_rule(method: str, masked: bool, model: nn.Module, images: Tensor, of: tuple) -> Tensor:
-    targets, neuron = of
-    if (targets is None) == (neuron is None):
-        raise ValueError(f"{method} wants either targets or neuron=(layer, channel, row, col)")
-
-    def score(pixels: Tensor) -> Tensor:
-        if neuron is None:
-            return class_scores(model, pixels, targets)
-        return neuron_scores(model, pixels, neuron)
-
-    return differentiate(model, check_images(images), score, _rectifying(method, masked=masked))
-
-
-def guided_backprop(
-    model: nn.Module, images: Tensor, targets: Targets | None = None, *, neuron: Neuron | None = None
-) -> Tensor:
-    """What in the picture supports a class, or a neuron, by way of neurons that are active and support it too?
-
-    Every rectifier passes a gradient on where its input was positive *and* the gradient is; those behind the last
-    convolution as well.
-
-    Args:
-        model: Any classifier whose only non-linearities are rectifiers and pooling.
-        images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
-        neuron: (layer, channel, row, col) in place of ``targets``.
-
-    Returns:
-        (N, 3, H, W), signed.
-
-    Raises:
-        UnknownOperationError: If the network has a non-linearity that the rule does not cover.
-        ValueError: If images or targets are out of range, or both or neither of targets and neuron are given.
-
-    Source: Springenberg et al., arXiv:1412.6806, section 3.4.
-    """
-    return _by_rule("guided_backprop", True, model, images, (targets, neuron))
-
-
-def deconvnet(
-    model: nn.Module, images: Tensor, targets: Targets | None = None, *, neuron: Neuron | None = None
-) -> Tensor:
-    """What pattern would the network, run in reverse, paint for a class or a neuron?
-
-    Every rectifier passes a gradient on where the gradient is positive, whatever its input was.
-
-    Args:
-        model: Any classifier whose only non-linearities are rectifiers and pooling.
-        images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
-        neuron: (layer, channel, row, col) in place of ``targets``.
-
-    Returns:
-        (N, 3, H, W), signed.
-
-    Raises:
-        UnknownOperationError: If the network has a non-linearity that the rule does not cover.
-        ValueError: If images or targets are out of range, or both or neither of targets and neuron are given.
-
-    Source: Zeiler & Fergus, arXiv:1311.2901, section 2.1; as a rule for gradients, Springenberg et al., fig. 1.
-    """
-    return _by_rule("deconvnet", False, model, images, (targets, neuron))

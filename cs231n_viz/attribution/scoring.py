@@ -1,4 +1,9 @@
-"""Is an attribution any good? Four questions that can be answered with numbers."""
+"""Scores of attributions: is one any good? Four questions that can be answered with numbers.
+
+Does it depend on what the network has learned (:func:`randomization_test`)? Does it find the pixels that the
+probability rests on (:func:`deletion_insertion`)? Does it point at the object (:func:`pointing_game`), and how much of
+it lies there (:func:`mass_in_mask`)?
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +23,15 @@ Similarity = Literal["rank", "ssim"]
 
 
 def as_maps(attribution: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """One non-negative value per pixel: |sum over colours|, enlarged to ``size`` if it is smaller; (N, H, W)."""
+    """Reduce an attribution to one value per pixel, at least 0.
+
+    Args:
+        attribution: (N, C, h, w), reduced to |sum over channels|, or (N, h, w), whose values below 0 become 0.
+        size: (H, W), to which smaller maps are enlarged bilinearly.
+
+    Returns:
+        (N, H, W), or (N, h, w) without ``size``.
+    """
     maps = attribution.detach()
     maps = maps.sum(1).abs() if maps.ndim == 4 else maps.clamp_min(0)
     if size is not None and tuple(maps.shape[1:]) != tuple(size):
@@ -27,19 +40,26 @@ def as_maps(attribution: Tensor, size: tuple[int, int] | None = None) -> Tensor:
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
-    """Spearman's correlation of the pixels of each map with those of its partner; (N, H, W) twice -> (N,)."""
+    """Correlate the ranks of the pixels of each map with those of its partner (Spearman); (N, H, W) twice -> (N,).
+
+    A constant map has no ranking: its correlation is taken as 0.
+    """
     from scipy.stats import spearmanr
 
+    def correlation(a: Tensor, b: Tensor) -> float:
+        varied = a.min() < a.max() and b.min() < b.max()
+        return float(spearmanr(a, b).statistic) if varied else 0.0
+
     pairs = zip(first.flatten(1).cpu(), second.flatten(1).cpu(), strict=True)
-    uneven = lambda a, b: a.min() < a.max() and b.min() < b.max()  # noqa: E731 (of an even map there is no ranking: 0)
-    return torch.tensor([float(spearmanr(a, b).statistic) if uneven(a, b) else 0.0 for a, b in pairs])
+    return torch.tensor([correlation(a, b) for a, b in pairs])
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Structural similarity of each map with its partner, by windows of 7 x 7; (N, H, W) twice -> (N,).
+    """Compare each map with its partner by structural similarity (SSIM), windows of 7 x 7; (N, H, W) twice -> (N,).
 
     Of the maps, the absolute values count, divided by their largest: their scale makes no difference, and 0 stays 0.
-    A map is alike to itself by 1. Where both are near 0 they count as alike: two sparse maps are, for that alone.
+    The similarity of a map to itself is 1. Where both are near 0 they count as similar: two sparse maps are, for that
+    alone.
 
     Raises:
         ValueError: If the maps are smaller than 3 x 3.
@@ -52,32 +72,15 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
     if side < 3:
         raise ValueError(f"ssim wants maps of at least 3 x 3, got {tuple(first.shape[1:])}; as_maps enlarges them")
     side -= 1 - side % 2  # a window has a middle
-    pairs = zip(_up_to_1(first), _up_to_1(second), strict=True)
+    pairs = zip(_normalised(first), _normalised(second), strict=True)
     return torch.tensor([float(structural_similarity(a, b, win_size=side, data_range=1.0)) for a, b in pairs])
 
 
-def _up_to_1(maps: Tensor) -> np.ndarray:
+def _normalised(maps: Tensor) -> np.ndarray:
+    """The magnitudes of each map, the largest of which becomes 1."""
     maps = maps.detach().abs().double().cpu()
     largest = maps.amax((1, 2), keepdim=True)
     return (maps / torch.where(largest > 0, largest, 1)).numpy()
-
-
-@contextmanager
-def _randomized(model: nn.Module, names: list[str], seed: int) -> Iterator[None]:
-    """Draw the weights of some modules anew, with the mean and spread they have, as long as the context is open."""
-    kept = {}
-    random = torch.Generator().manual_seed(seed)
-    try:
-        for name in names:
-            for key, value in network_of(model).get_submodule(name).named_parameters(recurse=False):
-                kept[name, key] = value.detach().clone()
-                noise = torch.randn(value.shape, generator=random).to(value)
-                centre, spread = (value.mean(), value.std()) if value.numel() > 1 else (0, value.abs())
-                value.data.copy_(centre + noise * spread)
-        yield
-    finally:
-        for (name, key), value in reversed(kept.items()):  # of a shared weight, the first one kept is the original
-            getattr(network_of(model).get_submodule(name), key).data.copy_(value)
 
 
 def randomization_test(
@@ -89,22 +92,23 @@ def randomization_test(
     similarity: Similarity = "rank",
     seed: int = 0,
 ) -> dict[str, float]:
-    """Does an attribution notice when the network forgets what it has learned, from the last layer on down?
+    """Re-initialise the network layer by layer, and measure how similar the maps stay (model randomisation test).
 
-    Layer by layer from the logits to the pixels, weights are drawn anew and stay so. A map that hardly changes shows
-    the picture, not the network.
+    Does an attribution notice when the network forgets what it has learned? From the logits down to the pixels, one
+    layer after the other gets random weights and keeps them. A map that hardly changes shows the picture, not the
+    network.
 
     Args:
         model: Any classifier; it has its own weights again afterwards, also after an error.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
-        method: (model, images, targets) -> attribution.
+        method: (model, images, targets) -> attribution, (N, h, w) or (N, C, H, W).
         similarity: Of two maps: ``"rank"``, :func:`rank_correlation` at the size that they have, or ``"ssim"``,
             :func:`ssim` at the size of the picture.
-        seed: Of the new weights.
+        seed: Random seed for the new weights.
 
     Returns:
-        Layer -> mean similarity of the maps to the original ones, when it and all layers behind it are random.
+        Layer -> mean similarity of the maps to the original ones, when it and all layers after it are random.
 
     Raises:
         ValueError: If images or targets do not fit, or there is no such similarity.
@@ -119,24 +123,42 @@ def randomization_test(
     compare, size = (ssim, tuple(images.shape[2:])) if similarity == "ssim" else (rank_correlation, None)
     original = as_maps(method(model, images, rows), size)
     layers = [name for name, module in network_of(model).named_modules() if list(module.parameters(recurse=False))]
-    found, gone = {}, []
+    similarities, randomised = {}, []
     for layer in reversed(layers):
-        gone.append(layer)
-        with _randomized(model, gone, seed):
+        randomised.append(layer)
+        with _randomised(model, randomised, seed):
             maps = as_maps(method(model, images, rows), size)
-        found[layer] = compare(original, maps).mean().item()
-    return found
+        similarities[layer] = compare(original, maps).mean().item()
+    return similarities
+
+
+@contextmanager
+def _randomised(model: nn.Module, names: list[str], seed: int) -> Iterator[None]:
+    """Re-initialise some modules while open: normal weights with the mean and standard deviation that they have."""
+    originals = {}
+    random = torch.Generator().manual_seed(seed)
+    try:
+        for name in names:
+            for key, value in network_of(model).get_submodule(name).named_parameters(recurse=False):
+                originals[name, key] = value.detach().clone()
+                noise = torch.randn(value.shape, generator=random).to(value)
+                centre, spread = (value.mean(), value.std()) if value.numel() > 1 else (0, value.abs())
+                value.data.copy_(centre + noise * spread)
+        yield
+    finally:
+        for (name, key), value in reversed(originals.items()):  # of a shared weight, the first copy is the original
+            getattr(network_of(model).get_submodule(name), key).data.copy_(value)
 
 
 class Curves(NamedTuple):
-    """Probability of the target while pixels go or come; ``deletion`` and ``insertion`` are (N, steps + 1)."""
+    """Probability of the target while pixels are deleted or inserted: two curves, each (N, steps + 1)."""
 
     deletion: Tensor
     insertion: Tensor
 
     @property
     def areas(self) -> tuple[Tensor, Tensor]:
-        """Areas under both curves, each (N,), in [0, 1]: deletion wants little, insertion much."""
+        """Areas under both curves, each (N,), in [0, 1]: better if small for deletion, and if large for insertion."""
         steps = self.deletion.shape[1] - 1
         return tuple(torch.trapezoid(curve, dx=1 / steps, dim=1) for curve in self)
 
@@ -145,15 +167,21 @@ class Curves(NamedTuple):
 def deletion_insertion(
     model: nn.Module, images: Tensor, targets: Targets, attribution: Tensor, *, steps: int = 32, batch: int = 16
 ) -> Curves:
-    """How fast does the class go when the most important pixels go first, and come when they come first?
+    """Delete and insert pixels, the most important first, and follow the probability of the class.
 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
         attribution: (N, h, w) or (N, C, H, W), more for more important pixels.
-        steps: Equal shares of the pixels.
+        steps: Number of equal shares in which pixels are deleted or inserted.
         batch: Pictures per forward pass.
+
+    Returns:
+        The probabilities, from the picture to a blurred one (deletion), and back (insertion).
+
+    Raises:
+        ValueError: If images or targets are out of range.
 
     Source: Petsiuk et al., arXiv:1806.07421, section 4.3.
     Differs from the paper: pixels come out of a blurred picture, and go into it, in both directions, so that neither
@@ -172,18 +200,18 @@ def deletion_insertion(
         stack = torch.stack(pictures, dim=1).flatten(0, 1)
         with evaluating(model):
             logits = torch.cat([model(part) for part in stack.split(batch)])
-        wanted = rows.repeat_interleave(steps + 1).to(logits.device)
-        curves.append(logits.softmax(1).gather(1, wanted[:, None]).view(len(images), steps + 1).cpu())
+        targets_of = rows.repeat_interleave(steps + 1).to(logits.device)
+        curves.append(logits.softmax(1).gather(1, targets_of[:, None]).view(len(images), steps + 1).cpu())
     return Curves(*curves)
 
 
 def pointing_game(attribution: Tensor, masks: Tensor, *, tolerance: int = 15) -> Tensor:
-    """Does the strongest point of an attribution lie on the object?
+    """Test whether the maximum of an attribution lies on the object (pointing game).
 
     Args:
         attribution: (N, h, w) or (N, C, H, W).
         masks: (N, H, W) bool, True on the object.
-        tolerance: Pixels by which the point may miss.
+        tolerance: Distance in pixels by which the maximum may miss.
 
     Returns:
         (N,) bool. The share of True over a gallery is the score. A map that is 0 everywhere points nowhere: False.
@@ -202,7 +230,7 @@ def pointing_game(attribution: Tensor, masks: Tensor, *, tolerance: int = 15) ->
 
 
 def mass_in_mask(attribution: Tensor, masks: Tensor) -> Tensor:
-    """What share of an attribution lies on the object?
+    """Measure the share of an attribution that lies on the object.
 
     Args:
         attribution: (N, h, w) or (N, C, H, W).

@@ -1,14 +1,15 @@
-"""Figures with alt text: pictures, grids, heatmaps, patches, neighbours. Data first, options after, axes in, axes out."""
+"""Figures: pictures, grids, heatmaps, patches and neighbours, and alternative text. Data first, axes in, axes out."""
 
 from cs231n_viz.plotting.alt_text import figure, picture
 from cs231n_viz.plotting.figures import draw_box, show_grid, show_heatmap, show_image, show_images, tile
 from cs231n_viz.plotting.neighbours import show_embedding, show_neighbours, show_thumbnails
-from cs231n_viz.plotting.patches import framed, show_patches
+from cs231n_viz.plotting.patches import framed, patch_in_field, show_patches
 
 __all__ = [
     "draw_box",
     "figure",
     "framed",
+    "patch_in_field",
     "picture",
     "show_embedding",
     "show_grid",

@@ -1,4 +1,9 @@
-"""Figures with words for those who cannot see them."""
+"""Alternative text: figures and pictures with a description for those who cannot see them.
+
+A notebook shows what :func:`figure` and :func:`picture` return when it is the last line of a cell::
+
+    figure(show_grid(first_layer_filters(model)), "The 64 filters of the first layer: edges and colours.")
+"""
 
 import base64
 import html
@@ -12,31 +17,29 @@ from PIL import Image
 
 
 class DescribedFigure:
-    """A finished figure with its description; a notebook shows it as one picture with alternative text.
+    """A finished figure; a notebook shows it as one picture with alternative text.
 
     Attributes:
-        alt: The description.
+        alt: The alternative text.
         picture: The encoded picture.
         mime: ``"image/png"`` or ``"image/jpeg"``, whichever is smaller.
     """
 
     def __init__(self, alt: str, picture: bytes, mime: str) -> None:
-        """Args as the attributes."""
         self.alt, self.picture, self.mime = alt, picture, mime
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
-        """HTML for pages, the bare picture for PDF, the description as text."""
+        """HTML for pages, the bare picture for PDF, the alternative text as text."""
         code = base64.b64encode(self.picture).decode()
         page = f'<img alt="{html.escape(self.alt)}" src="data:{self.mime};base64,{code}" style="max-width: 100%">'
         return {"text/html": page, self.mime: code, "text/plain": self.alt}, {self.mime: {"alt": self.alt}}
 
     def __repr__(self) -> str:
-        """The description."""
         return self.alt
 
 
 def figure(fig: Figure | Axes, alt: str, *, dpi: int = 90) -> DescribedFigure:
-    """Finish a figure: make a compact picture of it, with a description, and close it.
+    """Finish a figure: render it as a compact picture with alternative text, and close it.
 
     Args:
         fig: A figure, or any of its axes.
@@ -44,23 +47,21 @@ def figure(fig: Figure | Axes, alt: str, *, dpi: int = 90) -> DescribedFigure:
         dpi: Pixels per inch of the figure's size.
 
     Returns:
-        An object that a notebook shows when it is the last line of a cell.
+        What a notebook shows when it is the last line of a cell.
 
     Raises:
         ValueError: If ``alt`` is empty.
     """
-    if not alt.strip():
-        raise ValueError("alt is empty; say in a sentence what the picture shows")
+    _check_alt(alt)
     fig = fig.figure if isinstance(fig, Axes) else fig
     file = io.BytesIO()
     fig.savefig(file, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
     plt.close(fig)
-    image = Image.open(file).convert("RGB")
-    return DescribedFigure(alt, *min(_png(image), _jpeg(image), key=lambda encoded: len(encoded[0])))
+    return _described(Image.open(file).convert("RGB"), alt)
 
 
 def picture(pixels: np.ndarray, alt: str, *, width: int = 860) -> DescribedFigure:
-    """Give an array a description, for example what an explorer shows, so that the page teaches without it.
+    """Give a picture alternative text, for example what an explorer shows, so that the page teaches without it.
 
     Args:
         pixels: (H, W, 3), RGB, uint8.
@@ -68,19 +69,28 @@ def picture(pixels: np.ndarray, alt: str, *, width: int = 860) -> DescribedFigur
         width: Most pixels per row; a wider picture is reduced.
 
     Returns:
-        An object that a notebook shows when it is the last line of a cell.
+        What a notebook shows when it is the last line of a cell.
 
     Raises:
         ValueError: If ``alt`` is empty or ``pixels`` is not such an array.
     """
-    if not alt.strip():
-        raise ValueError("alt is empty; say in a sentence what the picture shows")
+    _check_alt(alt)
     pixels = np.asarray(pixels)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"pixels must be (H, W, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
     image = Image.fromarray(pixels)
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    return _described(image, alt)
+
+
+def _check_alt(alt: str) -> None:
+    if not alt.strip():
+        raise ValueError("alt is empty; say in a sentence what the picture shows")
+
+
+def _described(image: Image.Image, alt: str) -> DescribedFigure:
+    """The picture as PNG or JPEG, whichever is smaller."""
     return DescribedFigure(alt, *min(_png(image), _jpeg(image), key=lambda encoded: len(encoded[0])))
 
 

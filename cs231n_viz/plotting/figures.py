@@ -1,9 +1,6 @@
-"""Figures: data first, options after, axes in, axes out. Zero is always the palette's neutral colour.
+"""Pictures, grids, heatmaps and boxes on matplotlib axes: data first, options after, axes in, axes out.
 
-Nothing here calls ``plt.show`` or changes a setting of matplotlib. A notebook shows a figure together with the words
-that stand for it where it cannot be seen::
-
-    figure(show_grid(first_layer_filters(model)).figure, "The 64 filters of the first layer: edges and colours.")
+Zero is always the palette's neutral colour. Nothing here calls ``plt.show`` or changes a setting of matplotlib.
 """
 
 import math
@@ -16,20 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
-
-from cs231n_viz.plotting.alt_text import DescribedFigure, figure, picture
-
-__all__ = [
-    "DescribedFigure",
-    "draw_box",
-    "figure",
-    "picture",
-    "show_grid",
-    "show_heatmap",
-    "show_image",
-    "show_images",
-    "tile",
-]
 
 BOX_COLOUR = "#D55E00"  # vermillion of Okabe and Ito's palette, told apart with any kind of colour vision
 
@@ -48,10 +31,7 @@ def show_image(image: Tensor, *, ax: Axes | None = None, title: str = "") -> Axe
     Raises:
         ValueError: If ``image`` has another shape or range.
     """
-    ax = plt.gca() if ax is None else ax
-    ax.imshow(_pixels(image, "image"))
-    ax.set(xticks=[], yticks=[], title=title)
-    return ax
+    return _show(image, "image", ax, title)
 
 
 def show_images(
@@ -66,7 +46,7 @@ def show_images(
         size: Inches per picture.
 
     Returns:
-        The figure; :func:`figure` gives it a description.
+        The figure; ``plotting.figure`` gives it alternative text.
 
     Raises:
         ValueError: If there are no pictures, or not one title for each.
@@ -134,9 +114,7 @@ def show_grid(filters: Tensor, *, columns: int = 8, pad: int = 1, ax: Axes | Non
     Raises:
         ValueError: If ``filters`` has another shape or range.
     """
-    ax = plt.gca() if ax is None else ax
-    ax.imshow(_pixels(tile(filters, columns, pad), "filters"), interpolation="nearest")
-    ax.set(title=title)
+    ax = _show(tile(filters, columns, pad), "filters", ax, title, interpolation="nearest")
     ax.set_axis_off()
     return ax
 
@@ -221,6 +199,14 @@ def draw_box(
     corner = (left - 0.5, top - 0.5)  # matplotlib puts the centre of pixel 0 at 0
     style = {"edgecolor": color, "linewidth": linewidth, "label": label or "_nolegend_"}
     ax.add_patch(Rectangle(corner, right - left, bottom - top, fill=False, **style))
+    return ax
+
+
+def _show(image: Tensor, name: str, ax: Axes | None, title: str, **options: str) -> Axes:
+    """Draw a picture (3, H, W) without ticks; ``name`` stands for it in an error."""
+    ax = plt.gca() if ax is None else ax
+    ax.imshow(_pixels(image, name), **options)
+    ax.set(xticks=[], yticks=[], title=title)
     return ax
 
 

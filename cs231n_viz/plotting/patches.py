@@ -1,4 +1,4 @@
-"""Rows of patches, one row per channel, as the literature shows what a channel responds to."""
+"""Rows of patches, one row per channel: what is a channel most active for?"""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from cs231n_viz.deprecation import moved_keywords, renamed
 from cs231n_viz.representation.top_patches import TopPatches
 
 _PAPER = 0.94  # grey level of what lies outside of the picture
 _GAP = 6  # pixels between patches
 
 
+@moved_keywords(found="patches")
 def show_patches(
-    found: TopPatches,
+    patches: TopPatches,
     channels: Sequence[int],
     *,
     ranks: Sequence[int] = range(9),
@@ -26,14 +28,14 @@ def show_patches(
     is padding to the unit, is pale grey.
 
     Args:
-        found: What ``top_patches`` gave.
+        patches: What ``top_patches`` gave.
         channels: Which channels, from top to bottom.
         ranks: Which of each channel's patches, 0 for the strongest.
         titles: Text beside each row; the channel's number if omitted.
         height: Inches per row.
 
     Returns:
-        The figure; ``plotting.figure`` gives it a description.
+        The figure; ``plotting.figure`` gives it alternative text.
 
     Raises:
         ValueError: If there is not one title for each channel.
@@ -41,13 +43,13 @@ def show_patches(
     if titles is not None and len(titles) != len(channels):
         raise ValueError(f"wanted one title for each of {len(channels)} channels, got {len(titles)}")
     titles = [f"channel {channel}" for channel in channels] if titles is None else titles
-    rows = [[framed(found, channel, rank) for rank in ranks] for channel in channels]
+    rows = [[patch_in_field(patches, channel, rank) for rank in ranks] for channel in channels]
     fig, axes = plt.subplots(
         len(rows), 1, figsize=(height * len(ranks) + 1.6, height * len(rows)), squeeze=False, layout="constrained"
     )
-    for ax, patches, title in zip(axes[:, 0], rows, titles, strict=True):
-        gap = np.ones((patches[0].shape[0], _GAP, 3), np.float32)
-        row = [part for patch in patches for part in (patch, gap)][:-1]
+    for ax, squares, title in zip(axes[:, 0], rows, titles, strict=True):
+        gap = np.ones((squares[0].shape[0], _GAP, 3), np.float32)
+        row = [part for square in squares for part in (square, gap)][:-1]
         ax.imshow(np.concatenate(row, axis=1))
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -55,13 +57,30 @@ def show_patches(
     return fig
 
 
-def framed(found: TopPatches, channel: int, rank: int) -> np.ndarray:
-    """One patch within its full receptive field, (S, S, 3) in [0, 1]; S is the larger side of the field."""
-    row, column = found.positions[channel, rank].tolist()
-    top, left, bottom, right = found.region.box(row, column, clip=False)
+def patch_in_field(
+    patches: TopPatches, channel: int, rank: int, *, picture: np.ndarray | None = None, fill: float = _PAPER
+) -> np.ndarray:
+    """Cut a patch out of its picture and put it in its place within its unit's full receptive field.
+
+    Args:
+        patches: What ``top_patches`` gave.
+        channel: Which channel.
+        rank: Which of its patches, 0 for the strongest.
+        picture: (H, W, 3), the picture that holds the patch, if it is at hand; if omitted it is loaded, in [0, 1].
+        fill: Value of what lies outside the picture, in the padding.
+
+    Returns:
+        (S, S, 3), S the larger side of the receptive field, of the picture's type.
+    """
+    if picture is None:
+        picture = patches.picture(channel, rank).permute(1, 2, 0).numpy()
+    row, column = patches.positions[channel, rank].tolist()
+    top, left, bottom, right = patches.region.box(row, column, clip=False)
     side = max(bottom - top, right - left)
-    y, x, below, aside = found.boxes[channel, rank].tolist()
-    square = np.full((side, side, 3), _PAPER, np.float32)
-    patch = found.picture(channel, rank)[:, y:below, x:aside].permute(1, 2, 0).numpy()
-    square[y - top : below - top, x - left : aside - left] = patch
+    y0, x0, y1, x1 = patches.boxes[channel, rank].tolist()
+    square = np.full((side, side, 3), fill, picture.dtype)
+    square[y0 - top : y1 - top, x0 - left : x1 - left] = picture[y0:y1, x0:x1]
     return square
+
+
+framed = renamed(moved_keywords(found="patches")(patch_in_field), "framed")

@@ -1,1 +1,1 @@
-"""What features say: first-layer filters, neighbours, PCA and t-SNE, top patches, selectivity, Gram matrices."""
+"""What features know: first-layer filters, neighbours, PCA and t-SNE, top patches, selectivity, Gram matrices."""

@@ -1,6 +1,7 @@
-"""What do features know? Nearest neighbours, PCA and t-SNE of a gallery in the space of a layer or of pixels.
+"""Feature vectors in a plane: PCA, t-SNE, and the grid of thumbnails made of it. What do features know?
 
-Everything here works on rows: (N, D), one row per picture. :func:`~cs231n_viz.representation.features.features` makes them.
+Everything here works on rows (N, D), one for each picture, as :func:`~cs231n_viz.representation.features.features`
+makes them.
 """
 
 from typing import Literal
@@ -13,17 +14,17 @@ Method = Literal["pca", "tsne"]
 
 
 def embed(features: Tensor, method: Method = "pca", *, seed: int = 0, perplexity: float = 30.0) -> Tensor:
-    """Where do pictures lie in a plane that keeps what it can of their distances?
+    """Embed feature vectors in a plane, by PCA or by t-SNE.
 
-    PCA keeps the two directions of greatest variance. t-SNE keeps who is near whom; how far apart its groups lie and
-    how large they are means nothing. It starts from the first PCA coordinates, so that equal features give equal
-    maps for a given seed.
+    Where do pictures lie in a plane that keeps what it can of their distances? PCA keeps the two directions of
+    greatest variance. t-SNE keeps who is near whom; how far apart its groups lie and how large they are means nothing.
+    It starts from the first PCA coordinates, so that equal features give equal maps for a given seed.
 
     Args:
         features: (N, D).
         method: ``"pca"`` or ``"tsne"``.
-        seed: Of t-SNE.
-        perplexity: Of t-SNE: about how many neighbours each picture is held to; below N.
+        seed: Random seed of t-SNE.
+        perplexity: Effective number of neighbours in t-SNE; from 1 to below N.
 
     Returns:
         (N, 2). PCA coordinates are in the features' unit, and each direction points where its largest weight is
@@ -33,7 +34,7 @@ def embed(features: Tensor, method: Method = "pca", *, seed: int = 0, perplexity
         ValueError: If there is no such method, or the perplexity is not below N.
 
     Source: van der Maaten & Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008, eq. 4; scikit-learn computes it
-        by Barnes and Hut's approximation, after reducing to at most 50 principal components as section 4.2 does.
+        by the Barnes-Hut approximation, after reducing to at most 50 principal components as section 4.2 does.
     """
     if method == "pca":
         return _principal(features, 2)[0]
@@ -49,7 +50,7 @@ def embed(features: Tensor, method: Method = "pca", *, seed: int = 0, perplexity
 
 
 def explained_variance(features: Tensor, k: int) -> Tensor:
-    """What share of the variance does each of the first k principal components hold?
+    """Compute the share of the variance that each of the first k principal components explains.
 
     Args:
         features: (N, D).
@@ -57,36 +58,29 @@ def explained_variance(features: Tensor, k: int) -> Tensor:
 
     Returns:
         (k,), falling, together at most 1.
+
+    Raises:
+        ValueError: If there are fewer than k pictures or features.
     """
     return _principal(features, k)[1]
 
 
-def _principal(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Coordinates (N, k) along the first principal directions, and the share of the variance of each (k,)."""
-    if features.ndim != 2 or not 1 <= k <= min(features.shape):
-        raise ValueError(f"{k} components want features (N, D) with N and D at least {k}, got {tuple(features.shape)}")
-    from sklearn.decomposition import PCA
-
-    solver = "full" if min(features.shape) <= 500 else "randomized"
-    pca = PCA(k, svd_solver=solver, random_state=0).fit(features.double().numpy())
-    sign = np.sign(pca.components_[np.arange(k), np.abs(pca.components_).argmax(axis=1)])
-    coordinates = pca.transform(features.double().numpy()) * sign
-    return torch.from_numpy(coordinates).float(), torch.from_numpy(pca.explained_variance_ratio_).float()
-
-
 def thumbnail_grid(points: Tensor, rows: int, columns: int) -> Tensor:
-    """Which picture goes into which cell of a grid, so that the grid looks like the cloud of points?
+    """Assign pictures to the cells of a grid, so that the grid looks like the cloud of points.
 
     No two pictures share a cell, and the sum of squared distances between points and cells is the least possible.
     With more cells than pictures some stay empty; with fewer, an even sample of the pictures is shown.
 
     Args:
         points: (N, 2), as ``embed`` returns them; the second coordinate points up.
-        rows: Of the grid.
-        columns: Of the grid.
+        rows: Number of rows of the grid, at least 1.
+        columns: Number of its columns, at least 1.
 
     Returns:
         (rows, columns): the index of the picture in each cell, -1 where there is none. Row 0 is the top.
+
+    Raises:
+        ValueError: If the shapes do not fit.
 
     Source: Karpathy, "t-SNE visualization of CNN codes" (the grid of the lecture), which fills cells greedily; the
         assignment here is optimal: Jonker & Volgenant, Computing 38, 1987, in SciPy.
@@ -102,7 +96,20 @@ def thumbnail_grid(points: Tensor, rows: int, columns: int) -> Tensor:
     y, x = np.meshgrid(np.linspace(1, 0, rows), np.linspace(0, 1, columns), indexing="ij")
     cells = np.stack([x.ravel(), y.ravel()], axis=1)
     cost = ((place[:, None] - cells[None]) ** 2).sum(axis=2)
-    pictures, taken = linear_sum_assignment(cost)
+    pictures, assigned = linear_sum_assignment(cost)
     grid = np.full(rows * columns, -1)
-    grid[taken] = shown[pictures]
+    grid[assigned] = shown[pictures]
     return torch.from_numpy(grid.reshape(rows, columns))
+
+
+def _principal(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Coordinates (N, k) along the first principal directions, and the share of the variance of each (k,)."""
+    if features.ndim != 2 or not 1 <= k <= min(features.shape):
+        raise ValueError(f"{k} components want features (N, D) with N and D at least {k}, got {tuple(features.shape)}")
+    from sklearn.decomposition import PCA
+
+    solver = "full" if min(features.shape) <= 500 else "randomized"
+    pca = PCA(k, svd_solver=solver, random_state=0).fit(features.double().numpy())
+    sign = np.sign(pca.components_[np.arange(k), np.abs(pca.components_).argmax(axis=1)])
+    coordinates = pca.transform(features.double().numpy()) * sign
+    return torch.from_numpy(coordinates).float(), torch.from_numpy(pca.explained_variance_ratio_).float()

@@ -1,4 +1,4 @@
-"""Run a gallery through a network up to a layer, batch by batch, here or on a cluster."""
+"""Features of a gallery: the activations of one layer for every picture, batch by batch, here or on a cluster."""
 
 import pickle
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from cs231n_viz.network.capture import activations, check_layers
-from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 
 Pool = Literal["mean", "max"]
@@ -35,17 +35,17 @@ def features(
     progress: bool = True,
     client: Any = None,
 ) -> Tensor:
-    """What does a layer say about each picture of a gallery?
+    """Compute the features of every picture of a gallery: the activations of one layer, one row for each picture.
 
-    Layers behind ``layer`` are not computed.
+    Layers after ``layer`` are not computed.
 
     Args:
         model: Any classifier.
         gallery: N pictures; each is prepared as the model wants it.
         layer: Name from ``model.layers()``, for example ``"fc7"``.
-        pool: For a layer of maps (C, h, w): the ``"mean"`` or ``"max"`` of each map. Without it, D = C·h·w.
-        batch: Pictures per forward pass. The maps of 8 fit into memory that a process keeps; for more, it is asked for
-            and given back each time, which costs a sixth of the time.
+        pool: For a layer of feature maps (C, h, w): the ``"mean"`` or ``"max"`` of each map. Without it, D = C·h·w.
+        batch: Pictures per forward pass. The maps of 8 fit into memory that a process keeps; memory for more is
+            allocated and freed each time, which costs a sixth of the time.
         progress: Show a bar.
         client: A ``distributed.Client``: its workers take shards of the gallery.
 
@@ -61,11 +61,12 @@ def features(
         raise ValueError(f"pool must be None, 'mean' or 'max', got {pool!r}")
     if client is not None:
         return torch.cat(map_shards(client, _shard, model, gallery, layer=layer, pool=pool, batch=batch))
-    return torch.cat([_pooled(found, pool) for _, found in batches(model, gallery, layer, batch=batch, bar=progress)])
+    outputs = batches(model, gallery, layer, batch=batch, bar=progress)
+    return torch.cat([_pooled(activations, pool) for _, activations in outputs])
 
 
 def pixels(gallery: Pictures, *, side: int = 32) -> Tensor:
-    """The pictures themselves as feature vectors, for comparison with what a network makes of them.
+    """Take the pixels of small copies as feature vectors, for comparison with what a network makes of the pictures.
 
     Args:
         gallery: N pictures of any size.
@@ -73,9 +74,11 @@ def pixels(gallery: Pictures, *, side: int = 32) -> Tensor:
 
     Returns:
         (N, 3·side²), in [0, 1].
+
+    Raises:
+        ValueError: If the gallery is empty.
     """
-    if not len(gallery):
-        raise ValueError("the gallery is empty; it wants at least one picture")
+    _check_not_empty(gallery)
     rows = []
     for index in range(len(gallery)):
         image = gallery[index][0]
@@ -87,25 +90,30 @@ def batches(
     model: Classifier, gallery: Pictures, layer: str, *, batch: int = 8, start: int = 0, bar: bool = False
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (index of the first picture, that layer's output) for one batch after another, from ``start`` on."""
-    if not len(gallery):
-        raise ValueError("the gallery is empty; it wants at least one picture")
+    _check_not_empty(gallery)
     with tqdm(total=len(gallery), initial=start, desc=layer, unit="picture", disable=not bar) as shown:
         for first in range(start, len(gallery), batch):
             rows = range(first, min(first + batch, len(gallery)))
-            images = arranged(model, model.prepare([gallery[row][0] for row in rows]))
+            images = to_channels_last(model, model.prepare([gallery[row][0] for row in rows]))
             yield first, activations(model, images, [layer])[layer]
             shown.update(len(rows))
 
 
-def _pooled(found: Tensor, pool: Pool | None) -> Tensor:
-    if pool and found.ndim > 2:
-        found = found.flatten(2).mean(2) if pool == "mean" else found.flatten(2).amax(2)
-    return found.flatten(1).float().cpu()
+def _check_not_empty(gallery: Pictures) -> None:
+    if not len(gallery):
+        raise ValueError("the gallery is empty; it wants at least one picture")
+
+
+def _pooled(activations: Tensor, pool: Pool | None) -> Tensor:
+    if pool and activations.ndim > 2:
+        maps = activations.flatten(2)
+        activations = maps.mean(2) if pool == "mean" else maps.amax(2)
+    return activations.flatten(1).float().cpu()
 
 
 def _shard(model: Classifier, gallery: Pictures, rows: range, *, layer: str, pool: Pool | None, batch: int) -> Tensor:
-    part = Shard(gallery, rows)
-    return torch.cat([_pooled(found, pool) for _, found in batches(model, part, layer, batch=batch)])
+    outputs = batches(model, Shard(gallery, rows), layer, batch=batch)
+    return torch.cat([_pooled(activations, pool) for _, activations in outputs])
 
 
 class Shard:
@@ -128,10 +136,9 @@ def map_shards(
     """Call ``work(model, gallery, rows, batch=, ...)`` on a Dask cluster for rows that cover the gallery, in order.
 
     Shards end where batches end, and workers compute with as many threads as this process, so that every picture
-    meets the same company and the same arithmetic as it would here: the results are the same, bit for bit.
+    is in the same batch and meets the same arithmetic as it would here: the results are the same, bit for bit.
     """
-    if not len(gallery):
-        raise ValueError("the gallery is empty; it wants at least one picture")
+    _check_not_empty(gallery)
     workers = max(1, len(client.scheduler_info()["workers"]))
     per_shard = batch * max(1, -(-len(gallery) // (4 * workers * batch)))  # a few for each, so that none waits long
     shards = [range(start, min(start + per_shard, len(gallery))) for start in range(0, len(gallery), per_shard)]

@@ -1,4 +1,4 @@
-"""What the first convolution looks for: its weights, seen as pictures."""
+"""The filters of the first convolution, shown as pictures: what do they look for?"""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from cs231n_viz.network.capture import network_of
 
 
 def first_convolution(model: nn.Module) -> nn.Conv2d:
-    """The convolution that sees the picture itself.
+    """Return the convolution whose input is the picture itself.
 
     Raises:
         ValueError: If no convolution of the model takes three channels.
@@ -19,7 +19,7 @@ def first_convolution(model: nn.Module) -> nn.Conv2d:
 
 
 def normalise_filters(weights: Tensor) -> Tensor:
-    """Turn weights into colours without changing their hue.
+    """Normalise weights to colours without changing their hue.
 
     Each filter is divided by its own largest magnitude, all channels together, so that zero is always mid-grey and
     the three channels keep their proportions.
@@ -40,14 +40,14 @@ def normalise_filters(weights: Tensor) -> Tensor:
 
 
 def first_layer_filters(model: nn.Module) -> Tensor:
-    """What do the first filters look for?
+    """Show the filters of the first convolution as pictures: what do they look for?
 
     Args:
-        model: Any network whose first convolution sees RGB.
+        model: Any network whose first convolution takes RGB.
 
     Returns:
-        (K, 3, h, w) in [0, 1]; mid-grey is a weight of zero. The pattern a filter shows is the one it answers to
-        most strongly among all pictures of that size and energy.
+        (K, 3, h, w) in [0, 1]; mid-grey is a weight of zero. The pattern a filter shows is the one that activates it
+        most among all pictures of that size and energy.
 
     Raises:
         ValueError: If no convolution takes three channels.
@@ -58,7 +58,7 @@ def first_layer_filters(model: nn.Module) -> Tensor:
 
 
 def smooth_share(weights: Tensor) -> Tensor:
-    """How much of each filter's spectral energy lies below half the Nyquist frequency?
+    """Compute the share of each filter's spectral energy that lies below half the Nyquist frequency.
 
     Args:
         weights: (K, C, h, w).

@@ -1,6 +1,7 @@
-"""What do features know? Nearest neighbours, PCA and t-SNE of a gallery in the space of a layer or of pixels.
+"""Nearest neighbours of pictures, in the space of a layer's features or of pixels: what do features know?
 
-Everything here works on rows: (N, D), one row per picture. :func:`~cs231n_viz.representation.features.features` makes them.
+Everything here works on rows (N, D), one for each picture, as :func:`~cs231n_viz.representation.features.features`
+and :func:`~cs231n_viz.representation.features.pixels` make them.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ class Nearest(NamedTuple):
 
 
 def distances(queries: Tensor, bank: Tensor, *, metric: Metric = "l2") -> Tensor:
-    """How far is every query from every row of a bank?
+    """Compute the distance of every query from every row of a bank.
 
     Args:
         queries: (Q, D).
@@ -46,7 +47,7 @@ def distances(queries: Tensor, bank: Tensor, *, metric: Metric = "l2") -> Tensor
 
 
 def nearest(queries: Tensor, bank: Tensor, k: int, metric: Metric = "l2", *, exclude_self: bool = False) -> Nearest:
-    """Which rows of a bank are most like each query?
+    """Find the k rows of a bank that are nearest to each query.
 
     Args:
         queries: (Q, D).
@@ -79,7 +80,7 @@ def nearest(queries: Tensor, bank: Tensor, k: int, metric: Metric = "l2", *, exc
 
 
 def purity(indices: Tensor, labels: Sequence[int] | Tensor, query_labels: Sequence[int] | Tensor) -> Tensor:
-    """How many of a query's neighbours show what the query shows?
+    """Compute the share of each query's neighbours that are of its class (purity at k).
 
     Args:
         indices: (Q, k), rows of the bank, as ``nearest`` returns them.
@@ -89,5 +90,5 @@ def purity(indices: Tensor, labels: Sequence[int] | Tensor, query_labels: Sequen
     Returns:
         (Q,), shares in [0, 1].
     """
-    found = torch.as_tensor(labels)[indices]
-    return (found == torch.as_tensor(query_labels)[:, None]).float().mean(dim=1)
+    neighbour_labels = torch.as_tensor(labels)[indices]
+    return (neighbour_labels == torch.as_tensor(query_labels)[:, None]).float().mean(dim=1)

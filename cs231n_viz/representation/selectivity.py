@@ -1,4 +1,4 @@
-"""Which units of a layer prefer one class?"""
+"""Class selectivity: which units of a layer prefer one class?"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,15 +15,19 @@ class Selectivity(NamedTuple):
 
 
 def selectivity(responses: Tensor, labels: Sequence[int] | Tensor) -> Selectivity:
-    """Which channels have a clear taste?
+    """Score how much each channel prefers one class (class selectivity index).
 
     For each channel the mean response to each class is taken; the class with the highest mean is the favourite. The
     score compares that mean m with the mean r over the other classes: (m - r) / (m + r). It is 0 for a channel that
-    answers to all classes alike or never, 1 for one that answers to its favourite only.
+    is equally active for all classes or never, 1 for one that is active for its favourite only.
 
     Args:
-        responses: (N, C), at least 0: for example ``features(model, gallery, "relu5", pool="max")``.
+        responses: (N, C), activation of each channel for each picture, at least 0: for example
+            ``features(model, gallery, "relu5", pool="max")``.
         labels: (N,) class of each picture.
+
+    Returns:
+        Score and favourite of each channel, (C,) each.
 
     Raises:
         ValueError: If responses are negative, do not fit the labels, or there is only one class.

@@ -1,4 +1,4 @@
-"""Averages of gradients, on networks whose answers are known."""
+"""Averages of gradients, on networks where they are known in closed form."""
 
 import numpy as np
 import pytest
@@ -31,8 +31,8 @@ class Quadratic(Linear):
 
 def test_without_noise_one_sample_is_the_gradient():
     model, images = classifier("mini_vgg"), pictures(2, 32)
-    found = viz.smooth_grad(model, images, 4, samples=1, noise=0.0)
-    assert torch.equal(found, viz.gradient(model, images, 4))
+    average = viz.smooth_grad(model, images, 4, samples=1, noise=0.0)
+    assert torch.equal(average, viz.gradient(model, images, 4))
 
 
 def test_smooth_grad_of_a_quadratic_is_its_gradient_up_to_the_mean_of_the_noise():
@@ -42,9 +42,9 @@ def test_smooth_grad_of_a_quadratic_is_its_gradient_up_to_the_mean_of_the_noise(
     exact = viz.gradient(model, X, 0)
     few, many = (viz.smooth_grad(model, X, 0, samples=n, noise=0.2, seed=3) - exact for n in (4, 400))
     spread = 0.2 * (X.amax((1, 2, 3)) - X.amin((1, 2, 3)))
-    for found, n in ((few, 4), (many, 400)):
+    for error, n in ((few, 4), (many, 400)):
         # Each inner derivative is 2 x + left + right, so the deviation of its mean is σ √6 / √n.
-        inner = found[..., 1:-1].flatten(1).std(1) * (n / 6) ** 0.5 / spread
+        inner = error[..., 1:-1].flatten(1).std(1) * (n / 6) ** 0.5 / spread
         assert ((inner > 0.85) & (inner < 1.15)).all()
 
 
@@ -63,16 +63,16 @@ def test_integrated_gradients_of_a_quadratic_in_closed_form(baseline, steps):
     model = Quadratic()
     start = torch.as_tensor(baseline).to(X).expand_as(X)
     right = (X - start) * viz.gradient(model, (X + start) / 2, 1)
-    found = viz.integrated_gradients(model, X, 1, baseline=baseline, steps=steps)
-    assert relative_error(found, right) <= 1e-12
-    assert viz.completeness_error(model, X, 1, found, baseline=baseline).max() <= 1e-12
+    attribution = viz.integrated_gradients(model, X, 1, baseline=baseline, steps=steps)
+    assert relative_error(attribution, right) <= 1e-12
+    assert viz.completeness_error(model, X, 1, attribution, baseline=baseline).max() <= 1e-12
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_integrated_gradients_are_complete_on_every_network(name):
     model, images = classifier(name), pictures(1, NETWORKS[name][0])
-    found = viz.integrated_gradients(model, images, 4)
-    assert viz.completeness_error(model, images, 4, found).max() <= 1e-10
+    attribution = viz.integrated_gradients(model, images, 4, steps=16)
+    assert viz.completeness_error(model, images, 4, attribution).max() <= 1e-10
 
 
 def test_the_plain_rule_is_not_complete_and_little_moves_to_make_it_so():
@@ -117,10 +117,10 @@ class Bent(nn.Module):
 def test_no_weight_becomes_negative_for_the_sake_of_the_sum(bends, seen):
     """What no node saw is not made up for: at most the steepest slope that one saw, and the rest is reported."""
     model, images = Bent(*bends), torch.ones(1, 3, 4, 4, dtype=torch.float64)
-    found = viz.integrated_gradients(model, images, 0, steps=2)
-    assert found.sum().item() == pytest.approx(seen)
+    attribution = viz.integrated_gradients(model, images, 0, steps=2)
+    assert attribution.sum().item() == pytest.approx(seen)
     rise = 1 + sum(slope * (1 - place) for slope, place in bends)
-    assert viz.completeness_error(model, images, 0, found).item() == pytest.approx(1 - seen / rise)
+    assert viz.completeness_error(model, images, 0, attribution).item() == pytest.approx(1 - seen / rise)
 
 
 class Lifted(Bent):
@@ -139,8 +139,8 @@ def test_a_rise_that_rounding_hides_changes_no_weights():
 
 def test_completeness_error_measures_what_is_missing():
     model = Linear()
-    found = viz.integrated_gradients(model, X, 0)
-    error = viz.completeness_error(model, X, 0, 1.25 * found)
+    attribution = viz.integrated_gradients(model, X, 0)
+    error = viz.completeness_error(model, X, 0, 1.25 * attribution)
     torch.testing.assert_close(error, torch.full((2,), 0.25, dtype=X.dtype))
     assert viz.completeness_error(model, X, 0, torch.zeros_like(X), baseline=X).tolist() == [0, 0]
 
@@ -149,14 +149,14 @@ def test_completeness_error_measures_what_is_missing():
 def test_expected_gradients_of_a_linear_network(samples):
     """All baselines are drawn equally often, so that nothing is left to chance: w (x - mean of the baselines)."""
     model = Linear()
-    found = viz.expected_gradients(model, X, 1, baselines=BASES, samples=samples, seed=2)
-    assert relative_error(found, model.weight[1].detach() * (X - BASES.mean(0))) <= 1e-12
+    attribution = viz.expected_gradients(model, X, 1, baselines=BASES, samples=samples, seed=2)
+    assert relative_error(attribution, model.weight[1].detach() * (X - BASES.mean(0))) <= 1e-12
 
 
 def test_expected_gradients_do_not_favour_the_first_baselines():
     model = Linear()
-    found = [viz.expected_gradients(model, X, 0, baselines=BASES, samples=1, seed=seed) for seed in range(200)]
-    starts = torch.stack([X - part / model.weight[0].detach() for part in found])
+    attributions = [viz.expected_gradients(model, X, 0, baselines=BASES, samples=1, seed=seed) for seed in range(200)]
+    starts = torch.stack([X - one / model.weight[0].detach() for one in attributions])
     drawn = (starts[:, :, None] - BASES).abs().amax((3, 4, 5)).argmin(2)
     shares = drawn.flatten().bincount(minlength=4) / drawn.numel()
     assert (shares - 0.25).abs().max() < 0.08

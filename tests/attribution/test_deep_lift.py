@@ -1,4 +1,4 @@
-"""DeepLIFT: the parts add up to the whole, and closed forms."""
+"""DeepLIFT: contributions add up to the difference of the logits, and closed forms."""
 
 import pytest
 import torch
@@ -13,24 +13,24 @@ X, BASE = pictures(2, 8), pictures(2, 8, seed=4)
 WITH_LINEAR_AND_RELU = ["alexnet", "vgg11_bn", "vgg16", "mini_alexnet"]
 
 
-def error(model, images, targets, found, baseline):
-    return viz.completeness_error(model, images, targets, found, baseline=baseline).max().item()
+def error(model, images, targets, contributions, baseline):
+    return viz.completeness_error(model, images, targets, contributions, baseline=baseline).max().item()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rescale_explains_the_whole_difference(name):
     model, images, _ = recorded(name)
     baseline = pictures(2, NETWORKS[name][0], seed=5)  # another one for each picture
-    found = viz.deep_lift(model, images, TARGETS, baseline=baseline)
-    assert error(model, images, TARGETS, found, baseline) <= 1e-10
+    contributions = viz.deep_lift(model, images, TARGETS, baseline=baseline)
+    assert error(model, images, TARGETS, contributions, baseline) <= 1e-10
 
 
 @pytest.mark.parametrize("name", WITH_LINEAR_AND_RELU)
 def test_reveal_cancel_explains_the_whole_difference(name):
     model, images, _ = recorded(name)
-    found = viz.deep_lift(model, images, TARGETS, baseline=0.3, rule="reveal_cancel")
-    assert error(model, images, TARGETS, found, 0.3) <= 1e-10
-    assert relative_error(found, viz.deep_lift(model, images, TARGETS, baseline=0.3)) > 1e-3
+    contributions = viz.deep_lift(model, images, TARGETS, baseline=0.3, rule="reveal_cancel")
+    assert error(model, images, TARGETS, contributions, 0.3) <= 1e-10
+    assert relative_error(contributions, viz.deep_lift(model, images, TARGETS, baseline=0.3)) > 1e-3
 
 
 class OfThree(nn.Module):
@@ -58,29 +58,29 @@ def pixel(*values):
 def test_a_single_rectifier_in_closed_form(rule):
     """Of relu(x1 - 2 x2 - 0.5) from black: the slope between both ends times each change, or a share by sign."""
     model = OfThree(linear([[1.0, -2.0, 0.0]], [-0.5]), nn.ReLU())
-    found = viz.deep_lift(model, pixel(1.0, 0.1, 0.7), 0, rule=rule).flatten()
+    contributions = viz.deep_lift(model, pixel(1.0, 0.1, 0.7), 0, rule=rule).flatten()
     # The input rises by 0.8, from -0.5 to 0.3; the output by 0.3.
     if rule == "rescale":
         right = [0.375 * 1.0, 0.375 * -0.2, 0.0]
     else:  # up 1, down -0.2: half of f(.5) - f(-.5) + f(.3) - f(-.7), and of f(-.7) - f(-.5) + f(.3) - f(.5)
         right = [(0.5 + 0.3) / 2, (0.0 - 0.2) / 2, 0.0]
-    torch.testing.assert_close(found, torch.tensor(right, dtype=torch.float64))
+    torch.testing.assert_close(contributions, torch.tensor(right, dtype=torch.float64))
 
 
 def test_the_maximum_of_two_inputs():
     """max(x1, x2) as pooling: what rose above the reference's maximum is the winner's, whoever held it before."""
     model = OfThree(nn.Unflatten(1, (1, 1, 3)), nn.MaxPool2d((1, 3)), nn.Flatten())
-    found = viz.deep_lift(model, pixel(0.9, 0.5, 0.1), 0, baseline=pixel(0.2, 0.4, 0.3)).flatten()
-    torch.testing.assert_close(found, torch.tensor([0.5, 0.0, 0.0], dtype=torch.float64))
-    found = viz.deep_lift(model, pixel(0.3, 0.1, 0.2), 0, baseline=pixel(0.2, 0.8, 0.1)).flatten()
-    torch.testing.assert_close(found, torch.tensor([0.0, -0.5, 0.0], dtype=torch.float64))
+    contributions = viz.deep_lift(model, pixel(0.9, 0.5, 0.1), 0, baseline=pixel(0.2, 0.4, 0.3)).flatten()
+    torch.testing.assert_close(contributions, torch.tensor([0.5, 0.0, 0.0], dtype=torch.float64))
+    contributions = viz.deep_lift(model, pixel(0.3, 0.1, 0.2), 0, baseline=pixel(0.2, 0.8, 0.1)).flatten()
+    torch.testing.assert_close(contributions, torch.tensor([0.0, -0.5, 0.0], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AdaptiveMaxPool2d(4), lambda maps: F.max_pool2d(maps, 2)])
 def test_pooling_windows_that_do_not_overlap_share_out_their_own_change(pool):
     model = small(pool)
-    found = viz.deep_lift(model, X, 1, baseline=BASE)
-    assert error(model, X, 1, found, BASE) <= 1e-12
+    contributions = viz.deep_lift(model, X, 1, baseline=BASE)
+    assert error(model, X, 1, contributions, BASE) <= 1e-12
 
 
 def test_the_minimum_of_two_where_the_rules_differ():
@@ -101,8 +101,8 @@ def test_rectifier_and_maximum_side_by_side(pool_first, overwriting, rule):
     parts = [nn.ReLU(overwriting), nn.MaxPool2d(3, 2, ceil_mode=True)]
     stage = parts[::-1] if pool_first else parts
     model = small(nn.Sequential(*stage, nn.Conv2d(6, 6, 3, padding=1), *stage))
-    found = viz.deep_lift(model, X, TARGETS % 3, baseline=BASE, rule=rule)
-    assert error(model, X, TARGETS % 3, found, BASE) <= 1e-12
+    contributions = viz.deep_lift(model, X, TARGETS % 3, baseline=BASE, rule=rule)
+    assert error(model, X, TARGETS % 3, contributions, BASE) <= 1e-12
 
 
 CURVES = [torch.sigmoid, torch.tanh, nn.GELU(), nn.SiLU(), nn.ELU(), nn.LeakyReLU(), nn.Hardswish(), nn.Softplus()]
@@ -111,8 +111,8 @@ CURVES = [torch.sigmoid, torch.tanh, nn.GELU(), nn.SiLU(), nn.ELU(), nn.LeakyReL
 @pytest.mark.parametrize("curve", CURVES, ids=str)
 def test_other_non_linearities_are_exact_as_well(curve):
     model = small(curve)
-    found = viz.deep_lift(model, X, 1, baseline=BASE)
-    assert error(model, X, 1, found, BASE) <= 1e-12
+    contributions = viz.deep_lift(model, X, 1, baseline=BASE)
+    assert error(model, X, 1, contributions, BASE) <= 1e-12
 
 
 @pytest.mark.parametrize("rule", ["rescale", "reveal_cancel"])
@@ -124,23 +124,23 @@ def test_without_a_difference_all_contributions_are_zero(rule):
 
 def test_a_vanishing_difference_gives_the_gradient():
     model = small(torch.sigmoid)
-    found = viz.deep_lift(model, X, 0, baseline=X - 1e-7) / 1e-7
-    assert relative_error(found, viz.gradient(model, X, 0)) < 1e-5
+    contributions = viz.deep_lift(model, X, 0, baseline=X - 1e-7) / 1e-7
+    assert relative_error(contributions, viz.gradient(model, X, 0)) < 1e-5
 
 
 def test_a_linear_network_gives_weight_times_difference():
     model = small(nn.Identity())
-    found = viz.deep_lift(model, X, 2, baseline=BASE)
-    assert relative_error(found, viz.gradient(model, X, 2) * (X - BASE)) <= 1e-12
+    contributions = viz.deep_lift(model, X, 2, baseline=BASE)
+    assert relative_error(contributions, viz.gradient(model, X, 2) * (X - BASE)) <= 1e-12
 
 
 def test_an_overwritten_linear_layer_is_not_taken_for_what_it_was():
-    """Behind ``relu_`` the same tensor comes along once more: the linear layer is no longer right before it."""
+    """After ``relu_`` the same tensor comes along once more: the linear layer is no longer right before it."""
     parts = linear([[1.0, -2.0, 0.5], [0.3, 1.0, -1.0]], [0.2, -0.1]), nn.ReLU(inplace=True), nn.Sigmoid()
     model = OfThree(*parts, linear([[1.0, 2.0]], [0.0]))
     x, base = pixel(0.9, 0.2, 0.4), pixel(0.1, 0.3, 0.8)
-    found = viz.deep_lift(model, x, 0, baseline=base, rule="reveal_cancel")
-    assert error(model, x, 0, found, base) <= 1e-12
+    contributions = viz.deep_lift(model, x, 0, baseline=base, rule="reveal_cancel")
+    assert error(model, x, 0, contributions, base) <= 1e-12
 
 
 def test_each_picture_has_its_own_reference_and_pictures_do_not_mix():

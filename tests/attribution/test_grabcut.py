@@ -1,4 +1,4 @@
-"""From a saliency map to a mask."""
+"""GrabCut: from a saliency map to a mask."""
 
 from itertools import islice
 
@@ -24,22 +24,22 @@ def disc():
     return (image + 0.03 * torch.randn(image.shape, generator=random)).clamp(0, 1), (-far / 20).exp(), truth
 
 
-def overlap(found, truth):
-    return ((found & truth).sum() / (found | truth).sum()).item()
+def iou(mask, truth):
+    return ((mask & truth).sum() / (mask | truth).sum()).item()
 
 
 def test_the_disc_is_found(disc):
     image, saliency, truth = disc
-    found = viz.grabcut(image, saliency)
-    assert found.shape == truth.shape
-    assert found.dtype == torch.bool
-    assert overlap(found, truth) > 0.95
+    mask = viz.grabcut(image, saliency)
+    assert mask.shape == truth.shape
+    assert mask.dtype == torch.bool
+    assert iou(mask, truth) > 0.95
 
 
 def test_a_coarse_map_is_enlarged(disc):
     image, saliency, truth = disc
     coarse = torch.nn.functional.avg_pool2d(saliency[None], 8)[0]
-    assert overlap(viz.grabcut(image, coarse), truth) > 0.95
+    assert iou(viz.grabcut(image, coarse), truth) > 0.95
 
 
 def test_the_same_picture_gives_the_same_mask(disc):
@@ -57,48 +57,48 @@ def test_a_map_of_zeros_but_for_one_spot_is_enough(disc):
     assert viz.grabcut(image, spot)[44, 70]
 
 
-def test_only_the_largest_piece_is_kept(disc):
+def test_only_the_largest_component_is_kept(disc):
     image, saliency, truth = disc
     image = image.clone()
     image[:, 80:90, 5:15] = image[:, 40:50, 65:75]  # a patch of the object's colours far away
     saliency = saliency.clone()
     saliency[80:90, 5:15] = saliency.max()
-    found = viz.grabcut(image, saliency)
-    assert not found[80:90, 5:15].any()
-    assert overlap(found, truth) > 0.95
+    mask = viz.grabcut(image, saliency)
+    assert not mask[80:90, 5:15].any()
+    assert iou(mask, truth) > 0.95
 
 
 def test_seeds_are_the_pixels_beyond_the_quantiles():
     ramp = torch.arange(100.0).view(10, 10)
     for foreground, above in ((0.905, 10), (90 / 99, 9)):  # the second quantile is one of the values
-        marks = grabcut.seeds(ramp.flip(0), foreground=foreground, background=30 / 99).flip(0).flatten()
-        assert marks.bincount().tolist() == [31, above, 69 - above]
-        assert marks[:31].eq(grabcut.GROUND).all()
-        assert marks[-above:].eq(grabcut.OBJECT).all()
+        trimap = grabcut.seeds(ramp.flip(0), foreground=foreground, background=30 / 99).flip(0).flatten()
+        assert trimap.bincount().tolist() == [31, above, 69 - above]
+        assert trimap[:31].eq(grabcut.BACKGROUND).all()
+        assert trimap[-above:].eq(grabcut.FOREGROUND).all()
 
 
 def test_where_the_top_of_the_map_is_flat_all_of_it_is_the_object():
     flat = torch.arange(100.0).view(10, 10).clamp_max(70)
-    marks = grabcut.seeds(flat)
-    assert torch.equal(marks == grabcut.OBJECT, flat == 70)
-    assert torch.equal(marks == grabcut.GROUND, flat < 30)
+    trimap = grabcut.seeds(flat)
+    assert torch.equal(trimap == grabcut.FOREGROUND, flat == 70)
+    assert torch.equal(trimap == grabcut.BACKGROUND, flat < 30)
 
 
 def test_round_by_round_it_is_what_opencv_makes_in_one_go():
     image = viz.Gallery.scenes(3, seed=3, size=96)[2][0]
     down, right = torch.meshgrid(torch.linspace(-1, 1, 96), torch.linspace(-1, 1, 96), indexing="ij")
     spot = torch.exp(-2 * (down - 0.07) ** 2 - 3 * (right + 0.11) ** 2)
-    marks = grabcut.seeds(spot)
-    made = list(islice(grabcut.cut_rounds(image, marks), 6))
+    trimap = grabcut.seeds(spot)
+    made = list(islice(grabcut.cut_rounds(image, trimap), 6))
     assert len({mask.numpy().tobytes() for mask in made}) >= 4
     pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()[..., ::-1].copy()
     for rounds, mask in enumerate(made, start=1):
-        sides, colours = marks.numpy().copy(), (np.zeros((1, 65)), np.zeros((1, 65)))
+        labels, colour_models = trimap.numpy().copy(), (np.zeros((1, 65)), np.zeros((1, 65)))
         cv2.setRNGSeed(0)
-        cv2.grabCut(pixels, sides, None, *colours, rounds, cv2.GC_INIT_WITH_MASK)
-        pieces, _ = ndimage.label(sides % 2, structure=np.ones((3, 3)))
-        largest = 1 + np.bincount(pieces[pieces > 0] - 1).argmax()
-        assert torch.equal(mask, torch.from_numpy(pieces == largest))
+        cv2.grabCut(pixels, labels, None, *colour_models, rounds, cv2.GC_INIT_WITH_MASK)
+        components, _ = ndimage.label(labels % 2, structure=np.ones((3, 3)))
+        largest = 1 + np.bincount(components[components > 0] - 1).argmax()
+        assert torch.equal(mask, torch.from_numpy(components == largest))
         assert torch.equal(mask, viz.grabcut(image, spot, rounds=rounds))
 
 

@@ -26,7 +26,7 @@ def test_grad_cam_equals_its_definition(name):
     assert torch.equal(viz.grad_cam(model, images, TARGETS, layer), signed.clamp_min(0))
 
 
-# Behind each of these something in place overwrites the very tensor that a hook sees.
+# After each of these something in place overwrites the very tensor that a hook gets.
 OVERWRITTEN = [
     ("alexnet", "features.10"),
     ("vgg16", "features.28"),
@@ -42,15 +42,15 @@ OVERWRITTEN = [
 def test_grad_cam_of_a_layer_that_is_overwritten(name, layer):
     model, images, explicit = recorded(name)
     assert (explicit.value(layer) < 0).any()  # so that the rectified maps would be others
-    found = viz.grad_cam(model, images, TARGETS, layer, signed=True)
-    assert relative_error(found, by_definition(explicit, layer)) <= 1e-10
+    maps = viz.grad_cam(model, images, TARGETS, layer, signed=True)
+    assert relative_error(maps, by_definition(explicit, layer)) <= 1e-10
 
 
 @pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2", "features.8", "features.12"])
 def test_grad_cam_at_any_layer_of_alexnet(layer):
     model, images, explicit = recorded("alexnet")
-    found = viz.grad_cam(model, images, TARGETS, layer, signed=True)
-    assert relative_error(found, by_definition(explicit, layer)) <= 1e-10
+    maps = viz.grad_cam(model, images, TARGETS, layer, signed=True)
+    assert relative_error(maps, by_definition(explicit, layer)) <= 1e-10
 
 
 LAST = {"resnet18": "layer4", "resnet50": "layer4", "googlenet": "inception5b", "mini_vgg": "relu5_2"}
@@ -58,11 +58,11 @@ LAST |= {"mobilenet_v2": "features", "squeezenet1_1": "classifier.2"}
 
 
 @pytest.mark.parametrize("name", LAST)
-def test_cam_is_grad_cam_times_the_places(name):
+def test_cam_is_grad_cam_times_the_number_of_places(name):
     model, images, _ = recorded(name)
-    found = viz.cam(model, images, TARGETS)
+    maps = viz.cam(model, images, TARGETS)
     by_gradients = viz.grad_cam(model, images, TARGETS, LAST[name], signed=True)
-    assert relative_error(by_gradients * found[0].numel(), found) <= 1e-10
+    assert relative_error(by_gradients * maps[0].numel(), maps) <= 1e-10
 
 
 @pytest.mark.parametrize("name", AVERAGED)
@@ -74,9 +74,9 @@ def test_the_mean_of_cam_and_the_bias_are_the_logit(name):
     assert relative_error(viz.cam(model, images, TARGETS).mean((1, 2)) + bias, logits) <= 1e-12
 
 
-def test_cam_sees_an_average_however_it_is_written():
+def test_cam_recognises_an_average_however_it_is_written():
     x = pictures(2, 8)
-    found = [viz.cam(small(nn.ReLU()), x, 1)]  # mean((2, 3))
+    maps = [viz.cam(small(nn.ReLU()), x, 1)]  # mean((2, 3))
     for average in (
         lambda maps: F.adaptive_avg_pool2d(maps, 1).flatten(1),
         lambda maps: F.avg_pool2d(maps, 8).flatten(1),
@@ -85,9 +85,9 @@ def test_cam_sees_an_average_however_it_is_written():
     ):
         model = small(nn.ReLU())
         model.forward = lambda images, model=model, average=average: model.head(average(F.relu(model.conv(images))))
-        found.append(viz.cam(model, x, 1))
-    for other in found[1:]:
-        assert relative_error(other, found[0]) <= 1e-12
+        maps.append(viz.cam(model, x, 1))
+    for other in maps[1:]:
+        assert relative_error(other, maps[0]) <= 1e-12
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg16", "mini_alexnet"])
@@ -104,7 +104,7 @@ def test_cam_refuses_what_is_only_nearly_such_a_head():
         viz.cam(model, pictures(1, 8), 0)
 
 
-def test_evidence_that_is_all_negative_gives_zeros_and_shows_when_signed():
+def test_evidence_that_is_all_negative_gives_zeros_unless_signed():
     model = small(nn.ReLU())
     model.head.weight.data = -model.head.weight.data.abs() - 0.1
     x = pictures(2, 8)

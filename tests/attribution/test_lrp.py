@@ -1,4 +1,6 @@
-"""Layer-wise relevance propagation: conservation, identities, and the rules spelt out."""
+"""Layer-wise relevance propagation: conservation, identities, and the rules written out with single numbers."""
+
+import copy
 
 import pytest
 import torch
@@ -23,30 +25,30 @@ RECTIFIED = [name for name in NAMES if name != "mobilenet_v2"]  # ReLU6 is flat 
 def test_relevance_is_conserved_by_every_operation(name, rule):
     model, images, explicit = recorded(name)
     ledger = viz.Ledger()
-    found = viz.lrp(model, images, TARGETS, rule, ledger=ledger)
+    relevance = viz.lrp(model, images, TARGETS, rule, ledger=ledger)
     logits = explicit.logits.gather(1, TARGETS[:, None])[:, 0]
     assert len(ledger.entries) >= 8
-    for operation, received, handed_on in ledger.entries:
+    for operation, received, passed_on in ledger.entries:
         if rule != "composite" or operation != "linear":
-            assert abs(received - handed_on) <= 1e-8 * max(abs(received), 1e-8), operation
+            assert abs(received - passed_on) <= 1e-8 * max(abs(received), 1e-8), operation
     absorbed = ledger.absorbed["linear"] if rule == "composite" and "linear" in ledger.absorbed else 0.0
-    assert abs(found.sum() + absorbed - logits.sum()) <= 1e-8 * logits.abs().sum()
+    assert abs(relevance.sum() + absorbed - logits.sum()) <= 1e-8 * logits.abs().sum()
     if rule != "composite":
-        assert relative_error(found.flatten(1).sum(1), logits) <= 1e-8
+        assert relative_error(relevance.flatten(1).sum(1), logits) <= 1e-8
 
 
 @pytest.mark.parametrize("name", RECTIFIED)
 def test_without_a_rule_relevance_is_gradient_times_input(name):
     model, images, _ = recorded(name)
-    found = viz.lrp(model, images, TARGETS, "zero")
-    assert relative_error(found, viz.gradient_times_input(model, images, TARGETS)) <= 1e-8
+    relevance = viz.lrp(model, images, TARGETS, "zero")
+    assert relative_error(relevance, viz.gradient_times_input(model, images, TARGETS)) <= 1e-8
 
 
 def test_what_biases_absorb_is_in_the_ledger():
     model, images, explicit = recorded("resnet18")
     ledger = viz.Ledger()
-    found = viz.lrp(model, images, TARGETS, "epsilon", ledger=ledger)
-    missing = explicit.logits.gather(1, TARGETS[:, None]).sum() - found.sum()
+    relevance = viz.lrp(model, images, TARGETS, "epsilon", ledger=ledger)
+    missing = explicit.logits.gather(1, TARGETS[:, None]).sum() - relevance.sum()
     assert abs(missing) > 1e-3
     assert abs(missing - sum(ledger.absorbed.values())) <= 1e-8 * abs(missing)
 
@@ -59,16 +61,16 @@ def test_the_relevance_of_layers_sums_to_the_logit(name):
         "mini_alexnet": ["conv1", "relu3", "fc6", "fc8"],
         "resnet18": ["conv1", "bn1", "layer1", "layer3", "avgpool", "fc"],
     }[name]
-    found = viz.lrp_layers(model, images, TARGETS, layers, "gamma")
-    assert list(found) == ["pixels", *layers]
+    relevances = viz.lrp_layers(model, images, TARGETS, layers, "gamma")
+    assert list(relevances) == ["pixels", *layers]
     logits = explicit.logits.gather(1, TARGETS[:, None])[:, 0]
-    for layer, relevance in found.items():
+    for layer, relevance in relevances.items():
         assert relative_error(relevance.flatten(1).sum(1), logits) <= 1e-8, layer
-    assert torch.equal(found["pixels"], viz.lrp(model, images, TARGETS, "gamma"))
+    assert torch.equal(relevances["pixels"], viz.lrp(model, images, TARGETS, "gamma"))
 
 
-def spelt_out(x, weight, bias, received, rule, low=-2.0, high=3.0):
-    """One linear layer, one output and one input at a time, with numbers in place of tensors."""
+def written_out(x, weight, bias, received, rule, low=-2.0, high=3.0):
+    """One linear layer, one output and one input at a time, with numbers instead of tensors."""
     relevance = torch.zeros_like(x)
     for n, values in enumerate(x.tolist()):
         for j, (row, b) in enumerate(zip(weight.tolist(), bias.tolist(), strict=True)):
@@ -92,19 +94,19 @@ def spelt_out(x, weight, bias, received, rule, low=-2.0, high=3.0):
 
 
 @pytest.mark.parametrize("rule", ["zero", "epsilon", "gamma", "zplus"])
-def test_rules_spelt_out_on_two_linear_layers(rule):
+def test_rules_written_out_on_two_linear_layers(rule):
     first, second = nn.Linear(12, 5).double(), nn.Linear(5, 3).double()
     model = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second)
     model.mean, x = 0.0, pictures(2, 2)
     hidden = first(x.flatten(1)).clamp_min(0).detach()
     start = second(hidden).detach() * F.one_hot(torch.tensor([2, 0]), 3)
-    behind = spelt_out(hidden, second.weight, second.bias, start, rule)
-    right = spelt_out(x.flatten(1), first.weight, first.bias, behind, rule)
-    found = viz.lrp(model, x, torch.tensor([2, 0]), rule, epsilon=0.01)
-    assert relative_error(found.flatten(1), right) <= 1e-12
+    of_hidden = written_out(hidden, second.weight, second.bias, start, rule)
+    right = written_out(x.flatten(1), first.weight, first.bias, of_hidden, rule)
+    relevance = viz.lrp(model, x, torch.tensor([2, 0]), rule, epsilon=0.01)
+    assert relative_error(relevance.flatten(1), right) <= 1e-12
 
 
-def test_the_box_rule_spelt_out_and_its_limits():
+def test_the_box_rule_written_out_and_its_limits():
     """A convolution as large as the picture is a linear layer of normalised pixels between -2 and 3."""
     convolution = nn.Conv2d(3, 4, 2).double()
     model = Classifier(nn.Sequential(convolution, nn.Flatten()), list("abcd"), mean=[0.4] * 3, std=[0.2] * 3).double()
@@ -112,7 +114,7 @@ def test_the_box_rule_spelt_out_and_its_limits():
     x = pictures(2, 2)
     seen = ((x - 0.4) / 0.2).flatten(1)
     start = model(x).detach() * F.one_hot(torch.tensor([1, 3]), 4)
-    right = spelt_out(seen, convolution.weight.flatten(1), convolution.bias, start, "box")
+    right = written_out(seen, convolution.weight.flatten(1), convolution.bias, start, "box")
     assert relative_error(viz.lrp(model, x, torch.tensor([1, 3])).flatten(1), right) <= 1e-12
 
 
@@ -141,7 +143,7 @@ def test_a_batch_norm_counts_as_part_of_the_convolution_before_it(rule, overwrit
 
 
 @pytest.mark.parametrize("rule", ["zero", "gamma", "zplus"])
-def test_a_batch_norm_behind_something_in_place_is_not_folded_across_it(rule):
+def test_a_batch_norm_after_something_in_place_is_not_folded_across_it(rule):
     def model(in_place):
         def residual(maps):
             out = nets[0](maps)
@@ -173,8 +175,8 @@ def test_sums_of_every_kind_are_conserved():
     }
     for name, join in kinds.items():
         model = small(lambda maps, join=join: join(F.relu(maps), F.relu(0.7 * maps)))
-        found = viz.lrp(model, X, 1, "gamma")
-        assert relative_error(found.flatten(1).sum(1), model(X)[:, 1].detach()) <= 1e-8, name
+        relevance = viz.lrp(model, X, 1, "gamma")
+        assert relative_error(relevance.flatten(1).sum(1), model(X)[:, 1].detach()) <= 1e-8, name
         zero = viz.lrp(model, X, 1, "zero")
         assert relative_error(zero, viz.gradient_times_input(model, X, 1)) <= 1e-8, name
 
@@ -183,8 +185,8 @@ def zennits(composite, model, images, target):
     """Relevance of the normalised pixels, from the logit on, biases kept out."""
     seen = ((images - model.mean) / model.std).detach()
     with Gradient(model.network, composite) as attributor:
-        _, found = attributor(seen, lambda out: out * F.one_hot(target, out.shape[1]))
-    return found
+        _, relevance = attributor(seen, lambda out: out * F.one_hot(target, out.shape[1]))
+    return relevance
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11_bn"])
@@ -225,14 +227,12 @@ def test_zennit_agrees_where_both_are_right(name, rule, biases):
 
 def folded(network):
     """A copy in which every batch norm is part of the convolution before it."""
-    import copy
-
-    found = copy.deepcopy(network)
+    copied = copy.deepcopy(network)
     for index, module in enumerate(network.features):
         if isinstance(module, nn.BatchNorm2d):
-            found.features[index - 1] = fuse_conv_bn_eval(network.features[index - 1], module)
-            found.features[index] = nn.Identity()
-    return found
+            copied.features[index - 1] = fuse_conv_bn_eval(network.features[index - 1], module)
+            copied.features[index] = nn.Identity()
+    return copied
 
 
 def test_what_has_no_rule_is_refused():

@@ -44,8 +44,8 @@ def test_a_neuron_in_the_middle_equals_the_explicit_backward_pass(name):
 
 def test_rules_differ_from_each_other_and_from_the_gradient():
     model, images, _ = recorded("googlenet")
-    found = [method(model, images, TARGETS) for method in RULES.values()]
-    assert all(relative_error(found[i], found[j]) > 0.1 for i, j in ((0, 1), (0, 2), (1, 2)))
+    gradients = [method(model, images, TARGETS) for method in RULES.values()]
+    assert all(relative_error(gradients[i], gradients[j]) > 0.1 for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
 @pytest.mark.parametrize("name", ["vgg11_bn", "squeezenet1_1", "resnet18"])
@@ -104,8 +104,8 @@ def test_a_rectifier_is_one_however_it_is_called(way, masked):
     received = (model.head.weight[TARGETS % 3] / 64)[:, :, None, None].expand_as(before).clamp_min(0)
     received = received * (before > 0) if masked else received
     right = torch.nn.grad.conv2d_input(X.shape, model.conv.weight, received, padding=1)
-    found = (viz.guided_backprop if masked else viz.deconvnet)(model, X, TARGETS % 3)
-    assert relative_error(found, right) <= 1e-12
+    method = viz.guided_backprop if masked else viz.deconvnet
+    assert relative_error(method(model, X, TARGETS % 3), right) <= 1e-12
 
 
 def test_relu6_stops_what_is_above_6():
@@ -167,9 +167,9 @@ def test_an_unknown_non_linearity_is_an_error_that_names_it(name, method):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_a_script_module_is_refused_because_nobody_sees_inside():
+def test_a_script_module_is_refused_because_its_operations_are_hidden():
     model = torch.jit.trace(small(nn.ReLU()), X)
-    for _ in range(3):  # the compiler changes its mind after a few calls
+    for _ in range(3):  # the compiler changes the graph after a few calls
         with pytest.raises(viz.UnknownOperationError, match="plain Python module"):
             viz.guided_backprop(model, X, 0)
 
@@ -188,11 +188,11 @@ def test_saliency_in_closed_form():
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2, bias=False)).eval()
     model[1].weight.data = torch.stack([weights.flatten(), -2 * weights.flatten()])
     images = torch.rand(2, 3, 2, 2)
-    found = viz.saliency(model, images, torch.tensor([0, 1]))
+    maps = viz.saliency(model, images, torch.tensor([0, 1]))
     right = torch.tensor([[1.5, 2.0], [3.0, 0.0]])
-    assert torch.equal(found, torch.stack([right, 2 * right]))
+    assert torch.equal(maps, torch.stack([right, 2 * right]))
     squared = viz.saliency(model, images, torch.tensor([0, 1]), magnitude="square")
-    assert torch.equal(squared, found.square())
+    assert torch.equal(squared, maps.square())
 
 
 def test_pictures_of_a_batch_do_not_mix():

@@ -1,4 +1,4 @@
-"""Scores of attributions, on cases whose score is known."""
+"""Scores of attributions, on cases where the score is known in closed form."""
 
 import pytest
 import torch
@@ -12,9 +12,9 @@ scoring = viz.scoring
 
 
 def planted(row, column, size=40):
-    found = torch.zeros(1, size, size)
-    found[0, row, column] = 1.0
-    return found
+    maps = torch.zeros(1, size, size)
+    maps[0, row, column] = 1.0
+    return maps
 
 
 def test_the_pointing_game_counts_planted_maxima():
@@ -50,11 +50,11 @@ def test_mass_in_mask_in_closed_form():
     torch.testing.assert_close(scoring.mass_in_mask(torch.ones(2, 8, 10), mask), torch.tensor([20 / 80, 8 / 80]))
     torch.testing.assert_close(scoring.mass_in_mask(torch.ones(2, 2, 5), mask), torch.tensor([20 / 80, 8 / 80]))
     assert scoring.mass_in_mask(torch.zeros(2, 8, 10), mask).tolist() == [0, 0]
-    assert scoring.mass_in_mask(-mask.float(), mask).tolist() == [0, 0]  # what speaks against is no mass
+    assert scoring.mass_in_mask(-mask.float(), mask).tolist() == [0, 0]  # negative evidence is no mass
     assert scoring.mass_in_mask((~mask).float(), mask).tolist() == [0, 0]
 
 
-def test_rank_correlation_knows_order_only():
+def test_rank_correlation_depends_on_the_order_only():
     maps = torch.rand(2, 6, 7)
     torch.testing.assert_close(scoring.rank_correlation(maps, maps.exp() * 3).float(), torch.ones(2))
     torch.testing.assert_close(scoring.rank_correlation(maps, -maps).float(), -torch.ones(2))
@@ -63,8 +63,8 @@ def test_rank_correlation_knows_order_only():
 def test_ssim_of_two_single_pixels_in_closed_form():
     """Of 9 pixels one is 1: both means are 1/9, both variances 1/9, and the covariance is -1/72 (N - 1 in both)."""
     small = 0.03**2
-    found = scoring.ssim(planted(1, 1, size=3), planted(0, 2, size=3))
-    torch.testing.assert_close(found, torch.tensor([(small - 2 / 72) / (small + 2 / 9)]))
+    similarity = scoring.ssim(planted(1, 1, size=3), planted(0, 2, size=3))
+    torch.testing.assert_close(similarity, torch.tensor([(small - 2 / 72) / (small + 2 / 9)]))
 
 
 def test_ssim_is_the_mean_over_all_windows_of_7():
@@ -75,16 +75,16 @@ def test_ssim_is_the_mean_over_all_windows_of_7():
     torch.testing.assert_close(scoring.ssim(first, second), torch.tensor([(147 + 49 * seeing) / 196]))
 
 
-def test_ssim_knows_neither_scale_nor_sign_and_every_pixel_counts():
+def test_ssim_depends_on_neither_scale_nor_sign_but_on_every_pixel():
     maps, other = torch.rand(2, 3, 12, 9)
     assert scoring.ssim(maps, maps).tolist() == [1, 1, 1]
     assert scoring.ssim(maps, -7 * maps).tolist() == pytest.approx([1, 1, 1])
-    found = scoring.ssim(maps, other)
-    assert (found < 0.9).all()
-    torch.testing.assert_close(scoring.ssim(maps * 1e6, -other / 1e6), found)
-    torch.testing.assert_close(scoring.ssim(other, maps), found)
+    similarity = scoring.ssim(maps, other)
+    assert (similarity < 0.9).all()
+    torch.testing.assert_close(scoring.ssim(maps * 1e6, -other / 1e6), similarity)
+    torch.testing.assert_close(scoring.ssim(other, maps), similarity)
     each = torch.cat([scoring.ssim(maps[i : i + 1], other[i : i + 1]) for i in range(3)])
-    assert torch.equal(each, found)
+    assert torch.equal(each, similarity)
 
 
 def test_ssim_falls_with_noise():
@@ -95,12 +95,12 @@ def test_ssim_falls_with_noise():
     assert alike[-1] < 0.5
 
 
-def test_even_maps_have_a_similarity():
-    zero, one, uneven = torch.zeros(1, 8, 8), torch.ones(1, 8, 8), torch.rand(1, 8, 8)
+def test_constant_maps_have_a_similarity():
+    zero, one, varied = torch.zeros(1, 8, 8), torch.ones(1, 8, 8), torch.rand(1, 8, 8)
     assert scoring.ssim(zero, zero).item() == scoring.ssim(one, 3 * one).item() == 1
-    for first, second in ((zero, one), (zero, uneven), (uneven, one)):
+    for first, second in ((zero, one), (zero, varied), (varied, one)):
         assert 0 < scoring.ssim(first, second).item() < 0.1
-    assert scoring.rank_correlation(zero, uneven).item() == 0
+    assert scoring.rank_correlation(zero, varied).item() == 0
 
 
 def test_ssim_wants_room_for_a_window():
@@ -190,9 +190,9 @@ def test_ssim_compares_coarse_maps_at_the_size_of_the_picture():
     model, images = network(), pictures(2, 12)
     drawn = torch.rand(5, 2, 4, 4)
     again = iter(drawn)
-    found = scoring.randomization_test(model, images, 0, lambda *ask: next(again), similarity="ssim")
+    similarities = scoring.randomization_test(model, images, 0, lambda *ask: next(again), similarity="ssim")
     large = [scoring.as_maps(values, (12, 12)) for values in drawn]
-    assert list(found.values()) == [scoring.ssim(large[0], values).mean().item() for values in large[1:]]
+    assert list(similarities.values()) == [scoring.ssim(large[0], values).mean().item() for values in large[1:]]
 
 
 def test_another_similarity_is_refused_before_anything_is_run():
@@ -203,7 +203,7 @@ def test_another_similarity_is_refused_before_anything_is_run():
         scoring.randomization_test(network(), pictures(1, 12), 0, method, similarity="hog")
 
 
-def test_layers_behind_stay_random_and_all_have_their_spread():
+def test_later_layers_stay_random_and_all_keep_their_standard_deviation():
     model, images, seen = network(), pictures(1, 12), []
 
     def method(model, images, targets):

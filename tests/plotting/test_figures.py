@@ -8,7 +8,7 @@ import torch
 from matplotlib.colors import to_rgba
 from PIL import Image
 
-from cs231n_viz.plotting import figures
+from cs231n_viz.plotting import alt_text, figures
 
 
 @pytest.fixture
@@ -144,9 +144,9 @@ def bundle_of(described):
     return described._repr_mimebundle_()
 
 
-def test_a_described_figure_carries_its_words_and_is_closed(ax):
+def test_a_described_figure_carries_its_alternative_text_and_is_closed(ax):
     figures.show_image(torch.rand(3, 8, 8), ax=ax)
-    described = figures.figure(ax, 'A "noisy" square.')
+    described = alt_text.figure(ax, 'A "noisy" square.')
     data, metadata = bundle_of(described)
     assert data["text/plain"] == repr(described) == 'A "noisy" square.'
     assert 'alt="A &quot;noisy&quot; square."' in data["text/html"]
@@ -158,15 +158,15 @@ def test_a_described_figure_carries_its_words_and_is_closed(ax):
 
 def test_a_described_figure_wants_a_description(ax):
     with pytest.raises(ValueError, match="alt is empty"):
-        figures.figure(ax, "  ")
+        alt_text.figure(ax, "  ")
 
 
 def test_a_described_picture_is_reduced_to_the_page():
     pixels = np.zeros((100, 1290, 3), np.uint8)
-    described = figures.picture(pixels, "Nothing but black.")
+    described = alt_text.picture(pixels, "Nothing but black.")
     assert Image.open(io.BytesIO(described.picture)).size == (860, 67)
     with pytest.raises(ValueError, match="uint8"):
-        figures.picture(pixels / 255, "floats")
+        alt_text.picture(pixels / 255, "floats")
 
 
 def test_plotting_leaves_matplotlibs_settings_alone(ax):

@@ -8,10 +8,10 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from cs231n_viz import Gallery, embed, nearest, purity
-from cs231n_viz.exercises import fc_affinity, fc_embedding, fc_features, fc_neighbours
+from cs231n_viz.exercises import find
 from cs231n_viz.plotting.figures import BOX_COLOUR
 from cs231n_viz.plotting.neighbours import (
-    looks,
+    class_markers,
     show_embedding,
     show_neighbours,
     show_thumbnails,
@@ -53,8 +53,14 @@ def test_neighbours_are_drawn_in_the_order_given(gallery):
     fig = show_neighbours(gallery, 4, {"row": torch.tensor([3, 0, 2])})
     shades = [int(ax.images[0].get_array()[0, 0, 0]) for ax in fig.axes if ax.images]
     assert shades == [102, 76, 0, 51]
-    with pytest.raises(ValueError, match="found is empty"):
+    with pytest.raises(ValueError, match="neighbours is empty"):
         show_neighbours(gallery, 0, {})
+
+
+def test_the_old_keyword_warns_and_does_the_same(gallery):
+    with pytest.warns(DeprecationWarning, match=r"show_neighbours\(found=…\) is now show_neighbours\(neighbours=…\)"):
+        fig = show_neighbours(gallery, 0, found={"row": torch.tensor([1])})
+    assert [ax.get_title(loc="left") for ax in fig.axes if ax.get_title(loc="left")] == ["query", "row"]
 
 
 def test_a_map_has_a_colour_and_a_marker_for_each_class():
@@ -98,23 +104,23 @@ def test_thumbnails_of_a_gallery(gallery):
     assert thumbnails(gallery, 4).shape == (5, 4, 4, 3)
 
 
-def test_looks_are_all_different():
-    assert len(set(looks(56))) == 56
-    plt.scatter([0], [0], marker=looks(8)[7][1])  # a marker that matplotlib knows
+def test_markers_of_classes_are_all_different():
+    assert len(set(class_markers(56))) == 56
+    plt.scatter([0], [0], marker=class_markers(8)[7][1])  # a marker that matplotlib knows
 
 
 def test_the_references_are_the_packages_own_answers():
     rows = torch.randn(40, 12, generator=torch.Generator().manual_seed(1))
     queries, labels = rows[:7], torch.arange(40) % 3
-    distances = fc_features.pairwise_distances(queries, rows)
+    distances = find("pairwise_distances").reference(queries, rows)
     torch.testing.assert_close(distances, neighbours.distances(queries, rows), rtol=1e-4, atol=2e-3)
     cosine = 1 - neighbours.distances(queries, rows, metric="cosine")
-    torch.testing.assert_close(fc_features.cosine_similarity(queries, rows), cosine)
-    found = fc_neighbours.top_k(distances, 5)
-    assert torch.equal(found, nearest(queries, rows, 5).indices)
-    shares = fc_neighbours.purity_at_k(found, labels, labels[:7])
-    torch.testing.assert_close(shares, purity(found, labels, labels[:7]))
-    torch.testing.assert_close(fc_embedding.pca(rows, 2).abs(), embed(rows, "pca").abs(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(find("cosine_similarity").reference(queries, rows), cosine)
+    indices = find("top_k").reference(distances, 5)
+    assert torch.equal(indices, nearest(queries, rows, 5).indices)
+    shares = find("purity_at_k").reference(indices, labels, labels[:7])
+    torch.testing.assert_close(shares, purity(indices, labels, labels[:7]))
+    torch.testing.assert_close(find("pca").reference(rows, 2).abs(), embed(rows, "pca").abs(), rtol=1e-4, atol=1e-4)
 
 
 def test_the_affinity_is_that_of_scikit_learn():
@@ -125,5 +131,5 @@ def test_the_affinity_is_that_of_scikit_learn():
     theirs = _binary_search_perplexity(distances.square().numpy().astype(np.float32), 8.0, 0)
     for i in (0, 13):
         others = torch.arange(30) != i
-        ours = fc_affinity.tsne_affinity(distances[i, others], 8.0)
+        ours = find("tsne_affinity").reference(distances[i, others], 8.0)
         np.testing.assert_allclose(ours, theirs[i][others], atol=1e-4)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cs231n_viz import Gallery, top_patches, wrap
-from cs231n_viz.plotting.patches import framed, show_patches
+from cs231n_viz.plotting.patches import framed, patch_in_field, show_patches
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +44,16 @@ def test_a_kept_gallery_travels_to_a_worker_and_keeps_its_subsets(gallery):
 
 
 def test_a_clipped_patch_stands_in_its_place_within_the_field(model, gallery):
-    found = top_patches(model, gallery, "relu", k=20, progress=False)
-    clipped = (found.boxes[..., 2] - found.boxes[..., 0] < 9).nonzero().tolist()
+    patches = top_patches(model, gallery, "relu", k=20, progress=False)
+    clipped = (patches.boxes[..., 2] - patches.boxes[..., 0] < 9).nonzero().tolist()
     assert clipped
     for channel, rank in clipped:
-        square = torch.from_numpy(framed(found, channel, rank))
+        square = torch.from_numpy(patch_in_field(patches, channel, rank))
         assert square.shape == (9, 9, 3)
-        top, left, bottom, right = found.boxes[channel, rank].tolist()
-        row, column = found.positions[channel, rank].tolist()
+        top, left, bottom, right = patches.boxes[channel, rank].tolist()
+        row, column = patches.positions[channel, rank].tolist()
         y, x = top - (4 * row - 4), left - (4 * column - 4)
-        expected = found.picture(channel, rank)[:, top:bottom, left:right].permute(1, 2, 0)
+        expected = patches.picture(channel, rank)[:, top:bottom, left:right].permute(1, 2, 0)
         torch.testing.assert_close(square[y : y + bottom - top, x : x + right - left], expected)
         outside = torch.ones(9, 9, dtype=torch.bool)
         outside[y : y + bottom - top, x : x + right - left] = False
@@ -61,9 +61,28 @@ def test_a_clipped_patch_stands_in_its_place_within_the_field(model, gallery):
 
 
 def test_rows_are_channels_and_titles_are_checked(model, gallery):
-    found = top_patches(model, gallery, "relu", k=5, progress=False)
-    figure = show_patches(found, [2, 0], ranks=range(5), titles=["two", "none"])
+    patches = top_patches(model, gallery, "relu", k=5, progress=False)
+    figure = show_patches(patches, [2, 0], ranks=range(5), titles=["two", "none"])
     assert [ax.get_ylabel() for ax in figure.axes] == ["two", "none"]
     assert figure.axes[0].images[0].get_array().shape == (9, 5 * 9 + 4 * 6, 3)
     with pytest.raises(ValueError, match="one title for each of 2 channels, got 1"):
-        show_patches(found, [2, 0], titles=["two"])
+        show_patches(patches, [2, 0], titles=["two"])
+
+
+def test_a_picture_at_hand_is_not_loaded_again_and_keeps_its_type(model, gallery):
+    patches = top_patches(model, gallery, "relu", k=3, progress=False)
+    picture = (patches.picture(1, 2).permute(1, 2, 0) * 255).byte().numpy()
+    square = patch_in_field(patches, 1, 2, picture=picture, fill=7)
+    assert square.dtype == picture.dtype
+    inside = square != 7
+    assert set(square[inside]) <= set(picture.flatten())
+    same = patch_in_field(patches, 1, 2, fill=7 / 255)
+    assert abs(square / 255 - same).max() <= 1 / 255
+
+
+def test_the_old_names_warn_and_do_the_same(model, gallery):
+    patches = top_patches(model, gallery, "relu", k=3, progress=False)
+    with pytest.warns(DeprecationWarning, match=r"framed\(\) is now patch_in_field\(\)"):
+        assert (framed(patches, 0, 0) == patch_in_field(patches, 0, 0)).all()
+    with pytest.warns(DeprecationWarning, match=r"show_patches\(found=…\) is now show_patches\(patches=…\)"):
+        assert len(show_patches(found=patches, channels=[1], ranks=range(3)).axes) == 1

@@ -27,11 +27,11 @@ def model():
 
 def test_features_are_the_flattened_activations_of_every_picture_in_order(model):
     model, pictures = copy.deepcopy(model).double(), Pictures(5)
-    found = viz.features(model, pictures, "conv5", batch=2, progress=False)
+    rows = viz.features(model, pictures, "conv5", batch=2, progress=False)
     images = torch.stack([pictures[i][0] for i in range(5)]).double()
     exact = viz.activations(model, images, ["conv5"])["conv5"].float()
-    assert found.shape == (5, 128 * 13 * 13)
-    torch.testing.assert_close(found, exact.flatten(1))
+    assert rows.shape == (5, 128 * 13 * 13)
+    torch.testing.assert_close(rows, exact.flatten(1))
     pools = {"mean": exact.mean((2, 3)), "max": exact.amax((2, 3))}
     for pool, expected in pools.items():
         part = viz.features(model, pictures, "conv5", pool=pool, progress=False)

@@ -17,11 +17,11 @@ def test_distances_and_neighbours_are_scikit_learns(metric):
     queries, bank = rows(7, 12), rows(40, 12, 1)
     oracle = NearestNeighbors(metric=metric, algorithm="brute").fit(bank.numpy())
     far, which = oracle.kneighbors(queries.numpy(), 5)
-    found = viz.nearest(queries, bank, 5, metric)
-    assert np.array_equal(found.indices, which)
-    np.testing.assert_allclose(found.distances, far, atol=1e-6)
-    taken = viz.distances(queries, bank, metric=metric).gather(1, found.indices)
-    torch.testing.assert_close(taken, found.distances)
+    neighbours = viz.nearest(queries, bank, 5, metric)
+    assert np.array_equal(neighbours.indices, which)
+    np.testing.assert_allclose(neighbours.distances, far, atol=1e-6)
+    gathered = viz.distances(queries, bank, metric=metric).gather(1, neighbours.indices)
+    torch.testing.assert_close(gathered, neighbours.distances)
 
 
 def test_l2_keeps_its_digits_where_rows_are_close_and_long():
@@ -39,12 +39,12 @@ def test_cosine_ignores_length_and_takes_zero_rows_as_orthogonal():
     assert torch.equal(viz.distances(torch.zeros(1, 5), a, metric="cosine"), torch.ones(1, 3))
 
 
-def test_blocks_of_queries_make_no_difference_and_nobody_is_its_own_neighbour():
+def test_blocks_of_queries_make_no_difference_and_no_row_is_its_own_neighbour():
     bank = rows(600, 4)
-    found = viz.nearest(bank, bank, 3, exclude_self=True)
+    neighbours = viz.nearest(bank, bank, 3, exclude_self=True)
     exact = torch.cdist(bank.double(), bank.double()).fill_diagonal_(torch.inf)
-    torch.testing.assert_close(found.distances, exact.sort(dim=1).values[:, :3].float())
-    assert not (found.indices == torch.arange(600)[:, None]).any()
+    torch.testing.assert_close(neighbours.distances, exact.sort(dim=1).values[:, :3].float())
+    assert not (neighbours.indices == torch.arange(600)[:, None]).any()
     assert torch.equal(viz.nearest(bank, bank, 1).indices[:, 0], torch.arange(600))
 
 

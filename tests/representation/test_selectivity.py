@@ -16,10 +16,10 @@ def test_selectivity_of_closed_forms():
             [1.0, 0, 0, 1],
         ]
     )
-    found = viz.selectivity(responses, labels)
-    torch.testing.assert_close(found.score, torch.tensor([0, 1, 0, 0.5]))  # alike, only one, never, (3 - 1)/(3 + 1)
-    assert found.favourite[1] == 4
-    assert found.favourite[3] == 4
+    score, favourite = viz.selectivity(responses, labels)
+    torch.testing.assert_close(score, torch.tensor([0, 1, 0, 0.5]))  # alike, only one, never, (3 - 1)/(3 + 1)
+    assert favourite[1] == 4
+    assert favourite[3] == 4
 
 
 def test_selectivity_weighs_classes_not_pictures():

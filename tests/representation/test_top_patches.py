@@ -32,47 +32,46 @@ def best_of_all(model, pictures, layer, k):
 def test_one_pass_finds_what_all_activations_hold(model, batch):
     pictures = Pictures(11)
     values, images, positions = best_of_all(model, pictures, "conv5", 4)
-    found = viz.top_patches(model, pictures, "conv5", k=4, batch=batch, progress=False)
-    torch.testing.assert_close(found.values, values, atol=1e-5, rtol=1e-5)
-    assert torch.equal(found.image_index, images)
-    assert torch.equal(found.positions, positions)
+    patches = viz.top_patches(model, pictures, "conv5", k=4, batch=batch, progress=False)
+    torch.testing.assert_close(patches.values, values, atol=1e-5, rtol=1e-5)
+    assert torch.equal(patches.image_index, images)
+    assert torch.equal(patches.positions, positions)
     field = viz.receptive_field(model, "conv5")
     for channel, rank in [(0, 0), (64, 2), (127, 3)]:
-        assert tuple(found.boxes[channel, rank].tolist()) == field.box(*found.positions[channel, rank].tolist())
+        assert tuple(patches.boxes[channel, rank].tolist()) == field.box(*patches.positions[channel, rank].tolist())
 
 
-def test_a_patch_is_all_that_its_unit_sees(model):
-    """Grey out what lies outside the box: the unit answers as before; change the patch: it does not."""
-    found = viz.top_patches(model, Pictures(6), "conv4", k=2, progress=False)
+def test_a_patch_is_all_that_its_unit_depends_on(model):
+    """Grey out what lies outside the box: the activation stays as it was; change the patch: it does not."""
+    patches = viz.top_patches(model, Pictures(6), "conv4", k=2, progress=False)
     for channel in (0, 50, 191):
-        image, (top, left, bottom, right) = found.picture(channel), found.boxes[channel, 0].tolist()
-        assert torch.equal(found.crops(channel)[0], image[:, top:bottom, left:right])
+        image, (top, left, bottom, right) = patches.picture(channel), patches.boxes[channel, 0].tolist()
+        assert torch.equal(patches.crops(channel)[0], image[:, top:bottom, left:right])
         alone = torch.full_like(image, 0.5)
         alone[:, top:bottom, left:right] = image[:, top:bottom, left:right]
-        row, column = found.positions[channel, 0].tolist()
-        answer = viz.activations(model, torch.stack([alone, image.flip(0)]), ["conv4"])["conv4"][
-            :, channel, row, column
-        ]
-        torch.testing.assert_close(answer[0], found.values[channel, 0], atol=1e-4, rtol=1e-4)
-        assert (answer[1] - found.values[channel, 0]).abs() > 1e-3
+        row, column = patches.positions[channel, 0].tolist()
+        maps = viz.activations(model, torch.stack([alone, image.flip(0)]), ["conv4"])["conv4"]
+        same, other = maps[:, channel, row, column]
+        torch.testing.assert_close(same, patches.values[channel, 0], atol=1e-4, rtol=1e-4)
+        assert (other - patches.values[channel, 0]).abs() > 1e-3
 
 
 def test_no_picture_comes_twice_even_if_it_holds_the_nine_best(model):
-    found = viz.top_patches(model, Pictures(9), "conv1", k=9, progress=False)
-    assert (found.image_index.sort(dim=1).values == torch.arange(9)).all()
-    assert (found.values.diff(dim=1) <= 0).all()
+    patches = viz.top_patches(model, Pictures(9), "conv1", k=9, progress=False)
+    assert (patches.image_index.sort(dim=1).values == torch.arange(9)).all()
+    assert (patches.values.diff(dim=1) <= 0).all()
 
 
 def test_equal_pictures_come_in_the_order_of_the_gallery(model):
     same = [(torch.full((3, 224, 224), 0.3), 0)] * 7
-    found = viz.top_patches(model, same, "conv2", k=3, batch=2, progress=False)
-    assert (found.image_index == torch.arange(3)).all()
+    patches = viz.top_patches(model, same, "conv2", k=3, batch=2, progress=False)
+    assert (patches.image_index == torch.arange(3)).all()
 
 
 def test_a_layer_of_vectors_sees_the_whole_picture(model):
-    found = viz.top_patches(model, Pictures(3), "fc7", k=2, progress=False)
-    assert found.values.shape == (512, 2)
-    assert (found.boxes == torch.tensor([0, 0, 224, 224])).all()
+    patches = viz.top_patches(model, Pictures(3), "fc7", k=2, progress=False)
+    assert patches.values.shape == (512, 2)
+    assert (patches.boxes == torch.tensor([0, 0, 224, 224])).all()
 
 
 def test_a_finished_index_is_read_and_no_picture_touched(model, tmp_path):
@@ -125,18 +124,18 @@ class Breaking(Pictures):
         return super().__getitem__(index)
 
 
-def test_an_interrupted_index_goes_on_where_it_stopped(model, tmp_path):
+def test_an_interrupted_index_is_continued_where_it_stopped(model, tmp_path):
     path = tmp_path / "index"
     with pytest.raises(KeyboardInterrupt):
         viz.top_patches(model, Breaking(12, 9), "conv3", k=3, batch=2, index=path, progress=False)
     with pytest.raises(viz.StaleIndexError, match="has seen 8 of 12"):
         viz.load_patches(path, model, Pictures(12), "conv3")
     rest = Pictures(12)
-    found = viz.top_patches(model, rest, "conv3", k=3, batch=2, index=path, progress=False)
+    patches = viz.top_patches(model, rest, "conv3", k=3, batch=2, index=path, progress=False)
     assert rest.asked == [8, 9, 10, 11]
     whole = viz.top_patches(model, Pictures(12), "conv3", k=3, batch=2, progress=False)
     for part in ("values", "image_index", "positions", "boxes"):
-        assert torch.equal(getattr(found, part), getattr(whole, part)), part
+        assert torch.equal(getattr(patches, part), getattr(whole, part)), part
 
 
 def test_a_killed_process_loses_nothing(model, tmp_path):
@@ -160,11 +159,11 @@ def test_a_killed_process_loses_nothing(model, tmp_path):
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     rest = Pictures(12)
-    found = viz.top_patches(model, rest, "conv3", k=3, batch=2, index=path, progress=False)
+    patches = viz.top_patches(model, rest, "conv3", k=3, batch=2, index=path, progress=False)
     assert rest.asked[0] == 8
     whole = viz.top_patches(model, Pictures(12), "conv3", k=3, batch=2, progress=False)
-    assert torch.equal(found.image_index, whole.image_index)
-    torch.testing.assert_close(found.values, whole.values, atol=1e-6, rtol=1e-6)
+    assert torch.equal(patches.image_index, whole.image_index)
+    torch.testing.assert_close(patches.values, whole.values, atol=1e-6, rtol=1e-6)
 
 
 def test_unfit_requests_are_refused(model, tmp_path):

@@ -1,4 +1,4 @@
-"""Maps that differ from those of one base picture only inside a box: what a small change can reach in a network.
+"""Feature maps that differ from those of one base picture only inside a box: what a small change can reach.
 
 A convolution or a pooling turns a changed box into a changed box, a little larger and then divided by the stride.
 Outside it the maps of the base picture stay right, so that only the box has to be computed.
@@ -6,6 +6,7 @@ Outside it the maps of the base picture stay right, so that only the box has to 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,57 +15,56 @@ from torch.nn import functional as F
 Pair = tuple[int, int]
 
 
+class Boxes(NamedTuple):
+    """B boxes of one size, one for each sample: their first rows, first columns, and (rows, columns)."""
+
+    tops: list[int]
+    lefts: list[int]
+    size: Pair
+
+
 @dataclass(frozen=True)
-class Patch:
-    """B variants of a base map (1, ..., H, W), each the base except for one box; the boxes are of one size.
+class ChangedMaps:
+    """B variants of base maps (1, ..., H, W), each the base except for one box.
 
     Attributes:
-        base: (1, ..., H, W), the same map for the base picture.
+        base: (1, ..., H, W), the same maps for the base picture.
         values: (B, ..., h, w), what is in the boxes.
-        tops: B first rows of the boxes.
-        lefts: B first columns.
+        boxes: Where they are, of size (h, w).
     """
 
     base: Tensor
     values: Tensor
-    tops: list[int]
-    lefts: list[int]
-
-    @property
-    def size(self) -> Pair:
-        """Rows and columns of a box."""
-        return self.values.shape[-2], self.values.shape[-1]
+    boxes: Boxes
 
     def whole(self) -> Tensor:
         """The complete maps (B, ..., H, W)."""
-        count = len(self.tops)
-        everywhere = self.base.expand(count, *self.base.shape[1:]).clone(memory_format=_layout(self.base))
-        return _lay(everywhere, self.values, self.tops, self.lefts)
+        count = len(self.boxes.tops)
+        everywhere = self.base.expand(count, *self.base.shape[1:]).clone(memory_format=_memory_format(self.base))
+        return _overlay(everywhere, self.values, self.boxes.tops, self.boxes.lefts)
 
-    def region(self, tops: list[int], lefts: list[int], size: Pair) -> Tensor:
+    def region(self, boxes: Boxes) -> Tensor:
         """The maps in other boxes, (B, ..., rows, columns)."""
-        if (tops, lefts, size) == (self.tops, self.lefts, self.size):
-            return self.values
-        return self.cut(self.base, tops, lefts, size=size)
+        return self.values if boxes == self.boxes else self.cut(self.base, boxes)
 
-    def cut(self, padded: Tensor, tops: list[int], lefts: list[int], *, size: Pair, padding: Pair = (0, 0)) -> Tensor:
-        """As ``region``, from a base with ``padding`` more rows and columns in front; ``tops`` count from there."""
-        rows, cols = size
-        boxes = [padded[..., i : i + rows, j : j + cols] for i, j in zip(tops, lefts, strict=True)]
-        return _lay(
-            torch.cat(boxes),
+    def cut(self, padded: Tensor, boxes: Boxes, *, padding: Pair = (0, 0)) -> Tensor:
+        """As ``region``, from a base with ``padding`` rows above and columns to the left, which ``boxes`` count."""
+        rows, cols = boxes.size
+        regions = [padded[..., i : i + rows, j : j + cols] for i, j in zip(boxes.tops, boxes.lefts, strict=True)]
+        return _overlay(
+            torch.cat(regions),
             self.values,
-            [top + padding[0] - start for top, start in zip(self.tops, tops, strict=True)],
-            [left + padding[1] - start for left, start in zip(self.lefts, lefts, strict=True)],
+            [top + padding[0] - start for top, start in zip(self.boxes.tops, boxes.tops, strict=True)],
+            [left + padding[1] - start for left, start in zip(self.boxes.lefts, boxes.lefts, strict=True)],
         )
 
 
-def _layout(maps: Tensor) -> torch.memory_format:
+def _memory_format(maps: Tensor) -> torch.memory_format:
     return torch.channels_last if maps.ndim == 4 else torch.contiguous_format
 
 
-def _lay(ground: Tensor, values: Tensor, tops: list[int], lefts: list[int]) -> Tensor:
-    """Write ``values`` over ``ground``, at an offset for each sample; what hangs over the edge is cut off."""
+def _overlay(ground: Tensor, values: Tensor, tops: list[int], lefts: list[int]) -> Tensor:
+    """Write ``values`` over ``ground``, at an offset for each sample; what sticks out over the edge is cut off."""
     whole = ground
     (rows, cols), (h, w) = ground.shape[-2:], values.shape[-2:]
     if len(set(tops)) == len(set(lefts)) == 1:  # one copy does for all
@@ -76,12 +76,12 @@ def _lay(ground: Tensor, values: Tensor, tops: list[int], lefts: list[int]) -> T
     return whole
 
 
-def common_box(patches: Sequence[Patch]) -> tuple[list[int], list[int], Pair]:
-    """For each sample the smallest box that holds its boxes in all ``patches``, made of one size: tops, lefts, size."""
-    height, width = patches[0].base.shape[-2:]
-    tops, rows = _join([patch.tops for patch in patches], [patch.size[0] for patch in patches], height)
-    lefts, cols = _join([patch.lefts for patch in patches], [patch.size[1] for patch in patches], width)
-    return tops, lefts, (rows, cols)
+def common_boxes(several: Sequence[ChangedMaps]) -> Boxes:
+    """For each sample the smallest box that holds its boxes in all of ``several``, made of one size."""
+    height, width = several[0].base.shape[-2:]
+    tops, rows = _join([maps.boxes.tops for maps in several], [maps.boxes.size[0] for maps in several], height)
+    lefts, cols = _join([maps.boxes.lefts for maps in several], [maps.boxes.size[1] for maps in several], width)
+    return Boxes(tops, lefts, (rows, cols))
 
 
 def _join(starts: list[list[int]], sizes: list[int], length: int) -> tuple[list[int], int]:
@@ -92,8 +92,8 @@ def _join(starts: list[list[int]], sizes: list[int], length: int) -> tuple[list[
 
 
 @dataclass(frozen=True)
-class Sliding:
-    """A convolution or a pooling: every value of its output sees one small window of its input.
+class SlidingWindow:
+    """A convolution or a pooling: every value of its output depends on one small window of its input.
 
     Attributes:
         kernel: Rows and columns of the window, gaps of a dilation included.
@@ -112,25 +112,23 @@ class Sliding:
     whole: Callable[[Tensor], Tensor]
 
     def padded(self, base: Tensor, result: Tensor) -> Tensor:
-        """The base input with its padding, and as much behind as the last windows of ``result`` need."""
-        (top, left), (below, right) = (
-            self.padding,
-            (
-                max(0, (n - 1) * stride + kernel - pad - length)
-                for n, stride, kernel, pad, length in zip(
-                    result.shape[-2:], self.stride, self.kernel, self.padding, base.shape[-2:], strict=True
-                )
-            ),
+        """The base input with its padding, below and to the right as much as the last windows of ``result`` need."""
+        top, left = self.padding
+        below, right = (
+            max(0, (n - 1) * stride + kernel - pad - length)
+            for n, stride, kernel, pad, length in zip(
+                result.shape[-2:], self.stride, self.kernel, self.padding, base.shape[-2:], strict=True
+            )
         )
         if not (top or left or below or right):
             return base
-        return F.pad(base, (left, right, top, below), value=self.edge).contiguous(memory_format=_layout(base))
+        return F.pad(base, (left, right, top, below), value=self.edge).contiguous(memory_format=_memory_format(base))
 
-    def reach(self, patch: Patch, result: Tensor) -> tuple[list[int], list[int], Pair]:
-        """The boxes of the output that a change in the boxes of ``patch`` can alter: tops, lefts, size."""
-        tops, rows = self._reach(0, patch.tops, patch.size[0], result.shape[-2])
-        lefts, cols = self._reach(1, patch.lefts, patch.size[1], result.shape[-1])
-        return tops, lefts, (rows, cols)
+    def reach(self, maps: ChangedMaps, result: Tensor) -> Boxes:
+        """The boxes of the output that the changes in ``maps`` can alter."""
+        tops, rows = self._reach(0, maps.boxes.tops, maps.boxes.size[0], result.shape[-2])
+        lefts, cols = self._reach(1, maps.boxes.lefts, maps.boxes.size[1], result.shape[-1])
+        return Boxes(tops, lefts, (rows, cols))
 
     def _reach(self, axis: int, starts: list[int], size: int, length: int) -> tuple[list[int], int]:
         kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
@@ -139,10 +137,9 @@ class Sliding:
         count = max(1, *(b - a + 1 for a, b in zip(first, last, strict=True)))
         return [min(a, length - count) for a in first], count
 
-    def apply(self, patch: Patch, padded: Tensor, result: Tensor, *, box: tuple[list[int], list[int], Pair]) -> Patch:
-        """The output of the operation, computed in ``box`` only."""
-        tops, lefts, size = box
-        rows, cols = ((n - 1) * s + k for n, s, k in zip(size, self.stride, self.kernel, strict=True))
-        starts = [top * self.stride[0] for top in tops], [left * self.stride[1] for left in lefts]
-        region = patch.cut(padded, *starts, size=(rows, cols), padding=self.padding)
-        return Patch(result, self.inside(region), tops, lefts)
+    def apply(self, maps: ChangedMaps, padded: Tensor, result: Tensor, *, boxes: Boxes) -> ChangedMaps:
+        """The output of the operation, computed in ``boxes`` only; ``result`` is that of the base."""
+        size = tuple((n - 1) * s + k for n, s, k in zip(boxes.size, self.stride, self.kernel, strict=True))
+        tops, lefts = [top * self.stride[0] for top in boxes.tops], [left * self.stride[1] for left in boxes.lefts]
+        region = maps.cut(padded, Boxes(tops, lefts, size), padding=self.padding)
+        return ChangedMaps(result, self.inside(region), boxes)

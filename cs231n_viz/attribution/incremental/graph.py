@@ -1,4 +1,4 @@
-"""A network as a list of operations, sorted by how far a change in their input can spread in their output."""
+"""A network as a list of operations, by how far a change in their input can spread in their output."""
 
 import copy
 import operator
@@ -9,20 +9,20 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from cs231n_viz.attribution.incremental.changes import Pair, Sliding
+from cs231n_viz.attribution.incremental.changes import Pair, SlidingWindow
 
-_LOCAL_MODULES = (
+_POINTWISE_MODULES = (
     *(nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish),
     *(nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Threshold),
     *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout, nn.Identity, nn.BatchNorm2d),
 )
-_LOCAL_FUNCTIONS = {
+_POINTWISE_FUNCTIONS = {
     *(F.relu, F.relu_, F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.gelu, F.silu, F.mish, F.hardswish),
     *(F.hardsigmoid, F.sigmoid, F.tanh, F.softplus, F.dropout, F.dropout2d, torch.relu, torch.relu_, torch.sigmoid),
     *(torch.tanh, torch.clamp, torch.exp, torch.abs, torch.neg, torch.add, torch.sub, torch.mul, torch.div),
     *(torch.maximum, torch.minimum, operator.add, operator.sub, operator.mul, operator.truediv, operator.neg),
 }
-_LOCAL_METHODS = {
+_POINTWISE_METHODS = {
     *("relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "add", "add_", "sub", "sub_", "mul", "mul_"),
     *("div", "div_", "neg", "abs", "exp", "clone"),
 }
@@ -39,12 +39,13 @@ class Graph:
 
     Attributes:
         nodes: In order of execution, the picture first and the logits last.
-        local: Nodes whose output at a position depends on the inputs at that position only.
-        sliding: Node -> its window arithmetic, for convolutions and poolings; a batch norm behind a convolution is
+        pointwise: Nodes whose output at a position depends on the inputs at that position only.
+        sliding: Node -> its window arithmetic, for convolutions and poolings; a batch norm after a convolution is
             part of it.
-        passed: Batch norms that are part of the convolution before them.
-        neck: Index of the first large linear layer, if everything behind it needs its output only; else of the end.
-        finished: Node -> the values that nobody needs when it has run.
+        fused: Batch norms that are part of the convolution before them.
+        bottleneck: Index of the first large linear layer, if everything after it needs its output only; else of the
+            last node.
+        last_uses: Node -> the inputs that no later node needs.
 
     Raises:
         Exception: Whatever ``torch.fx`` says of a forward pass that is not the same list for every picture.
@@ -55,13 +56,13 @@ class Graph:
         self.nodes = list(fx.Tracer().trace(root).nodes)
         self.root = root
         self.modules = {node: root.get_submodule(node.target) for node in self.nodes if node.op == "call_module"}
-        self.passed = {node for node in self.nodes if self._follows_convolution(node)}
-        found = {node: self._sliding(node) for node in self.nodes}
-        self.sliding = {node: operation for node, operation in found.items() if operation is not None}
-        self.local = {node for node in self.nodes if self._is_local(node)}
+        self.fused = {node for node in self.nodes if self._follows_convolution(node)}
+        windows = {node: self._sliding_window(node) for node in self.nodes}
+        self.sliding = {node: window for node, window in windows.items() if window is not None}
+        self.pointwise = {node for node in self.nodes if self._is_pointwise(node)}
+        self.bottleneck = self._find_bottleneck()
         last = {used: node for node in self.nodes for used in node.all_input_nodes}
-        self.neck = self._neck()
-        self.finished = {node: [used for used, end in last.items() if end is node] for node in self.nodes}
+        self.last_uses = {node: [used for used, end in last.items() if end is node] for node in self.nodes}
 
     def call(self, node: fx.Node, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Run one operation as it is."""
@@ -75,28 +76,28 @@ class Graph:
             return operator.attrgetter(node.target)(self.root)
         return args[0] if node.op == "output" else node.target(*args, **kwargs)
 
-    def _is_local(self, node: fx.Node) -> bool:
+    def _is_pointwise(self, node: fx.Node) -> bool:
         if node.op == "call_module":
             module = self.modules[node]
-            return type(module) in _LOCAL_MODULES and getattr(module, "running_mean", self) is not None
+            return type(module) in _POINTWISE_MODULES and getattr(module, "running_mean", self) is not None
         if node.op == "call_method":
-            return node.target in _LOCAL_METHODS
+            return node.target in _POINTWISE_METHODS
         if node.target is torch.cat:
             return _argument(node, 1, "dim", default=0) in (1, -3)
         if node.target is torch.unsqueeze:
             return _argument(node, 1, "dim") == 1
         if node.target is operator.getitem:
-            chosen = node.args[1]
-            kept = isinstance(chosen, tuple) and len(chosen) == 2 and chosen[0] == slice(None)
-            return kept and isinstance(chosen[1], int | slice)
-        return node.op == "call_function" and node.target in _LOCAL_FUNCTIONS
+            index = node.args[1]
+            of_channels = isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None)
+            return of_channels and isinstance(index[1], int | slice)
+        return node.op == "call_function" and node.target in _POINTWISE_FUNCTIONS
 
-    def _neck(self) -> int:
+    def _find_bottleneck(self) -> int:
         for index, node in enumerate(self.nodes):
             module = self.modules.get(node)
             if type(module) is nn.Linear and node.args and module.weight.numel() >= _LARGE:
-                behind = set(self.nodes[index:])
-                if all(behind.issuperset(later.all_input_nodes) for later in self.nodes[index + 1 :]):
+                following = set(self.nodes[index:])
+                if all(following.issuperset(later.all_input_nodes) for later in self.nodes[index + 1 :]):
                     return index
                 break
         return len(self.nodes) - 1
@@ -106,9 +107,9 @@ class Graph:
         if type(module) is not nn.BatchNorm2d or module.running_mean is None or len(node.args) != 1:
             return False
         before = node.args[0]
-        return _windowed(self.modules.get(before)) and len(before.users) == 1
+        return _is_plain_convolution(self.modules.get(before)) and len(before.users) == 1
 
-    def _sliding(self, node: fx.Node) -> Sliding | None:
+    def _sliding_window(self, node: fx.Node) -> SlidingWindow | None:
         module = self.modules.get(node)
         if not node.args or not isinstance(node.args[0], fx.Node):
             return None
@@ -117,9 +118,9 @@ class Graph:
             options = dict(zip(names.split(), node.args, strict=False)) | node.kwargs
             options.pop("input", None)
             module = None if any(isinstance(option, fx.Node) for option in options.values()) else kind(**options)
-        if _windowed(module):
+        if _is_plain_convolution(module):
             user = next(iter(node.users), None)
-            return _convolution(module, self.modules[user] if user in self.passed else None)
+            return _convolution(module, self.modules[user] if user in self.fused else None)
         return _pooling(module)
 
 
@@ -127,11 +128,11 @@ def _argument(node: fx.Node, position: int, name: str, *, default: object = None
     return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
-def _windowed(module: nn.Module | None) -> bool:
+def _is_plain_convolution(module: nn.Module | None) -> bool:
     return type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
 
 
-def _convolution(module: nn.Conv2d, norm: nn.BatchNorm2d | None) -> Sliding:
+def _convolution(module: nn.Conv2d, norm: nn.BatchNorm2d | None) -> SlidingWindow:
     weight, bias = module.weight.detach(), module.bias
     if norm is not None:
         weight, bias = fuse_conv_bn_weights(
@@ -142,7 +143,7 @@ def _convolution(module: nn.Conv2d, norm: nn.BatchNorm2d | None) -> Sliding:
     def convolve(maps: Tensor, padding: Pair = (0, 0)) -> Tensor:
         return F.conv2d(maps, weight, bias, module.stride, padding, module.dilation, module.groups)
 
-    return Sliding(
+    return SlidingWindow(
         kernel=_extent(module.kernel_size, module.dilation),
         stride=module.stride,
         padding=module.padding,
@@ -152,7 +153,7 @@ def _convolution(module: nn.Conv2d, norm: nn.BatchNorm2d | None) -> Sliding:
     )
 
 
-def _pooling(module: nn.Module | None) -> Sliding | None:
+def _pooling(module: nn.Module | None) -> SlidingWindow | None:
     if type(module) is nn.MaxPool2d and not module.return_indices:
         dilation, edge = _pair(module.dilation), float("-inf")
         inside = nn.MaxPool2d(module.kernel_size, module.stride, 0, module.dilation)
@@ -161,7 +162,7 @@ def _pooling(module: nn.Module | None) -> Sliding | None:
         inside = nn.AvgPool2d(module.kernel_size, module.stride, divisor_override=module.divisor_override)
     else:
         return None
-    return Sliding(
+    return SlidingWindow(
         kernel=_extent(_pair(module.kernel_size), dilation),
         stride=_pair(module.stride),
         padding=_pair(module.padding),

@@ -1,9 +1,10 @@
 """The logits of many pictures that each differ from one in a small box, by computing only what the box can change.
 
-The graph of the network runs once for the base picture, and what every operation puts out is kept. A changed picture
-then takes the same way, but only as :class:`~cs231n_viz.attribution.incremental.changes.Patch`: the box of each map that can differ. Where an
-operation mixes all positions, where its arithmetic is not known here, or where the box covers most of the map, the map
-is completed and the rest of the way is the ordinary one. That is never wrong, at most slower.
+The graph of the network runs once for the base picture, and the output of every operation is kept. A changed picture
+then takes the same path, but only as :class:`~cs231n_viz.attribution.incremental.changes.ChangedMaps`: the box of each
+map that can differ. Where an operation mixes all positions, where its arithmetic is not known here, or where the box
+covers most of the map, the map is completed, and the rest of the path is an ordinary forward pass. That is never wrong,
+at most slower.
 """
 
 from typing import Any
@@ -11,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from cs231n_viz.attribution.incremental.changes import Pair, Patch, common_box
+from cs231n_viz.attribution.incremental.changes import Boxes, ChangedMaps, Pair, common_boxes
 from cs231n_viz.attribution.incremental.graph import Graph
 
-_MOST = 0.8  # a box that covers more of its map than this is not worth the cutting and laying
+_MOST = 0.8  # of a map: cutting out and pasting a larger box takes longer than computing the map
 
 
 class NotIncrementalError(Exception):
-    """The network's graph does not say all that the network does; the message says why."""
+    """The traced graph does not say all that the network does; the message says why."""
 
 
 class Incremental:
@@ -34,10 +35,10 @@ class Incremental:
     def __init__(self, network: nn.Module) -> None:
         for name, module in network.named_modules():
             if module._forward_hooks or module._forward_pre_hooks:
-                raise NotIncrementalError(f"{name or 'it'} has hooks, which may alter what flows")
+                raise NotIncrementalError(f"{name or 'it'} has hooks, which may alter the activations")
         try:
             self.graph = Graph(network)
-        except Exception as error:  # whatever the forward pass of a stranger raises when it is fed no numbers
+        except Exception as error:  # whatever an unknown forward pass raises when it is fed no numbers
             raise NotIncrementalError(f"torch.fx cannot trace it: {str(error).splitlines()[0]}") from error
         if not isinstance(self.graph.nodes[-1].args[0], fx.Node):
             raise NotIncrementalError("it returns something else than one tensor")
@@ -46,38 +47,39 @@ class Incremental:
         self._padded: dict[fx.Node, Tensor] = {}
 
     @property
-    def has_neck(self) -> bool:
+    def has_bottleneck(self) -> bool:
         """Whether the network has a large linear layer through which everything goes."""
-        return self.graph.neck < len(self.graph.nodes) - 1
+        return self.graph.bottleneck < len(self.graph.nodes) - 1
 
     def start(self, picture: Tensor) -> Tensor:
         """Take ``picture`` (1, C, H, W) as the base; returns its logits (1, K)."""
         known = len(self._overwriting)
         self._run_base(picture)
-        if len(self._overwriting) > known:  # they spoilt values that the boxes are laid over; now they are known
+        if len(self._overwriting) > known:  # they overwrote values of the base; now they are known, and get copies
             self._run_base(picture)
         for node, operation in self.graph.sliding.items():
             self._padded[node] = operation.padded(self._base[node.args[0]], self._base[node])
         return self._base[self.graph.nodes[-1]]
 
     def advance(self, boxes: Tensor, tops: list[int], lefts: list[int]) -> Tensor:
-        """Lay ``boxes`` (B, C, h, w) over the base, first rows and columns as given, and compute what they change.
+        """Paste ``boxes`` (B, C, h, w) over the base, first rows and columns as given, and compute what they change.
 
         Returns:
             (B, ...), what ``finish`` makes the logits of: the input of the first large linear layer where everything
             goes through one, else the logits. Such a layer takes as long for few pictures as for many, since its
             weights have to be fetched: ``finish`` is best given what several calls have returned.
         """
-        picture, *nodes = self.graph.nodes[: self.graph.neck]
-        patch = Patch(self._base[picture], boxes.clone(), tops, lefts)
-        changed: dict[fx.Node, Any] = {picture: patch if self._pays(picture, patch.size) else patch.whole()}
+        picture, *nodes = self.graph.nodes[: self.graph.bottleneck]
+        size = boxes.shape[-2], boxes.shape[-1]
+        maps = ChangedMaps(self._base[picture], boxes.clone(), Boxes(tops, lefts, size))
+        changed: dict[fx.Node, Any] = {picture: maps if self._pays(picture, size) else maps.whole()}
         self._run_all(nodes, changed)
-        neck = self.graph.nodes[self.graph.neck].args[0]
-        return _whole(changed.get(neck, self._base[neck])).expand(len(tops), *self._base[neck].shape[1:])
+        last = self.graph.nodes[self.graph.bottleneck].args[0]
+        return _whole(changed.get(last, self._base[last])).expand(len(tops), *self._base[last].shape[1:])
 
     def finish(self, values: Tensor) -> Tensor:
         """Logits (B, K) of what ``advance`` returned, in one call or in several."""
-        nodes = self.graph.nodes[self.graph.neck :]
+        nodes = self.graph.nodes[self.graph.bottleneck :]
         changed: dict[fx.Node, Any] = {nodes[0].args[0]: values}
         self._run_all(nodes, changed)
         return changed[nodes[-1]]
@@ -86,7 +88,7 @@ class Incremental:
         for node in nodes:
             if any(used in changed for used in node.all_input_nodes):
                 changed[node] = self._run(node, changed)
-            for used in self.graph.finished[node]:
+            for used in self.graph.last_uses[node]:
                 changed.pop(used, None)
 
     def _run_base(self, picture: Tensor) -> None:
@@ -94,7 +96,7 @@ class Incremental:
         for node in self.graph.nodes:
             if node.op == "placeholder":
                 base[node] = node.args[0] if base and node.args else picture.clone()
-            elif node in self.graph.passed:
+            elif node in self.graph.fused:
                 base[node] = base[node.args[0]]
             elif node in self.graph.sliding:
                 base[node] = self.graph.sliding[node].whole(base[node.args[0]])
@@ -105,68 +107,69 @@ class Incremental:
                     if _version(base[used]) != before[used]:
                         self._check_overwriting(node, used)
 
-    def _check_overwriting(self, node: fx.Node, spoilt: fx.Node) -> None:
-        """Accept an in-place operation if nobody reads what it overwrites afterwards, under any name."""
-        done = list(self._base)
+    def _check_overwriting(self, node: fx.Node, overwritten: fx.Node) -> None:
+        """Accept an in-place operation if no later operation reads what it overwrites, under any name."""
         for other, value in self._base.items():
-            if other is not node and _share_memory(value, self._base[spoilt]) and not set(other.users) <= set(done):
+            shared = other is not node and _share_memory(value, self._base[overwritten])
+            if shared and not other.users.keys() <= self._base.keys():
                 raise NotIncrementalError(f"{node.name} overwrites {other.name}, which is read again")
         self._overwriting.add(node)
 
     def _run(self, node: fx.Node, changed: dict[fx.Node, Any]) -> Any:
-        if node in self.graph.passed:
+        if node in self.graph.fused:
             return changed[node.args[0]]
-        found = None
+        result = None
         if node in self.graph.sliding:
-            found = self._slide(node, changed[node.args[0]])
-        elif node in self.graph.local:
-            found = self._run_in_box(node, changed)
-        if found is not None:
-            return found
+            result = self._slide(node, changed[node.args[0]])
+        elif node in self.graph.pointwise:
+            result = self._run_in_boxes(node, changed)
+        if result is not None:
+            return result
         values = {used: _whole(changed[used]) for used in node.all_input_nodes if used in changed}
         return self._call(node, values)
 
-    def _slide(self, node: fx.Node, maps: Patch | Tensor) -> Patch | Tensor:
-        operation = self.graph.sliding[node]
-        if isinstance(maps, Patch):
-            box = operation.reach(maps, self._base[node])
-            if self._pays(node, box[2]):
-                return operation.apply(maps, self._padded[node], self._base[node], box=box)
-        return operation.whole(_whole(maps))
+    def _slide(self, node: fx.Node, maps: ChangedMaps | Tensor) -> ChangedMaps | Tensor:
+        window = self.graph.sliding[node]
+        if isinstance(maps, ChangedMaps):
+            boxes = window.reach(maps, self._base[node])
+            if self._pays(node, boxes.size):
+                return window.apply(maps, self._padded[node], self._base[node], boxes=boxes)
+        return window.whole(_whole(maps))
 
-    def _run_in_box(self, node: fx.Node, changed: dict[fx.Node, Any]) -> Patch | None:
-        """A local operation on patches, brought to one box; None if other values take part in it."""
-        patches = [changed.get(used) for used in node.all_input_nodes]
-        if not all(isinstance(patch, Patch) for patch in patches):
+    def _run_in_boxes(self, node: fx.Node, changed: dict[fx.Node, Any]) -> ChangedMaps | None:
+        """A pointwise operation on maps, brought to common boxes; None if other values take part in it."""
+        several = [changed.get(used) for used in node.all_input_nodes]
+        if not all(isinstance(maps, ChangedMaps) for maps in several):
             return None
         result = self._base[node]
-        if any(patch.base.shape[-2:] != result.shape[-2:] for patch in patches):
+        if any(maps.base.shape[-2:] != result.shape[-2:] for maps in several):
             return None  # broadcast along rows or columns
-        if node.target is not torch.unsqueeze and any(patch.base.ndim != 4 for patch in patches):
+        if node.target is not torch.unsqueeze and any(maps.base.ndim != 4 for maps in several):
             return None
-        tops, lefts, size = common_box(patches)
-        if not self._pays(node, size):
+        boxes = common_boxes(several)
+        if not self._pays(node, boxes.size):
             return None
-        regions = (patch.region(tops, lefts, size) for patch in patches)
-        return Patch(result, self._call(node, dict(zip(node.all_input_nodes, regions, strict=True))), tops, lefts)
+        regions = (maps.region(boxes) for maps in several)
+        return ChangedMaps(result, self._call(node, dict(zip(node.all_input_nodes, regions, strict=True))), boxes)
 
     def _call(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         """Run a node with ``values`` for its inputs, the base's where there is none; the base is not overwritten."""
 
         def value(used: fx.Node) -> Any:
-            found = values[used] if used in values else self._base[used]
-            ours = node in self._overwriting and found is self._base[used] and isinstance(found, Tensor)
-            return found.clone() if ours else found
+            argument = values[used] if used in values else self._base[used]
+            of_base = argument is self._base[used] and isinstance(argument, Tensor)
+            return argument.clone() if of_base and node in self._overwriting else argument
 
         return self.graph.call(node, fx.map_arg(node.args, value), fx.map_arg(node.kwargs, value))
 
     def _pays(self, node: fx.Node, size: Pair) -> bool:
+        """Whether computing a box of that size is faster than computing the whole map."""
         rows, cols = self._base[node].shape[-2:]
         return size[0] * size[1] <= _MOST * rows * cols
 
 
 def _whole(value: Any) -> Any:
-    return value.whole() if isinstance(value, Patch) else value
+    return value.whole() if isinstance(value, ChangedMaps) else value
 
 
 def _version(value: Any) -> int:
