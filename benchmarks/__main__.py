@@ -1,5 +1,6 @@
-"""The budgets of the course, measured on this machine: ``python -m benchmarks [part …]``."""
+"""Measure the budgets of the course on this machine: ``python -m benchmarks [part …]``."""
 
+import argparse
 import importlib
 import sys
 
@@ -16,12 +17,14 @@ PARTS = (
 )
 
 
-def main(parts: list[str]) -> int:
-    """Print one line per budget of each part, all parts if none is named; returns 1 if one is exceeded."""
+def main() -> int:
+    """Print one line per budget of each part, of all parts if none is named; return 1 if one is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"all if omitted: {', '.join(PARTS)}")
+    parts = parser.parse_args().parts
     unknown = set(parts) - set(PARTS)
     if unknown:
-        print(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
-        return 2
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
     fits = True
     for part in parts or PARTS:
         for row in importlib.import_module(f"benchmarks.{part}").rows():
@@ -31,4 +34,4 @@ def main(parts: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,9 +1,8 @@
-"""Are the methods exact? Ours and the peers' on twelve networks, in float64: ``python -m benchmarks.exactness``.
+"""Measure how exact the attributions are, ours and the peers', in float64: ``python -m benchmarks.exactness``.
 
-Random weights, one random picture, one class. Gradients, guided backprop, deconvnet and Grad-CAM are compared with the
-explicit backward pass; integrated gradients and DeepLIFT with the difference of the logits that they have to add up to;
-LRP with the logit.
-Writes the table into README.md beside this file.
+Twelve networks with random weights, one random picture, one class. Gradients, guided backprop, deconvnet and Grad-CAM
+are compared with the explicit backward pass; the sum of integrated gradients or DeepLIFT with the difference of the
+logits; the sum of LRP with the logit. Writes the table into README.md beside this file.
 """
 
 import argparse
@@ -50,24 +49,24 @@ def errors(name: str) -> dict[str, dict[str, str]]:
     model, images = prepared(name, side)
     explicit = Explicit(model, images)
     target = next(row for row in range(CLASSES) if grad_cam(explicit, layer, row).max() > 0)
-    judge = judges(model, images, layer, target)
-    found: dict[str, dict[str, str]] = {}
+    error_of = error_functions(model, images, layer, target)
+    table: dict[str, dict[str, str]] = {}
     for method in METHODS:
-        found[method] = {"ours": f"{judge[method](OURS[method](model, images, layer, target)):.0e}"}
+        table[method] = {"ours": f"{error_of[method](OURS[method](model, images, layer, target)):.0e}"}
         for peer in PACKAGES:
             run = PEERS.get((method, peer))
-            # A peer may leave its traces in a network: each gets one of its own.
-            where = copy.deepcopy(model), images.clone(), layer, target
-            found[method][peer] = "n/a" if run is None else attempt(run, where, judge[method])
-    return found
+            # A peer may change a network: each gets a copy.
+            inputs = copy.deepcopy(model), images.clone(), layer, target
+            table[method][peer] = "n/a" if run is None else attempt(run, inputs, error_of[method])
+    return table
 
 
-def attempt(run: Peer, where: tuple, judge: Callable[[Tensor], float]) -> str:
+def attempt(run: Peer, inputs: tuple, error_of: Callable[[Tensor], float]) -> str:
     """The error of a peer, or the name of what it raised."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return f"{judge(torch.as_tensor(run(*where)).detach()):.0e}"
+            return f"{error_of(torch.as_tensor(run(*inputs)).detach()):.0e}"
     except Exception as error:
         return type(error).__name__
 
@@ -77,26 +76,26 @@ def grad_cam(explicit: Explicit, layer: str, target: int) -> Tensor:
     return (gradients.mean((2, 3), keepdim=True) * explicit.value(layer)).sum(1).clamp_min(0)
 
 
-def judges(model: Classifier, images: Tensor, layer: str, target: int) -> dict[str, Callable[[Tensor], float]]:
-    """Method -> relative error of an answer."""
+def error_functions(model: Classifier, images: Tensor, layer: str, target: int) -> dict[str, Callable[[Tensor], float]]:
+    """Method -> a function that computes the relative error of an attribution."""
     explicit = Explicit(model, images)
     logit = explicit.logits[0, target]
     rise = logit - Explicit(model, torch.zeros_like(images)).logits[0, target]
-    right = {
+    expected = {
         method: explicit.gradient(rule, torch.tensor([target]))["pixels"]
         for method, rule in (("gradient", "plain"), ("guided backprop", "guided"), ("deconvnet", "deconv"))
     }
-    right["Grad-CAM"] = grad_cam(explicit, layer, target)
-    found = {method: lambda answer, method=method: compared(answer, right[method]) for method in right}
+    expected["Grad-CAM"] = grad_cam(explicit, layer, target)
+    errors = {method: lambda result, method=method: compared(result, expected[method]) for method in expected}
     for method in ("integrated gradients", "DeepLIFT"):
-        found[method] = lambda answer: ((answer.sum() - rise) / rise).abs().item()
-    found["LRP"] = lambda answer: ((answer.sum() - logit) / logit).abs().item()
-    return found
+        errors[method] = lambda result: ((result.sum() - rise) / rise).abs().item()
+    errors["LRP"] = lambda result: ((result.sum() - logit) / logit).abs().item()
+    return errors
 
 
-def compared(answer: Tensor, right: Tensor) -> float:
-    """Relative error; some peers return one picture without its batch."""
-    return relative_error(answer.view(right.shape), right)
+def compared(result: Tensor, expected: Tensor) -> float:
+    """Relative error; some peers return a result without the dimension of the batch."""
+    return relative_error(result.view(expected.shape), expected)
 
 
 def installed(package: str) -> str:
@@ -112,8 +111,8 @@ def table(names: list[str]) -> str:
     lines = [f"PyTorch {torch.__version__.split('+')[0]}, float64, random weights.", ""]
     lines += [f"| network | method | ours | {titles} |", "|---|---|" + "---:|" * (1 + len(PACKAGES))]
     for name in names:
-        for method, found in errors(name).items():
-            lines.append(f"| {name} | {method} | {' | '.join(found[column] for column in ('ours', *PACKAGES))} |")
+        for method, row in errors(name).items():
+            lines.append(f"| {name} | {method} | {' | '.join(row[column] for column in ('ours', *PACKAGES))} |")
             print(lines[-1], flush=True)
     return "\n".join(lines)
 

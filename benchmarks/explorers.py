@@ -1,4 +1,4 @@
-"""How long an explorer takes from a moved control to the new picture, on the kernel's side."""
+"""Time how long an explorer takes from a moved control to the new picture, in the kernel."""
 
 from collections.abc import Callable, Iterator
 
@@ -28,11 +28,11 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "top_patches": lambda: _top_patches(alexnet),
         "occlusion": lambda: explore.occlusion(viz.load_model("mini_vgg")),
         "saliency": lambda: explore.saliency({"mini_vgg": viz.load_model("mini_vgg"), "mini_alexnet": alexnet}),
-        "outline": _outline,
+        "segmentation": _segmentation,
         "class_activation": lambda: explore.class_activation({"mini_vgg": viz.load_model("mini_vgg")}),
         "two_objects": lambda: explore.two_objects({"mini_vgg": viz.load_model("mini_vgg")}),
         "relevance": lambda: explore.relevance({"mini_alexnet": alexnet, "mini_vgg": _small_vgg()}),
-        "judge": _judge,
+        "deletion": _deletion,
         "fast_style": explore.fast_style,
         "style": lambda: explore.style(viz.load_model("mini_vgg")),
         "fooling": lambda: explore.fooling({"mini_alexnet": alexnet, "mini_vgg": viz.load_model("mini_vgg")}),
@@ -54,15 +54,15 @@ def _small_vgg() -> viz.Classifier:
     return viz.wrap(model.network, model.categories, input_size=128)
 
 
-def _judge() -> explore.Explorer:
+def _deletion() -> explore.Explorer:
     model, scenes = _small_vgg(), viz.Gallery.scenes(8, size=128)
     images, masks = torch.stack([image for image, _ in scenes]), torch.stack(list(scenes.masks))
     maps = {"saliency": viz.saliency(model, images, 0), "grad_cam": viz.grad_cam(model, images, 0, "relu5_2")}
-    curves = {name: viz.scoring.deletion_insertion(model, images, 0, found, steps=8) for name, found in maps.items()}
-    return explore.judge(images, masks, maps, curves)
+    curves = {name: viz.scoring.deletion_insertion(model, images, 0, scores, steps=8) for name, scores in maps.items()}
+    return explore.deletion(images, masks, maps, curves)
 
 
-def _outline() -> explore.Explorer:
+def _segmentation() -> explore.Explorer:
     model, scenes = viz.load_model("mini_vgg"), viz.Gallery.scenes(12, size=192)
     images, masks = torch.stack([image for image, _ in scenes]), torch.stack(list(scenes.masks))
     targets = torch.tensor([model.index(scenes.categories[label]) for label in scenes.labels])
@@ -70,11 +70,11 @@ def _outline() -> explore.Explorer:
         "saliency": viz.saliency(model, images, targets),
         "grad_cam": viz.grad_cam(model, images, targets, "relu5_2"),
     }
-    return explore.outline(images, masks, maps)
+    return explore.segmentation(images, masks, maps)
 
 
 def settings(control: widgets.Widget) -> Iterator[object]:
-    """Up to ten values that a control can take."""
+    """Yield up to ten values that a control can take."""
     if isinstance(control, widgets.Dropdown | widgets.Select):
         yield from list(control.options)[:10]
     elif isinstance(control, widgets.IntSlider | widgets.BoundedIntText):
@@ -85,7 +85,7 @@ def settings(control: widgets.Widget) -> Iterator[object]:
 
 
 def update_seconds(explorer: explore.Explorer) -> list[float]:
-    """Move every control through its values; the seconds of each drawing.
+    """Move every control through its values, and return the seconds of each drawing.
 
     Raises:
         RuntimeError: If a drawing failed.

@@ -1,4 +1,4 @@
-"""Style in one forward pass: frames per second, and against the network that most people start from."""
+"""Time fast style transfer: frames per second, and against the network that most people start from."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ def other_frame(network: Other, image: Tensor) -> object:
 
 
 def median_seconds(work: Callable[[], object], frames: int) -> float:
-    """The median over some frames; two more before them are not counted."""
+    """Time some frames and return the median; two frames before them are not counted."""
     times = []
     for _ in range(frames + 2):
         start = time.perf_counter()

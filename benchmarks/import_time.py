@@ -1,4 +1,4 @@
-"""How long an import takes in a new interpreter, as a ratio to another one timed in alternation with it."""
+"""Time an import in a new interpreter, as a ratio to another one timed in alternation with it."""
 
 import subprocess
 import sys
@@ -8,13 +8,13 @@ from benchmarks.row import Row
 
 
 def import_seconds(modules: str) -> float:
-    """Seconds that ``import modules`` takes in an interpreter of its own, its start not counted."""
+    """Time ``import modules`` in a new interpreter, in seconds, without the start of the interpreter."""
     code = f"import time; start = time.perf_counter(); import {modules}; print(time.perf_counter() - start)"
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
 def import_ratio(modules: str, peer: str, *, repeats: int = 3) -> float:
-    """Fastest import of ``modules`` over fastest import of ``peer``; the first, cold run of each is not counted."""
+    """Divide the fastest import of ``modules`` by that of ``peer``; the first, cold run of each is not counted."""
     pairs = [(import_seconds(modules), import_seconds(peer)) for _ in range(repeats + 1)][1:]
     ours, theirs = zip(*pairs, strict=True)
     return min(ours) / min(theirs)

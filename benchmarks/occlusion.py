@@ -1,4 +1,4 @@
-"""Occlusion, incremental, against one full pass for each window: captum's and our own."""
+"""Time incremental occlusion against one full forward pass per window, captum's and our own."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,13 +18,13 @@ POSITIONS = ((SIDE - WINDOW) // STRIDE + 1) ** 2
 GOALS = {"vgg16": (8, 4), "alexnet": (5, 1.7), "resnet18": (5, 1.5)}  # × captum's default, × its best
 OTHERS = ("squeezenet1_1", "googlenet", "densenet121", "mobilenet_v2", "mini_alexnet", "mini_vgg")
 BATCHES = (4, 8, 16, 32, 64)
-SAMPLED = 64  # windows of a sampled run; full passes take the same time for each
-SINGLE = 16  # the same, one window at a time
+SAMPLED = 64  # windows of a timed run of full passes, which take the same time for each window
+SINGLE = 16  # the same for one window at a time
 
 
 @torch.no_grad()
 def full_passes(model: viz.Classifier, image: Tensor, *, places: Sequence[int], batch: int) -> Tensor:
-    """Plain batching, channels last: logits with the window at some of the places, counted row by row."""
+    """Compute the logits with the window at some places, numbered row by row, by plain batching in channels last."""
     side, logits = (SIDE - WINDOW) // STRIDE + 1, []
     for first in range(0, len(places), batch):
         chosen = places[first : first + batch]
@@ -37,11 +37,11 @@ def full_passes(model: viz.Classifier, image: Tensor, *, places: Sequence[int], 
 
 
 class EnoughError(Exception):
-    """Ends a run of captum whose time per window is known."""
+    """Ends a run of captum once its time per window is known."""
 
 
 def captum_per_window(model: viz.Classifier, image: Tensor, *, batch: int, count: int) -> float:
-    """Seconds per window of captum's occlusion, measured on the first ``count`` windows."""
+    """Time captum's occlusion, in seconds per window, on the first ``count`` windows."""
     ends: list[float] = []
 
     def score(pictures: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def per_window(work: Callable[[], object], count: int) -> float:
 
 
 def times(model: viz.Classifier, image: Tensor, *, peers: bool, repeats: int = 2) -> dict[str, float]:
-    """Seconds per window of everybody: the fastest of a few runs, taken by turns so that all meet the same machine."""
+    """Time all in turns, so that other load affects all alike: seconds per window in the fastest of a few runs."""
     places = range(SAMPLED)
     work = {"ours": lambda: per_window(lambda: ours(model, image), POSITIONS)}
     if peers:
@@ -86,7 +86,7 @@ def ours(model: viz.Classifier, image: Tensor) -> Tensor:
 def rows() -> Iterator[Row]:
     for name in (*GOALS, *OTHERS):
         model = viz.load_model(name, weights="DEFAULT" if name.startswith("mini") else None)
-        image = resize(model.prepare("cat"), (SIDE, SIDE)).clamp(0, 1)  # mini_vgg is used to less
+        image = resize(model.prepare("cat"), (SIDE, SIDE)).clamp(0, 1)  # mini_vgg's own input is smaller
         places = range(0, POSITIONS, 11)
         with torch.no_grad():
             logits = model(image)[0]
@@ -96,15 +96,15 @@ def rows() -> Iterator[Row]:
         yield from ratios(name, times(model, image, peers=name in GOALS))
 
 
-def ratios(name: str, found: dict[str, float]) -> Iterator[Row]:
-    def best(of: str) -> float:
-        return min(time for which, time in found.items() if which.startswith(of))
+def ratios(name: str, seconds: dict[str, float]) -> Iterator[Row]:
+    def best(prefix: str) -> float:
+        return min(value for run, value in seconds.items() if run.startswith(prefix))
 
     if name in GOALS:
         default, tuned = GOALS[name]
         single, batched = (f"occlusion, {name}: × captum, {which}" for which in ("one window", "its best batch"))
         yield Row(
-            f"{single} at a time ({SINGLE} of {POSITIONS} timed)", found["captum 1"] / found["ours"], "≥", default
+            f"{single} at a time ({SINGLE} of {POSITIONS} timed)", seconds["captum 1"] / seconds["ours"], "≥", default
         )
-        yield Row(f"{batched} ({SAMPLED} of {POSITIONS} timed)", best("captum") / found["ours"], "≥", tuned)
-    yield Row(f"occlusion, {name}: × full passes, best batch", best("full") / found["ours"], "≥", 1)
+        yield Row(f"{batched} ({SAMPLED} of {POSITIONS} timed)", best("captum") / seconds["ours"], "≥", tuned)
+    yield Row(f"occlusion, {name}: × full passes, best batch", best("full") / seconds["ours"], "≥", 1)

@@ -1,7 +1,6 @@
-"""Patches and features of a gallery, against the loops that people write for them."""
+"""Time top patches and features of a gallery, against the loops that people write for them."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,8 +10,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 import cs231n_viz as viz
-from benchmarks.attribution_speed import alternating
-from benchmarks.row import Row
+from benchmarks.row import Row, alternating_seconds, fastest_seconds
 
 LAYER, K = "conv5", 9
 
@@ -31,51 +29,38 @@ class Pictures:
         return self.tiles[index % 8].roll(index, dims=2), 0
 
 
-def recorder(model: viz.Classifier, kept: list[Tensor]) -> RemovableHandle:
-    return model.network.get_submodule(LAYER).register_forward_hook(lambda module, args, out: kept.append(out.clone()))
+def record(model: viz.Classifier, outputs: list[Tensor]) -> RemovableHandle:
+    layer = model.network.get_submodule(LAYER)
+    return layer.register_forward_hook(lambda module, args, output: outputs.append(output.clone()))
 
 
 @torch.no_grad()
 def hook_and_batch_of_one(model: viz.Classifier, pictures: Pictures) -> Tensor:
-    """The plain loop: one picture at a time through the whole network, a hook that records the layer."""
-    kept = []
-    handle = model.network.get_submodule(LAYER).register_forward_hook(
-        lambda module, args, out: kept.append(out.clone())
-    )
+    """The plain loop: one picture at a time through the whole network, and a hook that records the layer."""
+    outputs: list[Tensor] = []
+    handle = record(model, outputs)
     best = torch.empty(0)
     for image, _ in (pictures[index] for index in range(len(pictures))):
         model(model.prepare([image]))
-        found = kept.pop().flatten(2).amax(2)
-        best = torch.cat([best, found]).topk(min(K, len(best) + 1), dim=0).values if len(best) else found
+        maxima = outputs.pop().flatten(2).amax(2)
+        best = torch.cat([best, maxima]).topk(min(K, len(best) + 1), dim=0).values if len(best) else maxima
     handle.remove()
     return best
 
 
 @torch.no_grad()
-def batches_all_kept(model: viz.Classifier, pictures: Pictures, batch: int = 64) -> Tensor:
-    """The batched loop: every activation of the layer is kept until the end."""
-    kept = []
-    handle = model.network.get_submodule(LAYER).register_forward_hook(
-        lambda module, args, out: kept.append(out.clone())
-    )
+def batches_all_stored(model: viz.Classifier, pictures: Pictures, batch: int = 64) -> Tensor:
+    """The batched loop: every activation of the layer is stored until the end."""
+    outputs: list[Tensor] = []
+    handle = record(model, outputs)
     for start in range(0, len(pictures), batch):
         model(model.prepare([pictures[row][0] for row in range(start, min(start + batch, len(pictures)))]))
     handle.remove()
-    return torch.cat(kept).flatten(2).amax(2).topk(K, dim=0).values
-
-
-def seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """The fastest of a few runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return torch.cat(outputs).flatten(2).amax(2).topk(K, dim=0).values
 
 
 def peak_memory(work: Callable[[], object]) -> float:
-    """Largest resident memory while ``work`` runs, above that before, in MB."""
+    """Measure by how much the resident memory grows at most while ``work`` runs, in MB."""
 
     def resident() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
@@ -83,12 +68,12 @@ def peak_memory(work: Callable[[], object]) -> float:
     before = peak = resident()
     done = threading.Event()
 
-    def look() -> None:
+    def sample() -> None:
         nonlocal peak
         while not done.wait(0.02):
             peak = max(peak, resident())
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=sample)
     watcher.start()
     try:
         work()
@@ -105,17 +90,17 @@ def rows() -> Iterator[Row]:
     def ours() -> Tensor:
         return viz.top_patches(model, pictures, LAYER, k=K, progress=False).values
 
-    torch.testing.assert_close(ours().T, batches_all_kept(model, pictures), atol=1e-4, rtol=1e-4)
-    own = seconds(ours)
-    plain = seconds(lambda: hook_and_batch_of_one(model, pictures))
-    kept = seconds(lambda: batches_all_kept(model, pictures))
+    torch.testing.assert_close(ours().T, batches_all_stored(model, pictures), atol=1e-4, rtol=1e-4)
+    own = fastest_seconds(ours, repeats=3)
+    plain = fastest_seconds(lambda: hook_and_batch_of_one(model, pictures), repeats=3)
+    stored = fastest_seconds(lambda: batches_all_stored(model, pictures), repeats=3)
     yield Row(f"top_patches, {LAYER}: × faster than a hook and batches of one", plain / own, "≥", 3)
-    yield Row(f"top_patches, {LAYER}: × faster than batches with all activations kept", kept / own, "≥", 1.2)
+    yield Row(f"top_patches, {LAYER}: × faster than batches with all activations stored", stored / own, "≥", 1.2)
     scenes = viz.Gallery.scenes(2000)
-    taken = seconds(lambda: viz.top_patches(model, scenes, LAYER, k=K, progress=False), repeats=1)
+    taken = fastest_seconds(lambda: viz.top_patches(model, scenes, LAYER, k=K, progress=False))
     yield Row(f"top_patches, {LAYER}: 2 000 scenes", taken, "≤", 60, " s")
     if Path("/proc/self/statm").exists():
-        viz.top_patches(model, Pictures(500), LAYER, k=K, progress=False)  # else the first also pays for what is kept
+        viz.top_patches(model, Pictures(500), LAYER, k=K, progress=False)  # else the first run also fills caches
         less, more = (
             peak_memory(lambda n=n: viz.top_patches(model, Pictures(n), LAYER, k=K, progress=False))
             for n in (500, 5000)
@@ -123,6 +108,6 @@ def rows() -> Iterator[Row]:
         yield Row("top_patches: memory for 5 000 pictures above that for 500", more - less, "≤", 20, " MB")
     layers, few = ("fc8", "conv1", "conv3", "fc6"), Pictures(64)
     works = [partial(viz.features, model, few, layer, pool="mean", progress=False) for layer in layers]
-    whole, *parts = alternating(works, repeats=30)  # behind fc6 there is little to skip
+    whole, *parts = alternating_seconds(works, repeats=30)  # after fc6 there is little to skip
     for layer, part in zip(layers[1:], parts, strict=True):
         yield Row(f"features, {layer}: share of the time of a full forward pass", part / whole, "≤", 1)

@@ -1,4 +1,4 @@
-"""The same methods as the popular libraries do them, each called as its documentation says."""
+"""The same methods in popular libraries, each called as its documentation says."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,19 @@ STEPS = 64  # of integrated gradients
 Peer = Callable[[Classifier, Tensor, str, int], Tensor]
 
 
-def asking(images: Tensor) -> Tensor:
+def requiring_grad(images: Tensor) -> Tensor:
     return images.clone().requires_grad_()
+
+
+def one_hot(target: int, logits: Tensor) -> Tensor:
+    return F.one_hot(torch.tensor([target]), logits.shape[1]).to(logits)
 
 
 def captum(kind: str, **settings: object) -> Peer:
     def run(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
         from captum import attr
 
-        return getattr(attr, kind)(model, **settings).attribute(asking(images), target=target)
+        return getattr(attr, kind)(model, **settings).attribute(requiring_grad(images), target=target)
 
     return run
 
@@ -29,13 +33,13 @@ def captum_grad_cam(model: Classifier, images: Tensor, layer: str, target: int) 
     from captum.attr import LayerGradCam
 
     module = model.network.get_submodule(layer)
-    return LayerGradCam(model, module).attribute(asking(images), target, relu_attributions=True)[:, 0]
+    return LayerGradCam(model, module).attribute(requiring_grad(images), target, relu_attributions=True)[:, 0]
 
 
 def captum_saliency(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
     from captum.attr import Saliency
 
-    return Saliency(model).attribute(asking(images), target=target, abs=False)
+    return Saliency(model).attribute(requiring_grad(images), target=target, abs=False)
 
 
 def captum_integrated(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
@@ -45,10 +49,10 @@ def captum_integrated(model: Classifier, images: Tensor, layer: str, target: int
 
 
 def captum_lrp(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
-    """With its rules as they are: ε everywhere, and biases take a share."""
+    """Its default rules: ε everywhere, and biases absorb relevance."""
     from captum.attr import LRP
 
-    return LRP(model.network).attribute(asking((images - model.mean) / model.std), target=target)
+    return LRP(model.network).attribute(requiring_grad((images - model.mean) / model.std), target=target)
 
 
 def grad_cam_map(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
@@ -56,24 +60,23 @@ def grad_cam_map(model: Classifier, images: Tensor, layer: str, target: int) -> 
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     module = model.requires_grad_(True).network.get_submodule(layer)
-    with GradCAM(model=model, target_layers=[module]) as method:  # in steps: before maps are enlarged and scaled
-        found = method.activations_and_grads(images)
-        score = sum(ClassifierOutputTarget(target)(row) for row in found)
+    with GradCAM(model=model, target_layers=[module]) as method:  # step by step: before maps are resized and scaled
+        logits = method.activations_and_grads(images)
+        score = sum(ClassifierOutputTarget(target)(row) for row in logits)
         model.zero_grad()
         score.backward(retain_graph=True)
         maps = method.activations_and_grads.activations[0].cpu().numpy()
-        slopes = method.activations_and_grads.gradients[0].cpu().numpy()
-        answer = method.get_cam_image(images, module, [ClassifierOutputTarget(target)], maps, slopes, False)
-    return torch.as_tensor(answer).clamp_min(0)
+        gradients = method.activations_and_grads.gradients[0].cpu().numpy()
+        cam = method.get_cam_image(images, module, [ClassifierOutputTarget(target)], maps, gradients, False)
+    return torch.as_tensor(cam).clamp_min(0)
 
 
 def grad_cam_guided(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
     from pytorch_grad_cam import GuidedBackpropReLUModel
 
-    found = GuidedBackpropReLUModel(model=model.requires_grad_(True), device=torch.device("cpu"))(
-        images.clone(), target_category=target
-    )
-    return torch.as_tensor(found).permute(2, 0, 1)[None]
+    method = GuidedBackpropReLUModel(model=model.requires_grad_(True), device=torch.device("cpu"))
+    gradient = method(images.clone(), target_category=target)
+    return torch.as_tensor(gradient).permute(2, 0, 1)[None]
 
 
 def torchcam_map(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
@@ -90,7 +93,7 @@ def zennit(kind: str) -> Peer:
         from zennit.attribution import Gradient
 
         with Gradient(model, getattr(composites, kind)()) as attributor:
-            return attributor(asking(images), lambda out: F.one_hot(torch.tensor([target]), out.shape[1]).to(out))[1]
+            return attributor(requiring_grad(images), lambda logits: one_hot(target, logits))[1]
 
     return run
 
@@ -99,11 +102,11 @@ def zennit_integrated(model: Classifier, images: Tensor, layer: str, target: int
     from zennit.attribution import IntegratedGradients
 
     with IntegratedGradients(model, n_iter=STEPS) as attributor:
-        return attributor(images, lambda out: F.one_hot(torch.tensor([target]), out.shape[1]).to(out))[1]
+        return attributor(images, lambda logits: one_hot(target, logits))[1]
 
 
 def zennit_lrp(model: Classifier, images: Tensor, layer: str, target: int) -> Tensor:
-    """γ everywhere, biases kept out of the shares, batch norms merged by its canonizers."""
+    """γ everywhere, no relevance for biases, batch norms merged by its canonizers."""
     from zennit.attribution import Gradient
     from zennit.canonizers import SequentialMergeBatchNorm
     from zennit.composites import LayerMapComposite
@@ -117,9 +120,9 @@ def zennit_lrp(model: Classifier, images: Tensor, layer: str, target: int) -> Te
     rule = Gamma(0.25, zero_params="bias")
     kinds = [(Activation, Pass()), (BatchNorm, Pass()), (Convolution, rule), (nn.Linear, rule), (AvgPool, Norm())]
     kinds.append((Sum, Norm()))
-    seen = ((images - model.mean) / model.std).requires_grad_()
+    normalised = ((images - model.mean) / model.std).requires_grad_()
     with Gradient(model.network, LayerMapComposite(kinds, canonizers=[canonizer])) as attributor:
-        return attributor(seen, lambda out: out * F.one_hot(torch.tensor([target]), out.shape[1]))[1]
+        return attributor(normalised, lambda logits: logits * one_hot(target, logits))[1]
 
 
 PEERS: dict[tuple[str, str], Peer] = {

@@ -1,11 +1,13 @@
-"""One line of the benchmark: what was measured, and what it must reach."""
+"""One line of the benchmark: what was measured, and what it must reach; and how to measure times."""
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """A measured number beside its budget; ``sign`` says on which side of ``limit`` it must lie."""
+    """A measured number and its budget; ``sign`` says on which side of ``limit`` it must lie."""
 
     what: str
     measured: float
@@ -20,3 +22,22 @@ class Row:
     def __str__(self) -> str:
         verdict = "" if self.fits else "   MISSED"
         return f"{self.what:72} {self.measured:8.2f}{self.unit} ({self.sign} {self.limit:g}{self.unit}){verdict}"
+
+
+def fastest_seconds(work: Callable[[], object], *, repeats: int = 1) -> float:
+    """Time several runs and return the fastest."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def alternating_seconds(works: Sequence[Callable[[], object]], *, repeats: int = 5) -> list[float]:
+    """Time several works in turns, so that other load on the machine affects all alike; the fastest run of each.
+
+    The first run of each is not counted.
+    """
+    rounds = [[fastest_seconds(work) for work in works] for _ in range(repeats + 1)]
+    return [min(times) for times in zip(*rounds[1:], strict=True)]

@@ -1,4 +1,4 @@
-"""Style transfer against the clock, and against L-BFGS on the pixels as the well-known tutorial of PyTorch does it."""
+"""Time style transfer, also against L-BFGS on the pixels as in PyTorch's well-known tutorial."""
 
 import time
 from collections.abc import Iterator
@@ -118,7 +118,7 @@ def rows() -> Iterator[Row]:
 
 
 def _seconds_to(joint: JointLoss, loss: float) -> float:
-    """How long until the same loss, without total variation and in full precision, is reached at full size."""
+    """Time until the same loss, without total variation and in full precision, is reached at full size."""
     model = load_model("mini_vgg")
     photo, painting = load_image("astronaut")[None], load_painting("swirls")[None]
     spent, start = 0.0, time.perf_counter()

@@ -1,4 +1,4 @@
-"""Class visualisation, against the update step of CS231n's assignment and against lucent's recipe, to the same score.
+"""Time class visualisation to the same score as the update step of CS231n's assignment, and as lucent's recipe.
 
 Both peers are written here as their sources describe them: a hook reads the channel in a pass through the whole
 network, and ``.backward()`` fills the gradient of every weight on the way. The score is the objective for the picture

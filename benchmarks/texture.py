@@ -1,14 +1,13 @@
-"""Textures from a sample: seconds, and against the double loop that people write for them."""
+"""Time texture synthesis from a sample, also against the double loop that people write for it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.row import Row
+from benchmarks.row import Row, fastest_seconds
 from cs231n_viz.network.models import load_model
 from cs231n_viz.pictures.images import load_image
 from cs231n_viz.pictures.paintings import painting_names, texture_sample
@@ -61,30 +60,20 @@ def double_loop(picture: np.ndarray, texture: np.ndarray, window: int, random: n
     return grown[inside, inside]
 
 
-def seconds(work: Callable[[], object], repeats: int = 1) -> float:
-    """The fastest of a few runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def rows() -> Iterator[Row]:
     texture = sample(64, reduced=8)
-    taken = seconds(lambda: efros_leung(texture, 128, WINDOW, progress=False))
+    taken = fastest_seconds(lambda: efros_leung(texture, 128, WINDOW, progress=False))
     yield Row(f"efros_leung, 64 → 128 px in colour, window {WINDOW}", taken, "≤", 30, " s")
     # The loop would take minutes for that; both make fewer pixels here, from the same sample. In a picture so small
     # fewer pixels can be matched together, which is to our disadvantage.
     side = 32
     array = texture.permute(1, 2, 0).double().numpy()
-    plain = seconds(lambda: double_loop(np.zeros((side, side, 3)), array, WINDOW, np.random.default_rng(0)))
-    own = seconds(lambda: efros_leung(texture, side, WINDOW, progress=False), repeats=5)
+    plain = fastest_seconds(lambda: double_loop(np.zeros((side, side, 3)), array, WINDOW, np.random.default_rng(0)))
+    own = fastest_seconds(lambda: efros_leung(texture, side, WINDOW, progress=False), repeats=5)
     yield Row(f"efros_leung, 64 → {side} px: × faster than the double loop", plain / own, "≥", 20)
     blocks = sample(128, reduced=4)
     for block in (24, 36):
-        taken = seconds(lambda block=block: quilt(blocks, 512, block, progress=False))
+        taken = fastest_seconds(lambda block=block: quilt(blocks, 512, block, progress=False))
         yield Row(f"quilt, 128 → 512 px in colour, blocks of {block}", taken, "≤", 10, " s")
     yield from _neural()
 
@@ -97,7 +86,7 @@ def _neural() -> Iterator[Row]:
     for name in ("brick", "grass", "gravel", "coins", "hubble_deep_field", *painting_names()):
         picture = texture_sample(name, 256, zoom=0.5)[None]
         ascent = synthesize_texture(model, picture, size=256, progress=False)
-        longest = max(longest, seconds(ascent.finish))
+        longest = max(longest, fastest_seconds(ascent.finish))
         target = grams(judge, picture, layers)
         made, start = (gram_distance(grams(judge, x, layers), target).item() for x in (ascent.image, noise))
         worst = max(worst, (name, 100 * made / start), key=lambda pair: pair[1])

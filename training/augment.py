@@ -1,4 +1,4 @@
-"""Random views of pictures: one affine warp each, colour changes and CutMix by the batch."""
+"""Augment pictures: a random affine warp for each, random colour changes and CutMix for a batch."""
 
 import math
 
@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 
 def _affine(image: Tensor, random: torch.Generator) -> Tensor:
-    """A (2, 3) map from output to input coordinates in [-1, 1]: zoom, stretch, turn, shear and mirror.
+    """Choose a random affine map, (2, 3), from output to input coordinates in [-1, 1].
 
-    From a quarter of the picture's area to 1.8 times it: photographs in use show objects smaller than data sets do.
+    It scales, stretches, rotates, shears and mirrors. A view covers a quarter to 1.8 times the picture's area, since
+    ordinary photographs show objects smaller than the data sets do.
     """
     u = torch.rand(7, generator=random).tolist()
     height, width = image.shape[-2:]
@@ -40,7 +41,7 @@ def random_views(images: list[Tensor], size: int, random: torch.Generator) -> Te
 
 
 def random_colours(images: Tensor, random: torch.Generator, *, strength: float = 0.4) -> Tensor:
-    """Change brightness, contrast, saturation and white balance of each image, (N, 3, H, W) in [0, 1]."""
+    """Change brightness, contrast, saturation and white balance of each image randomly, (N, 3, H, W) in [0, 1]."""
     n = len(images)
 
     def factor(*shape: int, scale: float = strength) -> Tensor:
@@ -55,7 +56,7 @@ def random_colours(images: Tensor, random: torch.Generator, *, strength: float =
 
 
 def cut_mix(images: Tensor, labels: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, float]:
-    """Paste one random box of the images in reverse order: (images, labels of the pasted, share that stays).
+    """Paste one random box of the batch in reverse order (CutMix): images, labels of the pasted, share that is left.
 
     Source: Yun et al., "CutMix", ICCV 2019, arXiv:1905.04899, eq. 1-2, with Beta(1, 1).
     """

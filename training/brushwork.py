@@ -1,4 +1,4 @@
-"""Four painters that work in strokes, dots and washes: swirls, embers, pointillism, watercolour."""
+"""Four generated paintings in strokes, dots and washes: swirls, embers, pointillism, watercolour."""
 
 import cv2
 import numpy as np
@@ -48,7 +48,7 @@ def _night(side: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarr
 
 
 def _hills(colours: np.ndarray, angle: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Three ridges in front of the sky, whose strokes run along them."""
+    """Add three ridges in front of the sky, with strokes that run along them."""
     x, y = grid(len(angle))
     greens = [(12, 22, 44), (22, 60, 82), (52, 104, 96), (148, 150, 62)]
     for base, wave, phase in ((0.80, 5, 0.4), (0.87, 7, 2.2), (0.94, 6, 4.0)):
@@ -72,7 +72,7 @@ def _lay(
     vary: float,
     stride: float = 0.55,
 ) -> None:
-    """Cover the canvas with strokes that take their colour from one picture and their direction from another."""
+    """Cover the canvas with strokes, whose colours are those of ``colours`` and whose directions are in ``angle``."""
     side = len(angle)
     starts = random.uniform(-0.03, 1.0, (count, 2)) * side
     for path in follow(starts, angle, steps=steps, stride=stride * width):
@@ -119,7 +119,7 @@ def pointillism(size: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _broken(colours: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Neighbouring hues for most dots, the opposite hue for some, all of them purer than the mixture they make."""
+    """Neighbouring hues for most dots, the opposite hue for some, all more saturated than the mixture they make."""
     hsv = cv2.cvtColor(colours[None] / np.float32(255), cv2.COLOR_RGB2HSV)[0]
     count = len(hsv)
     opposite = random.random(count) < 0.12
@@ -130,7 +130,7 @@ def _broken(colours: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _bay(side: int, random: np.random.Generator) -> np.ndarray:
-    """What the dots show: sky, a low sun and its path on the water, hills, a meadow, two trees."""
+    """The scene that the dots show: sky, a low sun and its reflection on the water, hills, a meadow, two trees."""
     x, y = grid(side)
     rough = noise(side, random, cell=0.12)
     sun = np.exp(-(((x - 0.62) / 0.3) ** 2) - ((y - 0.3) / 0.2) ** 2)
@@ -152,7 +152,7 @@ def _bay(side: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _tree(colours: np.ndarray, rough: np.ndarray, place: tuple[float, float, float]) -> np.ndarray:
-    """A tree at x, y, with a crown of the third number's reach, lit from the right."""
+    """Add a tree at (x, y), with a crown of radius ``place[2]``, lit from the right."""
     x, y = grid(len(rough))
     left, top, reach = place
     trunk = step(0.018, 0.01, np.abs(x - left - 0.02 * np.sin(9 * y)))
@@ -164,12 +164,12 @@ def _tree(colours: np.ndarray, rough: np.ndarray, place: tuple[float, float, flo
 
 
 def watercolour(size: int, random: np.random.Generator) -> np.ndarray:
-    """Flowers and leaves in wet paint on rough paper: washes that run into each other and dry with darker rims."""
+    """Flowers and leaves in watercolour on rough paper: washes that run into each other and dry with darker rims."""
     side = 2 * size
     warp = [noise(side, random, cell=cell, octaves=5) - 0.5 for cell in (0.3, 0.3, 0.07, 0.07)]
     x, y = grid(side)
     x, y = x + 0.07 * warp[0] + 0.026 * warp[2], y + 0.07 * warp[1] + 0.026 * warp[3]
-    grain = noise(side, random, cell=0.008, octaves=2)
+    roughness = noise(side, random, cell=0.008, octaves=2)
     absorbed = np.zeros((side, side, 3), np.float32)
     for left, top, reach, turn, flat, colour, wet in _washes(random):
         right, below = x - left, y - top
@@ -177,9 +177,9 @@ def watercolour(size: int, random: np.random.Generator) -> np.ndarray:
         far = np.hypot(along, over) / reach
         body = step(1.0 + wet, 1.0 - wet, far) * (0.45 + 0.35 * far.clip(0, 1) + 0.5 * warp[2] + 0.4 * warp[0])
         rim = np.exp(-(((far - 0.97) / 0.035) ** 2)) * (0.55 if wet < 0.1 else 0)
-        amount = np.clip(body + rim, 0, None) * (0.82 + 0.36 * grain)
+        amount = np.clip(body + rim, 0, None) * (0.82 + 0.36 * roughness)
         absorbed += (0.75 if wet < 0.4 else 0.5) * amount[..., None] * -np.log(np.float32(colour) / 255)
-    paper = np.float32([250, 247, 240]) - (slope(grain) * 60)[..., None]
+    paper = np.float32([250, 247, 240]) - (slope(roughness) * 60)[..., None]
     return finish(paper * np.exp(-absorbed), size)
 
 

@@ -1,12 +1,11 @@
-"""Turn trained checkpoints into the files that ship: folded, in half precision, measured, with a model card.
+"""Export trained checkpoints as the files that ship: batch norms folded, in half precision, with a model card.
 
     python -m training.export ROOT runs/third/mini_alexnet/last.pt runs/third/mini_vgg/last.pt
 
-Everything a card says is measured here, on the very file that ships: held-out accuracy by data set, the answers on
-the bundled photographs (which were never trained on) and how smooth the first filters are.
+The numbers in a card are measured here, on the file that ships: the held-out accuracy by data set, the predictions for
+the bundled photographs (which were never trained on), and how smooth the first filters are.
 """
 
-import argparse
 import json
 import platform
 from pathlib import Path
@@ -21,6 +20,7 @@ from cs231n_viz.representation import filters
 from training import pictures
 from training.classifiers import MEAN, RECIPES, STD, Recipe, accuracy, held_out_sets
 from training.files import ship_weights
+from training.runs import command_line
 
 SETS = {
     "caltech101": ("Caltech-101 (without Faces_easy and the background class), a random fifth", "CC BY 4.0"),
@@ -29,10 +29,10 @@ SETS = {
     "flowers": ("flowers, a random fifth", "VGG Flowers-17 / -102, for research"),
 }
 
-_SCRIPTS = {  # script -> the layers that it trains again, what else it is given, its other views
+_SCRIPTS = {  # script -> the layers that it trains again, its other arguments, its other kinds of views
     "last_layer": ("its last layer was", "", "and on small objects"),
     "upper_layers": (
-        "its layers behind pool2 were",
+        "its layers after pool2 were",
         "--teacher CHECKPOINT ",
         "on small objects and on flowers of other hues",
     ),
@@ -40,7 +40,7 @@ _SCRIPTS = {  # script -> the layers that it trains again, what else it is given
 
 
 def folded(state: dict) -> nn.Sequential:
-    """The network of a checkpoint, its batch norms merged into the convolutions."""
+    """Build the network of a checkpoint, its batch norms merged into the convolutions."""
     name, classes = state["name"], len(state["categories"])
     trained = ARCHITECTURES[name](classes, batch_norm=True, dropout=RECIPES[name].dropout)
     trained.load_state_dict(state["network"])
@@ -48,7 +48,7 @@ def folded(state: dict) -> nn.Sequential:
 
 
 def export(checkpoint: Path, folder: Path) -> str:
-    """Fold the batch norms of a checkpoint and write it as half-precision safetensors; returns the network's name."""
+    """Fold the batch norms of a checkpoint and write it as half-precision safetensors; return the network's name."""
     state = torch.load(checkpoint, weights_only=True)
     name, plain = state["name"], folded(state)
     facts = {"categories": state["categories"], "mean": MEAN, "std": STD, "input_size": RECIPES[name].input_size}
@@ -58,18 +58,18 @@ def export(checkpoint: Path, folder: Path) -> str:
 
 
 def measure(name: str, sets: dict, classes: int) -> dict:
-    """Everything that the card reports about the shipped file."""
+    """Measure all numbers that the card reports about the shipped file."""
     model = load_model(name)
-    scores = {key: (*accuracy(model.network, *rows, classes), len(rows[1])) for key, rows in sets.items()}
+    accuracies = {key: (*accuracy(model.network, *rows, classes), len(rows[1])) for key, rows in sets.items()}
     gallery = Gallery.photos()
-    answers = {photo: model.predict(photo, k=3)[0] for photo in gallery.names}
+    predictions = {photo: model.predict(photo, k=3)[0] for photo in gallery.names}
     first = filters.first_convolution(model).weight
     smooth = int((filters.smooth_share(first) >= 0.8).sum()) if first.shape[-1] > 3 else None
-    return {"scores": scores, "answers": answers, "smooth": smooth, "filters": len(first)}
+    return {"accuracies": accuracies, "predictions": predictions, "smooth": smooth, "filters": len(first)}
 
 
-def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
-    """The model card, as Markdown."""
+def card(name: str, checkpoint: Path, measured: dict, folder: Path) -> str:
+    """Write the model card, as Markdown."""
     state = torch.load(checkpoint, weights_only=True)
     model, recipe = load_model(name), RECIPES[name]
     parameters = sum(p.numel() for p in model.network.parameters())
@@ -93,16 +93,16 @@ def card(name: str, checkpoint: Path, found: dict, folder: Path) -> str:
         "| held out, never trained on | pictures | top-1 | mean per class | licence of the data |",
         "|---|---|---|---|---|",
     ]
-    for key, (top, per_class, count) in found["scores"].items():
+    for key, (top, per_class, count) in measured["accuracies"].items():
         lines.append(f"| {SETS[key][0]} | {count} | {top:.1%} | {per_class:.1%} | {SETS[key][1]} |")
-    if found["smooth"] is not None:
-        lines += ["", f"First layer: {found['smooth']} of {found['filters']} filters have at least 80 % of their "
+    if measured["smooth"] is not None:
+        lines += ["", f"First layer: {measured['smooth']} of {measured['filters']} filters have at least 80 % of their "
                   "spectral energy below half the Nyquist frequency."]  # fmt: skip
     lines += ["", "| bundled photograph, never trained on | its three most probable categories |", "|---|---|"]
-    for photo, answer in found["answers"].items():
-        lines.append(f"| {photo} | {', '.join(f'{label} {p:.0%}' for label, p in answer)} |")
+    for photo, best in measured["predictions"].items():
+        lines.append(f"| {photo} | {', '.join(f'{label} {p:.0%}' for label, p in best)} |")
     lines += ["", "Limits: it was trained on a few thousand pictures of centred objects. It is a network to look into, "
-              "not one to rely on; what it says of a picture outside its categories means nothing.", ""]  # fmt: skip
+              "not one to rely on; its prediction for a picture outside its categories means nothing.", ""]  # fmt: skip
     return "\n".join(lines)
 
 
@@ -123,15 +123,16 @@ def _earlier(state: dict) -> list[str]:
 
 
 def _trained_again(state: dict) -> list[str]:
-    """How some layers were trained again, by another script, if they were."""
+    """Say how some layers were trained again by another script, if they were."""
     lines = []
-    for script, (layers, given, views) in _SCRIPTS.items():
+    for script, (layers, arguments, views) in _SCRIPTS.items():
         if script in state:
             options = " ".join(f"--{key} {value}" for key, value in state[script].items() if key != "seconds")
             lines.append(
                 f"- {layers} then trained again, {state[script]['seconds'] / 60:.0f} minutes: `python -m "
-                f"training.{script} ROOT CHECKPOINT {given}{options}`, on upright views of classes that Caltech-101 "
-                f"turned, on faces in other places, {views}; how many of each was chosen by the tables below"
+                f"training.{script} ROOT CHECKPOINT {arguments}{options}`, on upright views of classes that "
+                f"Caltech-101 rotated, on faces in other places, {views}; how many of each was chosen by the tables "
+                "below"
             )
     return lines
 
@@ -146,18 +147,17 @@ def _machine(command: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Export, measure and describe each checkpoint given."""
-    parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__)
-    parser.add_argument("root", type=Path, help="folder of torchvision data sets (see training/pictures.py)")
+    """Export each checkpoint, measure it and write its card."""
+    parser = command_line("export", __doc__)
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--folder", type=Path, default=Path("data/weights"))
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     names = [export(checkpoint, args.folder) for checkpoint in args.checkpoints]
-    found = pictures.find(args.root)
+    data = pictures.find(args.root)
     for name, checkpoint in zip(names, args.checkpoints, strict=True):
-        sets = held_out_sets(found, RECIPES[name].input_size)
-        measured = measure(name, sets, len(found.categories))
+        sets = held_out_sets(data, RECIPES[name].input_size)
+        measured = measure(name, sets, len(data.categories))
         text = card(name, checkpoint, measured, args.folder)
         (args.folder / f"{name}.md").write_text(text)
         print(text)

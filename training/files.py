@@ -1,4 +1,4 @@
-"""What every training script writes: checkpoints that a kill cannot break, and weights whose sums are known."""
+"""Write checkpoints that survive a kill, and weights whose checksums are published."""
 
 import hashlib
 import json
@@ -10,17 +10,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 
-def keep_checkpoint(state: dict, path: Path) -> None:
-    """Write a checkpoint beside the old one, then swap them, so that a kill never leaves half a file."""
-    following = path.with_name("next.pt")
-    torch.save(state, following)
-    os.replace(following, path)
+def save_checkpoint(state: dict, path: Path) -> None:
+    """Write a checkpoint beside the old one, then replace that, so that a kill never leaves an incomplete file."""
+    temporary = path.with_name("next.pt")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
 
 
 def ship_weights(weights: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> str:
-    """Write half-precision safetensors and note their sha256 in the folder's ``sha256.json``; returns it."""
+    """Write half-precision safetensors and enter their sha256 into the folder's ``sha256.json``; return it."""
     save_file({key: value.half().contiguous() for key, value in weights.items()}, path, metadata=metadata)
-    path.chmod(0o644)  # safetensors writes files for the owner alone
+    path.chmod(0o644)  # safetensors writes files that only their owner may read
     sums = path.with_name("sha256.json")
     known = json.loads(sums.read_text()) if sums.exists() else {}
     known[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()

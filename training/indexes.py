@@ -1,7 +1,7 @@
 """Build the small indexes of patches that notebook 03 reads: ``python -m training.indexes``.
 
-The notebook makes them itself where they are missing; built beforehand, it starts sooner. An index that was made with
-other weights or pictures is made again.
+The notebook builds those that are missing; with them it starts sooner. An index that was built with other weights or
+pictures is built again.
 """
 
 import argparse
@@ -14,8 +14,8 @@ LAYERS = {"mini_alexnet": "relu5", "mini_vgg": "relu5_2"}
 
 
 def main() -> None:
-    """One file per network, trained and untrained, in ``data/indexes``."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    """Write one file per network, trained and untrained, into ``data/indexes``."""
+    argparse.ArgumentParser(prog="python -m training.indexes", description=__doc__.splitlines()[0]).parse_args()
     gallery = viz.Gallery.scenes(PICTURES, seed=SEED).in_memory()
     for name, layer in LAYERS.items():
         for weights, state in (("DEFAULT", "trained"), (None, "untrained")):

@@ -1,10 +1,10 @@
-r"""Train the last layer of a classifier again, on views that its data sets hold back.
+r"""Train the last layer of a classifier again, on kinds of views that are missing from its data sets.
 
-Photographs differ from Caltech-101 in three ways: its makers turned whole classes by 30 to 60 degrees (accordions,
-cellphones, minarets, pagodas, trilobites), its faces belong to a few people in a few rooms, and its objects fill the
-picture. The convolutions see past that; the last layer has to be told. It is fitted to the features of four kinds of
-views, of which the plain ones also keep the answers that the network gave before. How many of each kind was chosen by
-the accuracy on held-out pictures and by the answers on the photographs that come with the course:
+Ordinary photographs differ from Caltech-101 in three ways: its makers rotated whole classes by 30 to 60 degrees
+(accordions, cellphones, minarets, pagodas, trilobites), its faces belong to a few people in a few rooms, and its
+objects fill the picture. The convolutions generalise beyond that; the last layer does not. It is fitted to the features
+of four kinds of views; on the plain ones its earlier outputs are targets, too. How many there are of each kind was
+chosen by the accuracy on held-out pictures and by the predictions for the photographs that come with the course:
 
     python -m training.last_layer ROOT runs/second/mini_vgg/last.pt --out runs/third
     python -m training.export ROOT runs/third/mini_vgg/last.pt
@@ -29,23 +29,24 @@ from tqdm import tqdm
 from training import augment, pictures
 from training.classifiers import RECIPES, normalise
 from training.export import folded
-from training.files import keep_checkpoint
+from training.files import save_checkpoint
+from training.runs import command_line
 
 VIEWS = {"plain": 8000, "upright": 800, "face": 700, "small": 4500}  # of each kind, in a round
-WITH_PEOPLE = ("Faces", "French horn", "tench")  # classes in whose pictures faces are looked for
+WITH_PEOPLE = ("Faces", "French horn", "tench")  # classes in whose pictures faces are detected
 _BATCH = 64
-_KNOWN = 0.95  # share of a class's plain views from which on it needs no teaching
+_LEARNED = 0.95  # accuracy on the plain views of a class from which on its weights stay as they are
 _ANCHOR = 0.002  # weight of the squared distance from the earlier weights
-_ALIKE = 12.0  # degrees by which the black corners of a turned picture may disagree
+_TOLERANCE = 12.0  # degrees by which the angles of the black corners of a rotated picture may differ
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 
 
-def turned(image: Tensor) -> float | None:
-    """By how many degrees, clockwise, has a data set turned this picture? None if it has no black corners.
+def rotation_angle(image: Tensor) -> float | None:
+    """Measure by how many degrees, clockwise, a data set has rotated this picture; None if it has no black corners.
 
     Args:
-        image: (3, H, W), uint8. Turning leaves black triangles in the corners; their sides tell the angle.
+        image: (3, H, W), uint8. A rotation leaves black triangles in the corners, from whose sides the angle follows.
     """
     dark = (image <= 12).all(dim=0)
     angles = []
@@ -59,65 +60,65 @@ def turned(image: Tensor) -> float | None:
         if patch[along < 0.95].float().mean() >= 0.97 and patch[along > 1.1].float().mean() <= 0.5:
             angle = math.degrees(math.atan2(wide, high))
             angles.append(angle if from_vertical else 90 - angle)
-    if len(angles) < 2 or max(angles) - min(angles) >= _ALIKE:
+    if len(angles) < 2 or max(angles) - min(angles) >= _TOLERANCE:
         return None
     return sum(angles) / len(angles)
 
 
 def find_faces(images: list[Tensor], rows: list[int]) -> list[tuple[int, Box]]:
-    """Frontal faces in some of the pictures: (row, box) for each."""
+    """Detect frontal faces in some of the pictures: (row, box) for each."""
     cascade = Cascade(lbp_frontal_face_cascade_filename())
-    found = []
-    for row in tqdm(rows, desc="looking for faces", unit="picture"):
+    faces = []
+    for row in tqdm(rows, desc="detecting faces", unit="picture"):
         pixels = np.ascontiguousarray(images[row].permute(1, 2, 0).numpy())
         limits = {"min_size": (30, 30), "max_size": (140, 140), "min_neighbor_number": 6}
         for hit in cascade.detect_multi_scale(img=pixels, scale_factor=1.2, step_ratio=1, **limits):
-            found.append((row, (hit["c"], hit["r"], hit["width"], hit["height"])))
-    return found
+            faces.append((row, (hit["c"], hit["r"], hit["width"], hit["height"])))
+    return faces
 
 
 class Views:
-    """Draws the four kinds of views, (3, size, size) in [0, 1] with their labels, from pictures in memory."""
+    """Make random views of several kinds, (3, size, size) in [0, 1] with their labels, from pictures in memory."""
 
     def __init__(self, images: list[Tensor], labels: Tensor, categories: list[str], size: int, seed: int) -> None:
         self.images, self.labels, self.size = images, labels, size
         self.random = torch.Generator().manual_seed(seed)
         self.counts = torch.bincount(labels, minlength=len(categories)).float()
-        angles = ((row, turned(image)) for row, image in enumerate(images))
-        self.turned = [(row, angle) for row, angle in angles if angle is not None]
-        each = torch.bincount(labels[[row for row, _ in self.turned]], minlength=len(categories))
-        usual = {k for k in range(len(categories)) if each[k] > self.counts[k] / 2}  # of other classes, single ones
-        self.turned = [(row, angle) for row, angle in self.turned if int(labels[row]) in usual]
+        angles = ((row, rotation_angle(image)) for row, image in enumerate(images))
+        self.rotated = [(row, angle) for row, angle in angles if angle is not None]
+        each = torch.bincount(labels[[row for row, _ in self.rotated]], minlength=len(categories))
+        mostly = {k for k in range(len(categories)) if each[k] > self.counts[k] / 2}  # classes that were rotated
+        self.rotated = [(row, angle) for row, angle in self.rotated if int(labels[row]) in mostly]
         people = {categories.index(name) for name in WITH_PEOPLE if name in categories}
         self.flowers = (labels == categories.index("flower")).nonzero()[:, 0].tolist() if "flower" in categories else []
         self.face_label = categories.index("Faces")
         self.faces = find_faces(images, [row for row in range(len(images)) if int(labels[row]) in people])
 
     def batches(self, kind: str, count: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """``count`` views of a kind, with changed colours, by the batch."""
-        if not {"upright": self.turned, "face": self.faces, "recoloured": self.flowers}.get(kind, True):
-            raise ValueError(f"no picture to draw {kind} views from; wanted Caltech-101 and Imagenette as they come")
+        """Make ``count`` views of a kind, with random colour changes, in batches."""
+        if not {"upright": self.rotated, "face": self.faces, "recoloured": self.flowers}.get(kind, True):
+            raise ValueError(f"no picture to make {kind} views from; Caltech-101 and Imagenette must be complete")
         for start in range(0, count, _BATCH):
-            wanted = min(_BATCH, count - start)
+            size = min(_BATCH, count - start)
             if kind == "plain":
-                rows = torch.multinomial(self.counts[self.labels] ** -0.5, wanted, True, generator=self.random)
+                rows = torch.multinomial(self.counts[self.labels] ** -0.5, size, True, generator=self.random)
                 views = augment.random_views([self.images[row] for row in rows], self.size, self.random)
                 labels = self.labels[rows]
             else:
-                draw = {
+                make = {
                     "upright": self._upright,
                     "face": self._face,
                     "small": self._small,
                     "recoloured": self._recoloured,
                 }[kind]
-                made = [draw() for _ in range(wanted)]
-                views = torch.stack([view for view, _ in made])
-                labels = torch.tensor([label for _, label in made])
+                pairs = [make() for _ in range(size)]
+                views = torch.stack([view for view, _ in pairs])
+                labels = torch.tensor([label for _, label in pairs])
             yield augment.random_colours(views, self.random), labels
 
     def _upright(self) -> tuple[Tensor, int]:
-        """The middle of a picture that was turned, turned back."""
-        row, angle = self.turned[self._below(len(self.turned))]
+        """Rotate a picture back, and crop its centre."""
+        row, angle = self.rotated[self._below(len(self.rotated))]
         image = self.images[row]
         height, width = image.shape[-2:]
         side, aspect = min(height, width) * self._between(0.45, 0.85), math.exp(self._between(-0.15, 0.15))
@@ -137,7 +138,7 @@ class Views:
         return view, int(self.labels[row])
 
     def _face(self) -> tuple[Tensor, int]:
-        """A square around a face, which is a third to two thirds of its height; or a head pasted onto a picture."""
+        """Crop a square whose height is 1.5 to 3.3 times that of a face in it; or paste a head onto a picture."""
         row, (left, top, wide, high) = self.faces[self._below(len(self.faces))]
         image = self.images[row]
         height, width = image.shape[-2:]
@@ -152,19 +153,19 @@ class Views:
         return self._resized(image[:, y : y + side, x : x + side], self.size, self.size), self.face_label
 
     def _small(self) -> tuple[Tensor, int]:
-        """A picture of any class, all alike often, pasted onto a part of another picture."""
+        """Paste a picture of any class, each with the same probability, onto a part of another picture."""
         row = int(torch.multinomial(1 / self.counts[self.labels], 1, generator=self.random))
         piece, share = self._part(self.images[row], 0.7), self._between(0.4, 0.8)
         return self._pasted(piece, share, round_=self._between(0, 1) < 0.5), int(self.labels[row])
 
     def _recoloured(self) -> tuple[Tensor, int]:
-        """A flower whose hue was turned: those of Flowers-17 are white, yellow and blue, hardly ever red."""
+        """Change the hue of a flower: those of Flowers-17 are white, yellow and blue, hardly ever red."""
         row = self.flowers[self._below(len(self.flowers))]
         view = augment.random_views([self.images[row]], self.size, self.random)[0]
         return T.adjust_hue(view.clamp(0, 1), self._between(-0.5, 0.5)), int(self.labels[row])
 
     def _pasted(self, piece: Tensor, share: float, *, round_: bool) -> Tensor:
-        """A part of a random picture with a piece on it that has soft edges and is ``share`` of its side long."""
+        """Paste a piece with soft edges, ``share`` of the side long, onto a part of a random picture."""
         scale = self.size * share / max(piece.shape[-2:])
         height, width = (max(8, int(side * scale)) for side in piece.shape[-2:])
         y, x = torch.linspace(-1, 1, height)[:, None].abs(), torch.linspace(-1, 1, width).abs()
@@ -177,7 +178,7 @@ class Views:
         return view
 
     def _part(self, image: Tensor, least: float) -> Tensor:
-        """A random part whose sides are at least this share of the picture's."""
+        """Crop a random part whose sides are at least this share of the picture's."""
         share = self._between(least, 1)
         height, width = (int(side * share) for side in image.shape[-2:])
         top, left = self._below(image.shape[-2] - height + 1), self._below(image.shape[-1] - width + 1)
@@ -195,14 +196,14 @@ class Views:
 
 @torch.no_grad()
 def features(trunk: nn.Module, views: Views, rounds: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What the last layer gets of ``rounds`` times ``VIEWS``: features (N, D), labels (N,), whether plain (N,)."""
+    """Compute the inputs of the last layer for ``rounds`` times ``VIEWS``: features (N, D), labels (N,), plain (N,)."""
     inputs, labels, plain = [], [], []
     for kind, count in VIEWS.items():
         batches = views.batches(kind, rounds * count)
         for images, truth in tqdm(batches, desc=f"{kind} views", total=math.ceil(rounds * count / _BATCH)):
             with torch.autocast("cpu", torch.bfloat16):
-                found = trunk(normalise(images))
-            inputs.append(found.float())
+                outputs = trunk(normalise(images))
+            inputs.append(outputs.float())
             labels.append(truth)
             plain.append(torch.full_like(truth, kind == "plain", dtype=torch.bool))
     return torch.cat(inputs), torch.cat(labels), torch.cat(plain)
@@ -211,26 +212,38 @@ def features(trunk: nn.Module, views: Views, rounds: int) -> tuple[Tensor, Tenso
 def fit(
     layer: nn.Linear, inputs: Tensor, labels: Tensor, plain: Tensor, *, epochs: int, lr: float, keep: float, seed: int
 ) -> nn.Linear:
-    """The layer, trained on the labels, smoothed; on plain views also, ``keep`` times, on its earlier answers.
+    """Train a copy of the last layer.
 
-    The weights stay near the earlier ones, and those of a class that is nearly always found in plain views stay as
-    they are: what was learned from whole pictures by all layers together is a better portrait of a class.
+    The loss is cross-entropy with label smoothing, plus on plain views ``keep`` times the divergence from the layer's
+    earlier outputs, plus a penalty on the distance from its earlier weights. The weights of a class that is nearly
+    always recognised in plain views stay as they are: all layers together learned them from whole pictures.
+
+    Args:
+        layer: The layer, left as it was.
+        inputs: Features, (N, D).
+        labels: Class indices, (N,).
+        plain: Which views are plain, (N,), bool.
+        epochs: Number of epochs.
+        lr: Highest learning rate.
+        keep: Weight of the divergence.
+        seed: Random seed for the order.
     """
     random = torch.Generator().manual_seed(seed)
     trained = copy.deepcopy(layer).requires_grad_(True)
     with torch.no_grad():
         logits = layer(inputs)
-        soft, right = logits.softmax(1), (logits.argmax(1) == labels).float()
+        soft, correct = logits.softmax(1), (logits.argmax(1) == labels).float()
         classes = range(layer.out_features)
-        free = torch.tensor([not right[plain & (labels == k)].mean() >= _KNOWN for k in classes]).float()
+        free = torch.tensor([not correct[plain & (labels == k)].mean() >= _LEARNED for k in classes]).float()
     optimizer = torch.optim.AdamW(trained.parameters(), lr=lr, weight_decay=0.0)
     steps = epochs * math.ceil(len(labels) / 128)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1, pct_start=0.15)
     for _ in range(epochs):
         for rows in torch.randperm(len(labels), generator=random).split(128):
             logits = trained(inputs[rows])
-            moved = F.kl_div(logits.log_softmax(1), soft[rows], reduction="none").sum(1)
-            loss = F.cross_entropy(logits, labels[rows], label_smoothing=0.1) + keep * (moved * plain[rows]).mean()
+            divergence = F.kl_div(logits.log_softmax(1), soft[rows], reduction="none").sum(1)
+            loss = F.cross_entropy(logits, labels[rows], label_smoothing=0.1)
+            loss = loss + keep * (divergence * plain[rows]).mean()
             loss = loss + _ANCHOR * (trained.weight - layer.weight).square().sum()
             optimizer.zero_grad()
             loss.backward()
@@ -242,42 +255,37 @@ def fit(
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.last_layer",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("root", type=Path, help="folder of torchvision data sets (see training/pictures.py)")
+    """Make the command line."""
+    parser = command_line("last_layer", __doc__)
     parser.add_argument("checkpoint", type=Path, help="of training.classifiers")
-    parser.add_argument("--rounds", type=int, default=3, help=f"how often {sum(VIEWS.values())} views are drawn")
+    parser.add_argument("--rounds", type=int, default=3, help=f"times that {sum(VIEWS.values())} views are made")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--keep", type=float, default=1.3, help="weight of the earlier answers on plain views")
+    parser.add_argument("--keep", type=float, default=1.3, help="weight of the earlier outputs for plain views")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/third"))
     return parser
 
 
 def main() -> None:
-    """Read a checkpoint, fit its last layer and write it as another one."""
+    """Load a checkpoint, train its last layer again and save it as another one."""
     args = parser().parse_args()
     start = time.perf_counter()
     state = torch.load(args.checkpoint, weights_only=True)
     name, categories = state["name"], state["categories"]
     network = folded(state).requires_grad_(False).eval()
     *_, (last, layer) = network.named_children()
-    found = pictures.find(args.root)
-    labels = torch.tensor([categories.index(label) for _, label in found.train])
-    views = Views(pictures.load(found.train), labels, categories, RECIPES[name].input_size, args.seed)
-    seen = features(network[:-1].to(memory_format=torch.channels_last), views, args.rounds)
-    layer = fit(layer, *seen, epochs=args.epochs, lr=args.lr, keep=args.keep, seed=args.seed)
+    data = pictures.find(args.root)
+    labels = torch.tensor([categories.index(label) for _, label in data.train])
+    views = Views(pictures.load(data.train), labels, categories, RECIPES[name].input_size, args.seed)
+    inputs = features(network[:-1].to(memory_format=torch.channels_last), views, args.rounds)
+    layer = fit(layer, *inputs, epochs=args.epochs, lr=args.lr, keep=args.keep, seed=args.seed)
     state["network"] |= {f"{last}.weight": layer.weight, f"{last}.bias": layer.bias}
     options = {"rounds": args.rounds, "epochs": args.epochs, "lr": args.lr, "keep": args.keep, "seed": args.seed}
     state["last_layer"] = options | {"seconds": time.perf_counter() - start}
     (args.out / name).mkdir(parents=True, exist_ok=True)
-    keep_checkpoint(state, args.out / name / "last.pt")
-    print(f"wrote {args.out / name / 'last.pt'}: {last} fitted to {len(seen[1])} views")
+    save_checkpoint(state, args.out / name / "last.pt")
+    print(f"wrote {args.out / name / 'last.pt'}: {last} trained on {len(inputs[1])} views")
 
 
 if __name__ == "__main__":

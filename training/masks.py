@@ -1,10 +1,10 @@
 """Draw the masks of the bundled photographs: ``python -m training.masks``.
 
 For each photograph ``training/outlines.json`` holds what a person drew: polygons, ellipses and strokes around the
-object, and holes in it, in pixels (x, y) of the photograph, right to some three pixels. OpenCV's GrabCut then moves
-the outline within a narrow band to where the colours change. The motorcycle has gaps between its spokes that no hand
-draws well; there the disparity that comes with the stereo pair decides what is nearer than the wall and the floor.
-Smoothed and freed of crumbs, the masks are written as PNG (0 or 255), of the photograph's size.
+object, and holes in it, in pixels (x, y) of the photograph, accurate to about three pixels. OpenCV's GrabCut then moves
+the outline within a narrow band to where the colours change. The gaps between the motorcycle's spokes are too fine to
+draw; there the disparity that comes with the stereo pair decides what is nearer than the wall and the floor. The masks
+are smoothed, small pieces removed, and written as PNG (0 or 255) of the photograph's size.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from cs231n_viz.pictures.images import load_image, to_uint8
 
 OUTLINES = Path(__file__).with_name("outlines.json")
 BAND = 4  # pixels either side of the hand-drawn line within which GrabCut may move it
-ROUNDS = 4
-CRUMB = 0.004  # of the object's area: smaller pieces are dropped, smaller holes filled
+ROUNDS = 4  # iterations of GrabCut
+SMALLEST_PIECE = 0.004  # of the object's area: smaller pieces are removed; holes below a tenth of that are filled
 
 
 def draw(sketch: dict, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The hand-drawn object less its holes, and the strokes, which are exact: two (H, W) arrays of 0 and 1."""
+    """Rasterise the hand-drawn object less its holes, and the exact strokes: two (H, W) arrays of 0 and 1."""
     rough, certain = np.zeros((2, height, width), np.uint8)
     for polygon in sketch.get("outlines", []):
         cv2.fillPoly(rough, [np.int32(polygon)], 1)
@@ -39,9 +39,9 @@ def draw(sketch: dict, height: int, width: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def nearer(disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the stereo pair shows something in front of the garage's wall and floor, and where it does not know.
+    """Find where the stereo pair shows something in front of the garage's wall and floor, and where it is undefined.
 
-    The numbers describe that one scene: the wall and its shelves have less than 27 pixels of disparity, and the
+    The numbers hold for that one scene: the wall and its shelves have less than 27 pixels of disparity, and the
     floor's grows by 0.18 a row.
     """
     rows, columns = np.mgrid[: disparity.shape[0], : disparity.shape[1]]
@@ -51,7 +51,7 @@ def nearer(disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trimap(photo: str, sketch: dict, *, height: int, width: int) -> np.ndarray:
-    """GrabCut's start: certain and probable object and background."""
+    """Make GrabCut's initial labels (trimap): certain and probable object and background."""
     rough, certain = draw(sketch, height, width)
     band = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, [2 * sketch.get("band", BAND) + 1] * 2)
     inner = cv2.erode(rough, band, borderType=cv2.BORDER_REPLICATE)
@@ -70,9 +70,9 @@ def trimap(photo: str, sketch: dict, *, height: int, width: int) -> np.ndarray:
 
 
 def tidy(mask: np.ndarray, *, median: int) -> np.ndarray:
-    """Smooth the outline, drop crumbs, fill pinholes."""
+    """Smooth the outline, remove small pieces, fill small holes."""
     mask = cv2.medianBlur(mask, median) if median > 1 else mask
-    least = CRUMB * mask.sum()
+    least = SMALLEST_PIECE * mask.sum()
     for value in (1, 0):
         _, pieces, stats, _ = cv2.connectedComponentsWithStats((mask == value).astype(np.uint8), connectivity=4)
         small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < (least if value else least / 10))
@@ -81,22 +81,22 @@ def tidy(mask: np.ndarray, *, median: int) -> np.ndarray:
 
 
 def object_mask(photo: str, sketch: dict) -> np.ndarray:
-    """Where the object is: (H, W) uint8, 0 or 1."""
+    """Compute the mask of the object in a photograph: (H, W) uint8, 0 or 1."""
     pixels = to_uint8(load_image(photo))
     start = trimap(photo, sketch, height=pixels.shape[0], width=pixels.shape[1])
-    cv2.setRNGSeed(0)  # GrabCut starts its colour models by k-means
+    cv2.setRNGSeed(0)  # GrabCut initialises its colour models by k-means
     models = np.zeros((1, 65)), np.zeros((1, 65))
     rounds = sketch.get("rounds", ROUNDS)
     if rounds:
         cv2.grabCut(np.ascontiguousarray(pixels[:, :, ::-1]), start, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
-    found = np.isin(start, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    return tidy(found, median=sketch.get("median", 5)) | draw(sketch, *pixels.shape[:2])[1]
+    mask = np.isin(start, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    return tidy(mask, median=sketch.get("median", 5)) | draw(sketch, *pixels.shape[:2])[1]
 
 
 def main() -> None:
-    """Draw all masks, or those named, and print their sums for ``data/README.md``."""
+    """Write all masks, or those named, and print their checksums for ``data/README.md``."""
     parser = argparse.ArgumentParser(prog="python -m training.masks", description=__doc__.splitlines()[0])
-    parser.add_argument("photos", nargs="*", help="names of sample images; all that have an outline if left out")
+    parser.add_argument("photos", nargs="*", help="names of sample images; all that have an outline if omitted")
     parser.add_argument("--folder", type=Path, default=Path("data/masks"))
     args = parser.parse_args()
     sketches = json.loads(OUTLINES.read_text())

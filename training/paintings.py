@@ -1,8 +1,8 @@
-"""Paint the pictures whose manner other pictures take on: ``python -m training.paintings``.
+"""Generate the ten paintings whose styles other pictures take on: ``python -m training.paintings``.
 
-Ten paintings, each a function of its size and of chance alone: the same seed gives the same pixels. They differ in
-stroke, scale and palette, so that style transfer and texture synthesis have ten manners to learn. No picture of
-anybody else went into them. ``data/README.md`` lists what each one imitates, and the sum of its file.
+Each is a function of its size and a seed alone: the same seed gives the same pixels. They differ in stroke, scale and
+palette. No picture of anybody else went into them. ``data/README.md`` lists what each one imitates, and the sha256 of
+its file.
 """
 
 import argparse
@@ -16,9 +16,9 @@ import numpy as np
 
 from training import brushwork, prints, shapes
 
-SIZE = 512  # pixels of a side
+SIZE = 512  # side in pixels
 SMALLEST = 64
-# Every pixel keeps its own colour: half as many would turn the dots of the pointillist grey.
+# Colour at full resolution: at half of it, as JPEG usually has it, the dots of the pointillist would turn grey.
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 PAINTINGS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
     "swirls": brushwork.swirls,
@@ -36,18 +36,18 @@ SEEDS = {name: number for number, name in enumerate(PAINTINGS, 1)}
 
 
 def paint(name: str, *, size: int = SIZE, seed: int | None = None) -> np.ndarray:
-    """What does a painting look like?
+    """Generate one of the paintings.
 
     Args:
         name: One of ``PAINTINGS``.
-        size: Its side in pixels; strokes keep about their share of it.
-        seed: Of everything that is left to chance; that of the shipped file if left out.
+        size: Side in pixels; strokes grow in proportion.
+        seed: Random seed; that of the shipped file if omitted.
 
     Returns:
         (size, size, 3) uint8, RGB.
 
     Raises:
-        ValueError: There is no painting of that name, or ``size`` leaves no room for strokes.
+        ValueError: If there is no painting of that name, or ``size`` is below 64.
     """
     if name not in PAINTINGS:
         close = get_close_matches(name, PAINTINGS, n=1, cutoff=0)
@@ -58,11 +58,11 @@ def paint(name: str, *, size: int = SIZE, seed: int | None = None) -> np.ndarray
 
 
 def main() -> None:
-    """Paint all paintings, or one, and print the lines for ``data/README.md``."""
+    """Write all paintings, or one, and print the lines for ``data/README.md``."""
     parser = argparse.ArgumentParser(prog="python -m training.paintings", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("data/paintings"))
     parser.add_argument("--only", choices=PAINTINGS, metavar="NAME", help=", ".join(PAINTINGS))
-    parser.add_argument("--size", type=int, default=SIZE, help="pixels of a side")
+    parser.add_argument("--size", type=int, default=SIZE, help="side in pixels")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     for name in [args.only] if args.only else PAINTINGS:

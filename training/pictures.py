@@ -1,4 +1,4 @@
-"""Labelled pictures for training, read from a folder of torchvision data sets.
+"""List, split and load labelled pictures for training from a folder of torchvision data sets.
 
 ``root`` holds, in the layouts that torchvision's own classes download to:
 
@@ -31,19 +31,19 @@ IMAGENETTE = {
     "n03445777": "golf ball",
     "n03888257": "parachute",
 }
-_SKIPPED = {"BACKGROUND_Google", "Faces_easy"}  # no class, and the same pictures as "Faces" cropped
+_SKIPPED = {"BACKGROUND_Google", "Faces_easy"}  # not a class, and the pictures of "Faces" again, cropped
 
 
 @dataclass
-class Pictures:
-    """File paths with class names: what is trained on, and what is held out, by data set."""
+class DataSplit:
+    """File paths with class names: the training set, and what is held out of each data set."""
 
     train: list[tuple[Path, str]] = field(default_factory=list)
     held_out: dict[str, list[tuple[Path, str]]] = field(default_factory=dict)
 
     @property
     def categories(self) -> list[str]:
-        """Class names: Caltech-101's in alphabetical order, Imagenette's, then cat, dog and flower."""
+        """The class names: Caltech-101's in alphabetical order, Imagenette's, then cat, dog and flower."""
         names = {name for _, name in self.train}
         last = [*IMAGENETTE.values(), "cat", "dog", "flower"]
         return sorted(names.difference(last), key=str.lower) + [name for name in last if name in names]
@@ -75,7 +75,7 @@ def _flowers(root: Path) -> list[tuple[Path, str]]:
 
 
 def download(root: Path) -> None:
-    """Fetch the four data sets through torchvision, where they are missing."""
+    """Download those of the four data sets that are missing, through torchvision."""
     datasets.Caltech101(root, download=True)
     if not (root / "imagenette2-160").is_dir():
         datasets.Imagenette(root, size="160px", download=True)
@@ -85,9 +85,9 @@ def download(root: Path) -> None:
         datasets.Flowers102(root, download=True)
 
 
-def find(root: Path, *, seed: int = 0) -> Pictures:
+def find(root: Path, *, seed: int = 0) -> DataSplit:
     """List the pictures under ``root``; a random fifth of each set is held out (of Imagenette: its own ``val``)."""
-    pictures = Pictures()
+    split = DataSplit()
     sets = {
         "caltech101": _folder(root / "caltech101/101_ObjectCategories"),
         "pets": _pets(root),
@@ -96,12 +96,12 @@ def find(root: Path, *, seed: int = 0) -> Pictures:
     for name, rows in sets.items():
         random.Random(f"{seed} {name}").shuffle(rows)
         fifth = len(rows) // 5
-        pictures.held_out[name] = rows[:fifth]
-        pictures.train += rows[fifth:]
+        split.held_out[name] = rows[:fifth]
+        split.train += rows[fifth:]
     nette = root / "imagenette2-160"
-    pictures.held_out["imagenette"] = [(path, IMAGENETTE[wnid]) for path, wnid in _folder(nette / "val")]
-    pictures.train += [(path, IMAGENETTE[wnid]) for path, wnid in _folder(nette / "train")]
-    return pictures
+    split.held_out["imagenette"] = [(path, IMAGENETTE[wnid]) for path, wnid in _folder(nette / "val")]
+    split.train += [(path, IMAGENETTE[wnid]) for path, wnid in _folder(nette / "train")]
+    return split
 
 
 def load(rows: list[tuple[Path, str]], *, short_side: int = 192) -> list[Tensor]:
@@ -118,6 +118,6 @@ def load(rows: list[tuple[Path, str]], *, short_side: int = 192) -> list[Tensor]
 
 
 def centre_crops(images: list[Tensor], size: int) -> Tensor:
-    """Resize the short side to ``size`` and cut out the centre: (N, 3, size, size), uint8."""
+    """Resize the short side to ``size`` and crop the centre square: (N, 3, size, size), uint8."""
     crops = [F.center_crop(F.resize(image, [size], antialias=True), [size, size]) for image in images]
     return torch.stack(crops)

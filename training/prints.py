@@ -1,4 +1,4 @@
-"""Three painters that work flat and in lines, as prints do: waves, marble and hatching."""
+"""Three generated paintings in flat colours and lines, as in prints: waves, marble and hatching."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ _INDIGO = ((20, 38, 84), (34, 66, 124), (62, 104, 156), (122, 158, 186), (190, 2
 _OUTLINE = (16, 26, 58)
 _INKS = np.array([(14, 16, 22), (244, 244, 238), (22, 148, 158), (120, 210, 206),
                   (12, 60, 78), (250, 248, 240), (14, 16, 22), (226, 236, 230)])  # fmt: skip
-# Of the hatched landscape. Hills: base, height, waves across and phase; stones: x, y and radius.
+# The hatched landscape. Hills: base, height, number of waves and phase; stones: x, y and radius.
 _HILLS = ((0.38, 0.07, 6, 1.0), (0.5, 0.06, 5, 3.6), (0.62, 0.08, 4, 0.2), (0.78, 0.07, 5, 2.4))
 _HATCHED = (0.5, 2.2, 0.9, 2.5)  # radians, the direction of each hill's first lines
 _STONES = ((0.1, 0.45, 0.05), (0.33, 0.6, 0.06), (0.62, 0.66, 0.05),
@@ -17,7 +17,7 @@ _STONES = ((0.1, 0.45, 0.05), (0.33, 0.6, 0.06), (0.62, 0.66, 0.05),
 
 
 def waves(size: int, random: np.random.Generator) -> np.ndarray:
-    """A print of curling waves, row before row: indigo and cream, outlined, with fingers of foam."""
+    """Curling waves in rows, as in a woodblock print: indigo and cream, outlined, with foam on the crests."""
     side = 2 * size
     sheet = _sky(side, random).astype(np.uint8)
     rows = ((0.3, 0.09, 0.3), (0.44, 0.17, 0.43), (0.62, 0.24, 0.62), (0.79, 0.19, 0.47),
@@ -25,12 +25,12 @@ def waves(size: int, random: np.random.Generator) -> np.ndarray:
     for base, height, length in rows:
         _row(sheet, random, base=base, height=height, length=length)
     fibres = noise(side, random, cell=0.004, octaves=1) - 0.5
-    grain = cv2.blur(fibres, (61, 1)) * 90 + 14 * (noise(side, random, cell=0.05) - 0.5)
-    return finish(sheet + grain[..., None], size)
+    paper = cv2.blur(fibres, (61, 1)) * 90 + 14 * (noise(side, random, cell=0.05) - 0.5)
+    return finish(sheet + paper[..., None], size)
 
 
 def _sky(side: int, random: np.random.Generator) -> np.ndarray:
-    """Cream paper with a graded band, long clouds and a red sun."""
+    """Paint cream paper with a graded band, long clouds and a red sun."""
     x, y = grid(side)
     sky = palette(np.clip(y / 0.35, 0, 1), [(98, 132, 160), (206, 204, 180), (240, 226, 192), (236, 196, 150)])
     sky = mix(sky, (196, 62, 44), step(0.105, 0.102, np.hypot(x - 0.73, y - 0.15)))
@@ -40,19 +40,19 @@ def _sky(side: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _crest(along: np.ndarray, *, height: float, length: float, phase: float, curl: float) -> np.ndarray:
-    """A row of waves from left to right, the top of each rolled over forwards: (K, 2), y up from the row's base."""
+    """Trace a row of waves from left to right, their crests rolled over: (K, 2), y upwards from the row's base."""
     turn = 2 * np.pi * along / length + phase
     share = (0.5 + 0.5 * np.cos(turn)) ** 1.7
     rolled = curl * share**3
-    behind = ((turn + np.pi) % (2 * np.pi) - np.pi) * length / (2 * np.pi)  # how far past the nearest top
-    middle = np.stack([along - behind, np.full_like(along, 0.5 * height)], -1)
+    past = ((turn + np.pi) % (2 * np.pi) - np.pi) * length / (2 * np.pi)  # distance beyond the nearest crest
+    middle = np.stack([along - past, np.full_like(along, 0.5 * height)], -1)
     arm = np.stack([along, share * height], -1) - middle
     cos, sin = np.cos(rolled), np.sin(rolled)
     return middle + np.stack([arm[:, 0] * cos + arm[:, 1] * sin, arm[:, 1] * cos - arm[:, 0] * sin], -1)
 
 
 def _row(sheet: np.ndarray, random: np.random.Generator, *, base: float, height: float, length: float) -> None:
-    """One row of waves: a filled body with stripes that follow the crest, then the foam."""
+    """Draw one row of waves: a filled body with stripes that follow the crest, then the foam."""
     side, phase = len(sheet), random.uniform(0, 2 * np.pi)
     along = np.linspace(-0.4, 1.4, 1500)
     stripes = (0, 1, 4, 0, 2, 5, 1, 3, 0, 2, 1, 4, 0, 1, 3, 0, 1)
@@ -68,7 +68,7 @@ def _row(sheet: np.ndarray, random: np.random.Generator, *, base: float, height:
 
 
 def _foam(sheet: np.ndarray, points: np.ndarray, random: np.random.Generator, *, height: float) -> None:
-    """Scalloped foam along the top of a wave, and spray before it."""
+    """Draw scalloped foam along the crest of a wave, and spray in front of it."""
     side = len(sheet)
     places = points[random.integers(0, len(points), max(40, len(points) // 3))]
     places = places + random.normal(0, 0.05 * height * side, places.shape)
@@ -81,10 +81,10 @@ def _foam(sheet: np.ndarray, points: np.ndarray, random: np.random.Generator, *,
 
 
 def marble(size: int, random: np.random.Generator) -> np.ndarray:
-    """Ink floating on water: rings of black, turquoise and white, pushed aside by later drops and drawn by a comb.
+    """Ink floating on water: rings of black, turquoise and white, displaced by later drops and by a comb.
 
-    Every drop of radius r at c pushes what was at p to c + (p − c) √(1 + r²/|p − c|²); here that is undone from the
-    last drop to the first, which tells for each pixel the drop that it belongs to.
+    Every drop of radius r at c moves what was at p to c + (p − c) √(1 + r²/|p − c|²). Here that is inverted from the
+    last drop to the first, which gives the drop that each pixel belongs to.
     """
     side = 2 * size
     x, y = _combed(*grid(side), random)
@@ -93,12 +93,12 @@ def marble(size: int, random: np.random.Generator) -> np.ndarray:
     ink = _INKS[random.permutation(len(drops)) % len(_INKS)]
     ground = palette(noise(side, random, cell=0.3), [(16, 96, 112), (60, 170, 176), (210, 232, 226)])
     sheet = np.where((owner >= 0)[..., None], ink[owner], ground) + 16 * (rim[..., None] - 0.5)
-    grain = noise(side, random, cell=0.006, octaves=2) - 0.5
-    return finish(cv2.GaussianBlur(sheet.astype(np.float32), (0, 0), 0.8) + 14 * grain[..., None], size)
+    paper = noise(side, random, cell=0.006, octaves=2) - 0.5
+    return finish(cv2.GaussianBlur(sheet.astype(np.float32), (0, 0), 0.8) + 14 * paper[..., None], size)
 
 
 def _owner(x: np.ndarray, y: np.ndarray, drops: list[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """The number of the drop that each pixel belongs to, −1 for none, and how close to the drop's rim it is."""
+    """Find the drop that each pixel belongs to, −1 for none, and its distance from the centre in radii."""
     owner = np.full(x.shape, -1)
     rim = np.zeros(x.shape, np.float32)
     for number in range(len(drops) - 1, -1, -1):
@@ -114,7 +114,7 @@ def _owner(x: np.ndarray, y: np.ndarray, drops: list[tuple[float, float, float]]
 
 
 def _combed(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Where the ink of every pixel was before the water was stirred."""
+    """Compute where the ink of every pixel was before the water was stirred."""
     side = len(x)
     x = x + 0.11 * (noise(side, random, cell=0.4, octaves=3) - 0.5) + 0.02 * np.sin(17 * y + 3 * x)
     y = y + 0.11 * (noise(side, random, cell=0.4, octaves=3) - 0.5) + 0.02 * np.sin(15 * x)
@@ -127,7 +127,7 @@ def _combed(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> tuple[
 
 
 def _drops(random: np.random.Generator) -> list[tuple[float, float, float]]:
-    """x, y and radius of the drops in their order: many into the same few places, which makes rings."""
+    """Choose x, y and radius of the drops in their order: many at the same few places, which makes rings."""
     drops = []
     for row, column in random.permutation([(row, column) for row in range(5) for column in range(5)]):
         left, top = (np.array([column, row]) + random.uniform(0.1, 0.9, 2)) / 5
@@ -137,7 +137,7 @@ def _drops(random: np.random.Generator) -> list[tuple[float, float, float]]:
 
 
 def hatching(size: int, random: np.random.Generator) -> np.ndarray:
-    """Hills, boulders and a sun in pen and ink: the darker, the more layers of lines cross."""
+    """Hills, boulders and a sun in pen and ink: the darker a place, the more layers of hatching cross there."""
     side = 2 * size
     tone, angle, edges = _relief(side, random)
     paper = palette(noise(side, random, cell=0.02, octaves=3), [(236, 226, 200), (248, 241, 222)])
@@ -146,7 +146,7 @@ def hatching(size: int, random: np.random.Generator) -> np.ndarray:
         uneven = tone + 0.05 * (noise(side, random, cell=0.06) - 0.5)
         _hatch(ink, uneven, angle + turn, random, limit=limit, level=level)
     for edge in (piece for outline in edges for piece in outline):
-        for weight, shift in ((3, 0.0), (2, 2.0)):  # gone over twice, never quite in the same place
+        for weight, shift in ((3, 0.0), (2, 2.0)):  # drawn twice, a little apart
             line(ink, edge + random.normal(0, 0.4, edge.shape).cumsum(0) / 2 + shift, 20, width=weight * side / 1024)
     return finish(mix(paper, (26, 22, 26), 1 - ink / np.float32(255)), size)
 
@@ -154,7 +154,7 @@ def hatching(size: int, random: np.random.Generator) -> np.ndarray:
 def _hatch(
     ink: np.ndarray, tone: np.ndarray, angle: np.ndarray, random: np.random.Generator, *, limit: float, level: int
 ) -> None:
-    """One layer of lines along ``angle``, wherever the picture is darker than ``limit``."""
+    """Draw one layer of lines along ``angle``, wherever the picture is darker than ``limit``."""
     side, gap = len(ink), len(ink) / 140
     taken = np.zeros((142, 142), bool)
     starts = random.uniform(0, side, (14000, 2))
@@ -170,7 +170,7 @@ def _hatch(
 
 
 def _relief(side: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[list[np.ndarray]]]:
-    """Tone, direction of the first lines, and the pieces of each outline, to be drawn at the end."""
+    """Compute the tone, the direction of the first lines, and the visible pieces of each outline."""
     x, y = grid(side)
     rough = noise(side, random, cell=0.2)
     far = np.hypot(x - 0.7, y - 0.17)
@@ -196,7 +196,7 @@ def _relief(side: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndar
 
 
 def _ridge(x: np.ndarray, hill: tuple[float, float, float, float]) -> np.ndarray:
-    """How far down a hill begins."""
+    """Compute the y of the ridge of a hill."""
     base, height, wave, phase = hill
     return base - height * np.sin(wave * x + phase) - 0.02 * np.sin(17 * x + 5 * phase)
 
@@ -204,16 +204,16 @@ def _ridge(x: np.ndarray, hill: tuple[float, float, float, float]) -> np.ndarray
 def _stone(
     right: np.ndarray, below: np.ndarray, tone: np.ndarray, angle: np.ndarray, rough: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A round stone of radius 1 with its shadow on the ground: new tone and direction, and where it is."""
+    """Add a round stone of radius 1 with its shadow on the ground: new tone and direction, and the stone's mask."""
     ball = np.hypot(right, below) < 1
     tone = np.where((np.hypot((right - 0.7) / 1.3, (below - 0.9) / 0.28) < 1) & ~ball, 0.1, tone)
-    rebound = 0.3 * step(0.75, 1.0, (right + below) / 1.41)  # light that the ground throws back
+    rebound = 0.3 * step(0.75, 1.0, (right + below) / 1.41)  # light reflected by the ground
     tone = np.where(ball, 0.55 - 0.42 * right - 0.36 * below + 0.2 * (rough - 0.5) + rebound, tone)
     return tone, np.where(ball, 2.36 + 0.9 * (below - right) / 1.41, angle), ball
 
 
 def _seen(owner: np.ndarray, number: int, edge: np.ndarray) -> list[np.ndarray]:
-    """The pieces of an outline that lie behind nothing nearer."""
+    """Return the pieces of an outline that nothing nearer hides."""
     columns, rows = np.clip(edge.T.astype(int), 0, len(owner) - 1)
     seen = owner[rows, columns] <= number
     pieces = np.split(edge, np.flatnonzero(np.diff(seen)) + 1)

@@ -1,7 +1,7 @@
-"""How well do the shipped networks name the objects of scenes? ``python -m training.scene_report``.
+"""Measure how well the shipped networks classify scenes: ``python -m training.scene_report``.
 
-Prints top-1 (the largest of all logits) for every class and photograph and for bins of the object's size: the range of
-sizes in ``cs231n_viz.pictures.scenes.SCALE`` is chosen by it, so that each network is right on at least three scenes of four.
+Prints the top-1 accuracy for every class, every photograph and bins of the object's size. The range of sizes in
+``cs231n_viz.pictures.scenes.SCALE`` was chosen so that each network classifies at least three of four scenes correctly.
 """
 
 import argparse
@@ -16,21 +16,21 @@ BINS = 4
 
 
 @torch.no_grad()
-def answers(model: Classifier, scenes: Scenes, count: int) -> torch.Tensor:
-    """For scenes 0 to ``count`` - 1 the category of the largest logit: (count,)."""
+def predictions(model: Classifier, scenes: Scenes, count: int) -> torch.Tensor:
+    """Predict the categories of scenes 0 to ``count`` - 1: (count,)."""
     model.eval()
-    found = []
+    predicted = []
     for first in range(0, count, 16):
         images = torch.stack([scenes(i) for i in range(first, min(first + 16, count))])
-        found.append(model(model.prepare(images)).argmax(1))
-    return torch.cat(found)
+        predicted.append(model(model.prepare(images)).argmax(1))
+    return torch.cat(predicted)
 
 
 def report(model: Classifier, scenes: Scenes, count: int) -> str:
-    """A table of top-1: all scenes, each class, each photograph, each quarter of the range of sizes."""
+    """Make a table of accuracies: all scenes, each class, each photograph, each quarter of the range of sizes."""
     plans = [scenes.plan(i) for i in range(count)]
-    wanted = torch.tensor([model.index(CLASSES[scenes.label(i)]) for i in range(count)])
-    right = (answers(model, scenes, count) == wanted).float()
+    labels = torch.tensor([model.index(CLASSES[scenes.label(i)]) for i in range(count)])
+    correct = (predictions(model, scenes, count) == labels).float()
     low, high = scenes.scale
     sizes = torch.tensor([(max(plan.box[2:]) / scenes.size - low) / max(high - low, 1e-9) for plan in plans])
     bins = (sizes * BINS).long().clamp(0, BINS - 1)
@@ -41,9 +41,9 @@ def report(model: Classifier, scenes: Scenes, count: int) -> str:
     for k in range(BINS):
         edges = [low + (high - low) * part / BINS for part in (k, k + 1)]
         groups[f"size {edges[0]:.2f} to {edges[1]:.2f}"] = bins == k
-    lines = [f"{model.name}: top-1 {right.mean():.1%} of {count} scenes"]
-    lines += [f"  {name:<22}{right[chosen].mean():6.1%} of {int(chosen.sum())}"
-              for name, chosen in groups.items() if chosen.any()]  # fmt: skip
+    lines = [f"{model.name}: top-1 {correct.mean():.1%} of {count} scenes"]
+    lines += [f"  {name:<22}{correct[members].mean():6.1%} of {int(members.sum())}"
+              for name, members in groups.items() if members.any()]  # fmt: skip
     return "\n".join(lines)
 
 

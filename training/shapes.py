@@ -1,4 +1,4 @@
-"""Five painters that work in panes, tiles and lines: mosaic, stained glass, facets, waves, marble."""
+"""Three generated paintings of tiles, panes and planes: mosaic, stained glass, facets."""
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ def mosaic(size: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _settled(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Points moved apart, each towards the middle of the places that are nearest to it."""
+    """Space points evenly: move each to the mean of the places that are nearest to it (Lloyd's algorithm)."""
     samples = random.uniform(-0.01, 1.01, (60000, 2))
     for _ in range(6):
         nearest = cKDTree(points).query(samples)[1]
@@ -38,7 +38,7 @@ def _settled(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _motif(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """What the tiles show, (N, 3)."""
+    """Compute the colours of the tiles at (x, y): (N, 3)."""
     golds = np.array([(240, 196, 84), (206, 150, 46), (248, 220, 140), (176, 118, 34)])
     teals = np.array([(22, 104, 112), (36, 150, 150), (120, 200, 188), (12, 62, 84)])
     reds = np.array([(176, 36, 34), (212, 82, 48), (120, 20, 36), (236, 150, 96)])
@@ -85,7 +85,7 @@ def stained_glass(size: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _glass(kind: int, random: np.random.Generator) -> int:
-    """Which glass a pane is cut from: those of the rose take turns, those around it are left to chance."""
+    """Choose the colour of a pane: in the rose the colours take turns, around it they are random."""
     if kind >= 200:
         return int(random.choice([1, 3, 4, 6, 1, 3, 6, 7, 8, 2]))
     turns = {50: (2,), 60: (4, 1), 100: (0, 5), 140: (6, 1), 160: (2, 3)}
@@ -94,7 +94,7 @@ def _glass(kind: int, random: np.random.Generator) -> int:
 
 
 def _borders(pane: np.ndarray) -> np.ndarray:
-    """Where one pane meets another."""
+    """Return where one pane meets another."""
     borders = np.zeros(pane.shape, bool)
     borders[1:] |= pane[1:] != pane[:-1]
     borders[:, 1:] |= pane[:, 1:] != pane[:, :-1]
@@ -102,7 +102,7 @@ def _borders(pane: np.ndarray) -> np.ndarray:
 
 
 def _panes(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The number of the pane that each pixel lies in: petals around a middle, free shapes further out."""
+    """Find the number of the pane that each pixel lies in: petals around the centre, irregular shapes further out."""
     right, below = x - 0.46, y - 0.48
     far, turn = np.hypot(right, below), (np.arctan2(below, right) / (2 * np.pi)) % 1
     free = cKDTree(_settled(random.uniform(0, 1, (58, 2)), random)).query(np.stack([x, y], -1).reshape(-1, 2))[1]
@@ -118,7 +118,7 @@ def _panes(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> np.ndar
 
 
 def _painted(side: int, random: np.random.Generator) -> np.ndarray:
-    """Thin vines in dark enamel on the glass, and the grime of centuries: what share of the light they let through."""
+    """Draw thin vines in dark enamel, and dirt: the share of the light that they let through."""
     sheet = np.full((side, side), 255, np.uint8)
     for start in random.uniform(0, side, (26, 2)):
         turn = random.uniform(0, 2 * np.pi) + np.cumsum(np.linspace(0.02, 0.3, 26)) * random.choice([-1, 1])
@@ -131,7 +131,7 @@ def _painted(side: int, random: np.random.Generator) -> np.ndarray:
 
 
 def facets(size: int, random: np.random.Generator) -> np.ndarray:
-    """A still life broken into planes: ochre, umber and grey-blue, each plane shaded towards one of its edges."""
+    """A cubist still life of planes in ochre, umber and grey-blue, each shaded towards one of its edges."""
     side = 2 * size
     sheet = palette(0.4 + 0.2 * noise(side, random), [(90, 66, 44), (170, 140, 96)])
     pieces = _split(np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float), random, depth=0)
@@ -151,7 +151,7 @@ def facets(size: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _split(piece: np.ndarray, random: np.random.Generator, *, depth: int) -> list[np.ndarray]:
-    """A convex polygon, cut again and again along a few preferred directions."""
+    """Split a convex polygon recursively along a few preferred directions."""
     low, high = piece.min(0), piece.max(0)
     extent = (high - low).max()
     if depth > 2 and (extent < 0.11 or random.random() < 0.12 * (depth - 2)) and extent < 0.36:
@@ -161,21 +161,21 @@ def _split(piece: np.ndarray, random: np.random.Generator, *, depth: int) -> lis
     height = (piece - piece.mean(0)) @ normal - random.normal(0, 0.12) * extent
     parts = []
     for sign in (1, -1):
-        kept = _clip(piece, sign * height)
-        if len(kept) > 2:
-            parts += _split(kept, random, depth=depth + 1)
+        part = _clip(piece, sign * height)
+        if len(part) > 2:
+            parts += _split(part, random, depth=depth + 1)
     return parts
 
 
 def _clip(piece: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """The part of a convex polygon where ``height`` at its corners is positive."""
-    kept = []
+    """Clip a convex polygon to where ``height``, given at its corners, is positive."""
+    corners = []
     for here, there, up, next_up in zip(piece, np.roll(piece, -1, 0), height, np.roll(height, -1), strict=True):
         if up >= 0:
-            kept.append(here)
+            corners.append(here)
         if up * next_up < 0:
-            kept.append(here + (there - here) * up / (up - next_up))
-    return np.array(kept)
+            corners.append(here + (there - here) * up / (up - next_up))
+    return np.array(corners)
 
 
 _EARTH = ((196, 152, 78), (222, 190, 128), (136, 94, 48), (84, 58, 38), (120, 136, 150), (84, 100, 122),
@@ -185,7 +185,7 @@ _EARTH = ((196, 152, 78), (222, 190, 128), (136, 94, 48), (84, 58, 38), (120, 13
 def _plane(
     sheet: np.ndarray, piece: np.ndarray, random: np.random.Generator, *, solid: float, drawn: float = 0.5
 ) -> None:
-    """One plane: dark or light at one edge, fading across, with a charcoal line along some of its edges."""
+    """Draw one plane: dark or light at one edge, fading across, with a charcoal line along some of its edges."""
     side = len(sheet)
     corners = piece * side
     low = np.clip(np.floor(corners.min(0)).astype(int) - 2, 0, side)
@@ -211,12 +211,12 @@ def _plane(
 
 
 def _charcoal(sheet: np.ndarray, points: np.ndarray, random: np.random.Generator) -> None:
-    """A dark line of uneven weight."""
+    """Draw a dark line of random width."""
     line(sheet, points, (44, 36, 34), width=random.choice([2, 3, 4, 6]) * len(sheet) / 1024)
 
 
 def _arc(sheet: np.ndarray, random: np.random.Generator) -> None:
-    """Part of a round thing: a table's edge, a glass, the body of a guitar."""
+    """Draw part of a round object: a table's edge, a glass, the body of a guitar."""
     middle, reach = random.normal(0.5, 0.2, 2), random.uniform(0.05, 0.2)
     turns = random.uniform(0, 6) + np.linspace(0, random.uniform(1.5, 4), 50)
     ring = middle + reach * np.stack([np.cos(turns), np.sin(turns)], -1)

@@ -1,6 +1,6 @@
-"""Tools of the painters in ``training/brushwork.py`` and ``training/shapes.py``: noise, palettes, brushes, light.
+"""Tools of the generated paintings in ``brushwork.py``, ``prints.py`` and ``shapes.py``: noise, palettes, brushes.
 
-Everything is painted on a sheet of twice the wanted side and made smaller at the end, which smooths every edge.
+Everything is painted on a sheet of twice the wanted side and reduced at the end, which smooths every edge.
 Coordinates are pixels of the sheet, (x, y), unless a function says otherwise; colours are RGB, 0 to 255.
 """
 
@@ -14,20 +14,20 @@ _SHIFT = 4  # cv2 takes coordinates in sixteenths of a pixel
 
 
 def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where is every pixel? x and y, each (side, side) float32 from 0 to 1."""
+    """Give x and y of every pixel, each (side, side) float32 from 0 to 1."""
     line = (np.arange(side, dtype=np.float32) + 0.5) / side
     x, y = np.meshgrid(line, line)
     return x, y
 
 
 def noise(side: int, random: np.random.Generator, *, cell: float = 0.25, octaves: int = 4) -> np.ndarray:
-    """Smooth chance with detail of several sizes.
+    """Make smooth noise with detail of several sizes (value noise).
 
     Args:
-        side: Of the sheet.
-        random: Drawn from.
+        side: Side of the sheet in pixels.
+        random: Decides the noise.
         cell: Size of the largest blobs, as a share of the side.
-        octaves: Each has half the size and half the strength of the one before.
+        octaves: Number of sizes; each is half the one before, with half its amplitude.
 
     Returns:
         (side, side) float32 in [0, 1], both ends reached.
@@ -42,34 +42,34 @@ def noise(side: int, random: np.random.Generator, *, cell: float = 0.25, octaves
 
 
 def palette(tone: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
-    """Colours for tones in [0, 1]: evenly spaced along the list, mixed in between; adds an axis of three."""
+    """Colour tones in [0, 1]: by colours evenly spaced along a list, interpolated in between; adds an axis of three."""
     stops = np.linspace(0, 1, len(colours))
     return np.stack([np.interp(tone, stops, channel) for channel in np.transpose(colours)], -1).astype(np.float32)
 
 
 def mix(first: np.ndarray | Colour, second: np.ndarray | Colour, share: np.ndarray) -> np.ndarray:
-    """``first`` where ``share`` (H, W) is 0, ``second`` where it is 1."""
+    """Interpolate: ``first`` where ``share`` (H, W) is 0, ``second`` where it is 1."""
     share = np.clip(share, 0, 1)[..., None]
     return np.asarray(first, np.float32) * (1 - share) + np.asarray(second, np.float32) * share
 
 
 def step(low: float, high: float, values: np.ndarray) -> np.ndarray:
-    """A soft step: 0 below ``low``, 1 above ``high``."""
+    """Take a soft step (smoothstep): 0 below ``low``, 1 above ``high``."""
     share = np.clip((values - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
 
 
 def follow(starts: np.ndarray, angle: np.ndarray, *, steps: int, stride: float) -> np.ndarray:
-    """Which way does a brush go that follows a field of directions?
+    """Trace the paths of brushes that follow a field of directions.
 
     Args:
-        starts: (N, 2) in pixels.
-        angle: (side, side), radians.
-        steps: Points of a path.
-        stride: Pixels from one to the next.
+        starts: (N, 2), where each path begins, in pixels.
+        angle: (side, side), the direction at each pixel in radians.
+        steps: Number of points of a path.
+        stride: Pixels from one point to the next.
 
     Returns:
-        (N, steps, 2).
+        (N, steps, 2), the points of each path.
     """
     path, most = [starts.astype(np.float32)], len(angle) - 1
     for _ in range(steps - 1):
@@ -114,14 +114,14 @@ class Oil:
     def stroke(
         self, path: np.ndarray, colour: Colour, random: np.random.Generator, *, width: float, vary: float = 14
     ) -> None:
-        """One stroke of a brush whose bristles each carry a little more or less light, and start where they like.
+        """Paint one stroke of a brush whose bristles differ a little in lightness, and in where they start and end.
 
         Args:
-            path: (K, 2), the way of the middle of the brush.
-            colour: Of the paint.
-            random: Drawn from.
-            width: Of the brush.
-            vary: How much the bristles differ, in levels of 255.
+            path: (K, 2), the path of the middle of the brush.
+            colour: Mean colour of the paint.
+            random: Decides how the bristles differ.
+            width: Width of the brush in pixels.
+            vary: Standard deviation of the bristles' lightness, in levels of 255.
         """
         way = np.gradient(path, axis=0)
         across = np.stack([-way[:, 1], way[:, 0]], -1) / (np.linalg.norm(way, axis=1, keepdims=True) + 1e-6)
@@ -138,18 +138,18 @@ class Oil:
             line(self.relief, points, thick, width=width / count + 1.5)
 
     def lit(self, strength: float = 0.6) -> np.ndarray:
-        """The canvas with light from the upper left on its ridges, (side, side, 3) float32."""
+        """Light the canvas from the upper left, so that its ridges show: (side, side, 3) float32."""
         thick = cv2.GaussianBlur(self.relief.astype(np.float32), (0, 0), 1.2)
         return self.paint + (slope(thick) * strength)[..., None]
 
 
 def slope(thick: np.ndarray) -> np.ndarray:
-    """How much a surface (H, W) rises towards the lower right: positive where light from the upper left falls."""
+    """Measure how much a surface (H, W) rises to the lower right: positive where light from the upper left falls."""
     down, right = np.gradient(thick)
     return (down + right).astype(np.float32)
 
 
 def finish(sheet: np.ndarray, size: int) -> np.ndarray:
-    """The painting at its size: (size, size, 3) uint8."""
+    """Reduce the sheet to the size of the painting: (size, size, 3) uint8."""
     small = cv2.resize(sheet.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
     return np.clip(np.round(small), 0, 255).astype(np.uint8)

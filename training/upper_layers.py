@@ -1,21 +1,21 @@
-r"""Train all layers of a classifier behind pool2 again, on views that its data sets hold back.
+r"""Train all layers of a classifier after pool2 again, on kinds of views that are missing from its data sets.
 
 mini_alexnet's last layer alone cannot learn from the views of ``training.last_layer`` what mini_vgg's can: its
-convolutions do not tell a face in the street from a French horn. So they are trained as well, all but the first two,
-whose filters are fine as they are. What pool2 makes of each view is recorded once (6 GB; twice that in memory); an
-epoch then takes three minutes. Plain and upright views also keep the answers of the network as it was, of the teacher
-and of the mini_vgg that ships, which has learned from such views already; the other views have mini_vgg's alone. How
-many views of each kind was chosen by the accuracy on held-out pictures and by the answers on the photographs that come
-with the course:
+convolutions do not distinguish a face in the street from a French horn. So they are trained as well, all but the first
+two, which stay frozen. The output of pool2 for each view is recorded once (6 GB; twice that in memory); an epoch then
+takes three minutes. For plain and upright views the soft labels are a mixture of the outputs of the earlier network,
+the teacher and the mini_vgg that ships, which has learned from such views already; for the others they are mini_vgg's
+alone. How many views there are of each kind was chosen by the accuracy on held-out pictures and by the predictions for
+the photographs that come with the course:
 
     python -m training.upper_layers ROOT runs/second/mini_alexnet/last.pt \
         --teacher runs/squeezenet1_1/last.pt --out runs/third
     python -m training.export ROOT runs/third/mini_alexnet/last.pt
 
 Source: Kang et al., "Decoupling representation and classifier", ICLR 2020, arXiv:1910.09217, section 4 (two stages,
-each with a sampling of its own).
-Differs from the paper: there the classifier is trained again on classes drawn alike; here the convolutions see rare
-classes and small objects more often than they come, and the linear layers learn how common they are.
+each with its own sampling).
+Differs from the paper: there the classifier is trained again on classes sampled uniformly; here the convolutions see
+rare classes and small objects more often than in proportion to their number, the linear layers nearly in proportion.
 """
 
 import argparse
@@ -34,14 +34,23 @@ from tqdm import tqdm
 from cs231n_viz import load_model
 from cs231n_viz.network.shipped import ARCHITECTURES
 from training import pictures
-from training.classifiers import RECIPES, accuracy, held_out_sets, load_teacher, normalise, seen_by_teacher
+from training.classifiers import (
+    RECIPES,
+    accuracy,
+    decay_groups,
+    held_out_sets,
+    load_teacher,
+    normalise,
+    teacher_views,
+)
 from training.export import folded
-from training.files import keep_checkpoint
+from training.files import save_checkpoint
 from training.last_layer import Views
+from training.runs import command_line
 
-LAST_KEPT = "pool2"  # the layers up to here stay as they are
+LAST_FROZEN = "pool2"  # the layers up to here stay as they are
 VIEWS = {"plain": 15000, "upright": 2000, "face": 3000, "small": 10000, "recoloured": 2000}  # of each kind, in a shard
-_TEACHING = {"plain": 0.8, "upright": 0.8, "face": 0.48, "small": 0.48, "recoloured": 0.0}  # share of the soft labels
+_SOFT_SHARE = {"plain": 0.8, "upright": 0.8, "face": 0.48, "small": 0.48, "recoloured": 0.0}  # of the loss
 _TEMPERATURE = 2.0
 _BATCH = 128
 _DECAY = 0.05
@@ -49,15 +58,22 @@ _DECAY = 0.05
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the training: which layers, how long, and how often it sees which views."""
+    """One stage of the training: which layers, how long, and how often it sees which views.
 
-    behind: str  # the layer behind which all are trained
+    Attributes:
+        after: Name of the layer after which all layers are trained.
+        epochs: Number of epochs.
+        repeats: Kind of view -> how often each is sampled in an epoch, on average; 0 if missing.
+        power: Kind of view -> p: views are sampled in proportion to the size of their class ** p; 0 if missing.
+    """
+
+    after: str
     epochs: int
-    often: dict[str, float]  # views of a kind are drawn this often in an epoch, on average,
-    common: dict[str, float]  # and in proportion to the size of their class ** this
+    repeats: dict[str, float]
+    power: dict[str, float]
 
 
-# Convolutions gain from rare classes and hard views; what is made of them, from classes nearly as they come.
+# Convolutions gain from rare classes and difficult views; the linear layers from classes nearly in proportion.
 STAGES = (
     Stage("pool2", 4, {"plain": 1.2, "upright": 1.0, "face": 1.0, "small": 0.9}, {"plain": 0.15, "small": 0.2}),
     Stage(
@@ -70,7 +86,7 @@ STAGES = (
 
 
 def merged(state: dict, dropout: float = 0.0) -> nn.Sequential:
-    """The network of a checkpoint in training's shape, its batch norms merged and left behind as identities."""
+    """Build the network of a checkpoint with its batch norms merged into the convolutions, and identities instead."""
     network = ARCHITECTURES[state["name"]](len(state["categories"]), batch_norm=True, dropout=dropout)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -79,23 +95,23 @@ def merged(state: dict, dropout: float = 0.0) -> nn.Sequential:
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def split(network: nn.Sequential, last: str = LAST_KEPT) -> tuple[nn.Sequential, nn.Sequential]:
-    """The layers up to this one, and those behind it."""
+def split(network: nn.Sequential, last: str = LAST_FROZEN) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the layers up to ``last``, and the layers after it."""
     end = [name for name, _ in network.named_children()].index(last) + 1
     return network[:end], network[end:]
 
 
 @torch.no_grad()
 def record(root: Path, checkpoint: Path, teacher: Path, seed: int, file: Path) -> None:
-    """Write what the kept layers make of a shard of views, with labels, kinds and soft labels."""
+    """Record the outputs of the frozen layers for a shard of views, with labels, kinds and soft labels."""
     torch.set_num_threads(1)  # the other cores record other shards
     state = torch.load(checkpoint, weights_only=True)
     categories = state["categories"]
     lower, upper = split(merged(state))
-    taught, mini_vgg = load_teacher(teacher, len(categories)), load_model("mini_vgg")
-    found = pictures.find(root)
-    labels = torch.tensor([categories.index(label) for _, label in found.train])
-    images = pictures.load(found.train, short_side=256)
+    squeezenet, mini_vgg = load_teacher(teacher, len(categories)), load_model("mini_vgg")
+    data = pictures.find(root)
+    labels = torch.tensor([categories.index(label) for _, label in data.train])
+    images = pictures.load(data.train, short_side=256)
     views = Views(images, labels, categories, RECIPES[state["name"]].input_size, seed)
     rows: dict[str, list[Tensor]] = {"inputs": [], "labels": [], "kinds": [], "soft": []}
     for kind, (name, count) in enumerate(VIEWS.items()):
@@ -104,68 +120,66 @@ def record(root: Path, checkpoint: Path, teacher: Path, seed: int, file: Path) -
             small = F.interpolate(batch, size=mini_vgg.input_size, mode="bilinear", antialias=True)
             with torch.autocast("cpu", torch.bfloat16):
                 inputs = lower(batch)
-                answers = [(1.0, mini_vgg.network(small))]
-                if name in ("plain", "upright"):  # of the others, only mini_vgg has seen any
-                    answers = [(0.4, upper(inputs)), (0.3, taught(seen_by_teacher(batch))), (0.3, answers[0][1])]
+                outputs = [(1.0, mini_vgg.network(small))]
+                if name in ("plain", "upright"):  # only mini_vgg was trained on the others
+                    outputs = [(0.4, upper(inputs)), (0.3, squeezenet(teacher_views(batch))), (0.3, outputs[0][1])]
             rows["inputs"].append(inputs.bfloat16())
             rows["labels"].append(truth)
             rows["kinds"].append(torch.full_like(truth, kind))
-            rows["soft"].append(sum(share * (z.float() / _TEMPERATURE).softmax(1) for share, z in answers))
-    keep_checkpoint({key: torch.cat(parts) for key, parts in rows.items()}, file)
+            rows["soft"].append(sum(share * (z.float() / _TEMPERATURE).softmax(1) for share, z in outputs))
+    save_checkpoint({key: torch.cat(parts) for key, parts in rows.items()}, file)
 
 
-def drawing(labels: Tensor, kinds: Tensor, stage: Stage) -> tuple[Tensor, int]:
-    """How often each view is to be drawn, (N,), in proportion, and how many make an epoch."""
+def sampling_weights(labels: Tensor, kinds: Tensor, stage: Stage) -> tuple[Tensor, int]:
+    """Compute the sampling weight of each view, (N,), and the number of views in an epoch."""
     plain = labels[kinds == 0]
-    sizes = torch.bincount(plain, minlength=int(labels.max()) + 1).clamp(min=1).float().square()  # drawn by their root
-    chances = torch.zeros(len(labels))
+    counts = torch.bincount(plain, minlength=int(labels.max()) + 1).clamp(min=1).float()
+    sizes = counts.square()  # views were sampled in proportion to the root of the size of their class
+    weights = torch.zeros(len(labels))
     for kind, name in enumerate(VIEWS):
-        mine = kinds == kind
-        weights = sizes[labels[mine]] ** stage.common.get(name, 0.0)
-        chances[mine] = stage.often.get(name, 0.0) * len(weights) * weights / weights.sum()
-    return chances, int(chances.sum().round())
+        of_kind = kinds == kind
+        relative = sizes[labels[of_kind]] ** stage.power.get(name, 0.0)
+        weights[of_kind] = stage.repeats.get(name, 0.0) * len(relative) * relative / relative.sum()
+    return weights, int(weights.sum().round())
 
 
 @torch.no_grad()
-def passed(layers: nn.Sequential, inputs: Tensor) -> Tensor:
-    """What layers make of recorded inputs, recorded again."""
+def run_layers(layers: nn.Sequential, inputs: Tensor) -> Tensor:
+    """Compute the outputs of some layers for recorded inputs, in bfloat16."""
     return torch.cat([layers(part.float()).bfloat16() for part in inputs.split(512)]) if len(layers) else inputs
 
 
-def tune(upper: nn.Sequential, seen: dict[str, Tensor], stage: Stage, *, lr: float, seed: int) -> None:
-    """Train the layers that a stage is about; the statistics of their batch norms stay.
+def tune(upper: nn.Sequential, views: dict[str, Tensor], stage: Stage, *, lr: float, seed: int) -> None:
+    """Train the layers of a stage; the statistics of their batch norms stay as they are.
 
     Args:
-        upper: the layers behind ``LAST_KEPT``, changed in place.
-        seen: ``inputs``, ``labels`` (N,), ``kinds`` (N,) by their place in ``VIEWS`` and ``soft`` (N, classes).
-        stage: which of the layers to train, and how.
-        lr: highest step size.
-        seed: of the order and of dropout.
+        upper: The layers after ``LAST_FROZEN``, changed in place.
+        views: ``inputs``, ``labels`` (N,), ``kinds`` (N,) as indices of ``VIEWS``, and ``soft`` (N, classes).
+        stage: Which of the layers to train, and how.
+        lr: Highest learning rate.
+        seed: Random seed for the order and for dropout.
     """
     torch.manual_seed(seed)
-    kept, trained = split(upper, stage.behind) if stage.behind != LAST_KEPT else (upper[:0], upper)
-    inputs = passed(kept, seen["inputs"])
+    frozen, trained = split(upper, stage.after) if stage.after != LAST_FROZEN else (upper[:0], upper)
+    inputs = run_layers(frozen, views["inputs"])
     trained.requires_grad_(True)
     for module in trained.modules():
         module.train(isinstance(module, nn.Dropout))
-    weights = [p for p in trained.parameters() if p.ndim > 1]
-    others = [p for p in trained.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": _DECAY}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=lr)
-    chances, length = drawing(seen["labels"], seen["kinds"], stage)
+    optimizer = torch.optim.AdamW(decay_groups(trained, _DECAY), lr=lr)
+    weights, length = sampling_weights(views["labels"], views["kinds"], stage)
     steps = stage.epochs * math.ceil(length / _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1, pct_start=0.15)
-    teaching = torch.tensor(list(_TEACHING.values()))[seen["kinds"]]
-    layout = torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
+    soft_share = torch.tensor(list(_SOFT_SHARE.values()))[views["kinds"]]
+    memory_format = torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
     for epoch in range(stage.epochs):
-        batches = torch.multinomial(chances, length, replacement=True).split(_BATCH)
-        for rows in tqdm(batches, desc=f"behind {stage.behind}, epoch {epoch + 1}/{stage.epochs}", mininterval=10):
+        batches = torch.multinomial(weights, length, replacement=True).split(_BATCH)
+        for rows in tqdm(batches, desc=f"after {stage.after}, epoch {epoch + 1}/{stage.epochs}", mininterval=10):
             with torch.autocast("cpu", torch.bfloat16):
-                logits = trained(inputs[rows].contiguous(memory_format=layout)).float()
-            hard = F.cross_entropy(logits, seen["labels"][rows], label_smoothing=0.1, reduction="none")
-            answers = (logits / _TEMPERATURE).log_softmax(1)
-            soft = F.kl_div(answers, seen["soft"][rows], reduction="none").sum(1) * _TEMPERATURE**2
-            loss = torch.lerp(hard, soft, teaching[rows]).mean()
+                logits = trained(inputs[rows].contiguous(memory_format=memory_format)).float()
+            hard = F.cross_entropy(logits, views["labels"][rows], label_smoothing=0.1, reduction="none")
+            logs = (logits / _TEMPERATURE).log_softmax(1)
+            soft = F.kl_div(logs, views["soft"][rows], reduction="none").sum(1) * _TEMPERATURE**2
+            loss = torch.lerp(hard, soft, soft_share[rows]).mean()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 2.0)
@@ -175,27 +189,22 @@ def tune(upper: nn.Sequential, seen: dict[str, Tensor], stage: Stage, *, lr: flo
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.upper_layers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("root", type=Path, help="folder of torchvision data sets (see training/pictures.py)")
+    """Make the command line."""
+    parser = command_line("upper_layers", __doc__)
     parser.add_argument("checkpoint", type=Path, help="of training.classifiers")
     parser.add_argument("--teacher", type=Path, required=True, help="checkpoint of a fine-tuned squeezenet1_1 run")
-    parser.add_argument("--shards", type=int, default=4, help=f"how often {sum(VIEWS.values())} views are recorded")
+    parser.add_argument("--shards", type=int, default=4, help=f"times that {sum(VIEWS.values())} views are recorded")
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/third"), help="what was recorded and tuned there is used again"
+        "--out", type=Path, default=Path("runs/third"), help="views and stages that are there are used again"
     )
     return parser
 
 
 def main() -> None:
-    """Record the views, each shard once, train on them and write another checkpoint."""
+    """Record the views, each shard once, train on them and save another checkpoint."""
     args = parser().parse_args()
     start = time.perf_counter()
     state = torch.load(args.checkpoint, weights_only=True)
@@ -211,7 +220,7 @@ def main() -> None:
         for job in jobs:
             job.result()
     shards = [torch.load(file, weights_only=True) for file in files]
-    seen = {key: torch.cat([shard.pop(key) for shard in shards]) for key in list(shards[0])}
+    views = {key: torch.cat([shard.pop(key) for shard in shards]) for key in list(shards[0])}
     network = merged(state, args.dropout)
     upper = split(network)[1]
     for number, stage in enumerate(STAGES, start=1):
@@ -219,16 +228,16 @@ def main() -> None:
         if done.exists():
             upper.load_state_dict(torch.load(done, weights_only=True))
         else:
-            tune(upper, seen, stage, lr=args.lr, seed=args.seed)
-            keep_checkpoint(upper.state_dict(), done)
+            tune(upper, views, stage, lr=args.lr, seed=args.seed)
+            save_checkpoint(upper.state_dict(), done)
     keys = ("shards", "lr", "dropout", "seed")
     state["upper_layers"] = {key: getattr(args, key) for key in keys} | {"seconds": time.perf_counter() - start}
     state["network"] = network.state_dict()
-    keep_checkpoint(state, out / "last.pt")
+    save_checkpoint(state, out / "last.pt")
     network = folded(state)
     for name, (crops, truth) in held_out_sets(pictures.find(args.root), RECIPES[state["name"]].input_size).items():
         print(f"{name}: {accuracy(network, crops, truth, len(state['categories']))[0]:.1%}")
-    print(f"wrote {out / 'last.pt'}: the layers behind {LAST_KEPT}, trained on {len(seen['labels'])} views")
+    print(f"wrote {out / 'last.pt'}: the layers after {LAST_FROZEN}, trained on {len(views['labels'])} views")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Galleries of files: a person's own folder of pictures, and the data sets that torchvision knows.
 
-``Gallery.folder`` and ``Gallery.torchvision`` are the ways in. Names are listed once; a picture is read when it is
-asked for.
+``Gallery.folder`` and ``Gallery.torchvision`` use them. The files are listed once; a picture is read when it is asked
+for.
 """
 
 import hashlib
@@ -19,18 +19,19 @@ from torch import Tensor
 from torchvision import datasets
 from tqdm import tqdm
 
-from cs231n_viz.pictures.images import _FORMATS as FORMATS
-from cs231n_viz.pictures.images import ImageError, centre_square, load_image
+from cs231n_viz.pictures.images import FORMATS, ImageError, centre_square, load_image
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
 class Files:
-    """Loads picture ``index`` of a list of files.
+    """Load picture ``index`` of a list of files.
 
     Attributes:
-        root: The folder that the names start from.
-        names: Paths below it, with forward slashes.
-        size: Side of the square to make of each, or None to leave it as it is.
+        root: The folder that the names are relative to.
+        names: Relative paths, with forward slashes.
+        size: Side in pixels of the square that each is resized and cropped to; None keeps its own size.
     """
 
     root: str
@@ -38,14 +39,22 @@ class Files:
     size: int | None = None
 
     def __call__(self, index: int) -> Tensor:
-        """(3, H, W) in [0, 1]; raises ImageError for a picture that is damaged beyond its header."""
+        """Load it as (3, H, W) in [0, 1]; an ``ImageError`` if it is damaged after its header."""
         image = load_image(Path(self.root, self.names[index]))
         return image if self.size is None else centre_square(image, self.size)[0]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures below a folder: names in order, a label each, class names, a fingerprint, and what was left out."""
+    """The pictures below a folder.
+
+    Attributes:
+        names: Their paths relative to the folder, in order.
+        labels: For each the index of its class.
+        categories: Class names.
+        key: The folder's name, the number of pictures, and a hash over names and file sizes.
+        skipped: (path, reason) of each file that is not among them.
+    """
 
     names: tuple[str, ...]
     labels: list[int]
@@ -57,75 +66,75 @@ class Listing:
 def list_folder(folder: str | os.PathLike, *, without: Sequence[str] = (), check: bool = True) -> Listing:
     """List the pictures in a folder, with the class of each.
 
-    Each sub-folder is a class, whatever lies deeper included; a folder without sub-folders is one class of its own
-    name. Hidden files are passed over.
+    Each sub-folder is a class, with everything below it; a folder without sub-folders is one class of its own name.
+    Hidden files are ignored.
 
     Args:
-        folder: Where to look.
-        without: Sub-folders to leave out.
-        check: Look into each file, so that ``skipped`` can tell; else go by the file's name alone.
+        folder: The folder.
+        without: Names of sub-folders to ignore.
+        check: Open each file, so that ``skipped`` holds those that are not pictures; else only look at its suffix.
 
     Returns:
         The listing, in alphabetical order of class and name.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ImageError: No picture is in it; the message says what was found instead.
+        FileNotFoundError: If there is no such folder.
+        ImageError: If there is no picture in it; the message says what is there instead.
     """
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"{str(root)!r} is {'a file' if root.exists() else 'not there'}; wanted a folder")
     classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name not in without)
     classes = [name for name in classes if not name.startswith(".")]
-    names, labels, skipped, kept, digest = [], [], [], [], hashlib.sha256()
-    for path, size in tqdm(_walk(root, classes), desc=f"looking into {root.name}", unit="file", delay=2):
+    names, labels, skipped, categories, digest = [], [], [], [], hashlib.sha256()
+    for path, size in tqdm(_walk(root, classes), desc=f"reading {root.name}", unit="file", delay=2):
         name = path.relative_to(root).as_posix()
-        reason = _reason(path, name, size, beside=bool(classes), check=check)
+        reason = _reason(path, name, size, has_classes=bool(classes), check=check)
         if reason:
             skipped.append((str(path), reason))
             continue
         category = name.split("/")[0] if classes else root.resolve().name
-        if not kept or kept[-1] != category:
-            kept.append(category)
+        if not categories or categories[-1] != category:
+            categories.append(category)
         names.append(name)
-        labels.append(len(kept) - 1)
+        labels.append(len(categories) - 1)
         digest.update(f"{name}|{size}\n".encode())
     if not names:
-        raise ImageError(f"no picture in {str(root)!r}; {_found(skipped)}")
+        raise ImageError(f"no picture in {str(root)!r}; {_contents(skipped)}")
     key = f"{root.resolve().name}, {len(names)} pictures {digest.hexdigest()[:12]}"
-    return Listing(tuple(names), labels, kept, key, skipped)
+    return Listing(tuple(names), labels, categories, key, skipped)
 
 
 def _walk(root: Path, classes: list[str]) -> Iterator[tuple[Path, int]]:
-    """Yield all files with their sizes: those of each class in order of their names, then those outside the classes."""
+    """Yield all files with their sizes: class by class, sorted by name, then those directly in ``root``."""
     for start in [root / name for name in classes] + [root]:
         files = []
-        for place, folders, inside in os.walk(start):
-            folders[:] = sorted(name for name in folders if not name.startswith(".")) if start != root else []
-            files += [Path(place, name) for name in inside if not name.startswith(".")]
+        for folder, subfolders, file_names in os.walk(start):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")] if start != root else []
+            files += [Path(folder, name) for name in file_names if not name.startswith(".")]
         yield from ((path, path.stat().st_size if path.exists() else 0) for path in sorted(files))
 
 
-def _reason(path: Path, name: str, size: int, *, beside: bool, check: bool) -> str:
-    """Why a file is left out; empty if it is not."""
-    if beside and "/" not in name:
-        return "lies beside the class folders, in none of them"
+def _reason(path: Path, name: str, size: int, *, has_classes: bool, check: bool) -> str:
+    """Say why a file is skipped; empty if it is not."""
+    if has_classes and "/" not in name:
+        return "lies beside the class folders, not in one of them"
     if not path.is_file():
-        return "is no file, or a link to nothing"
+        return "is not a regular file, or a broken link"
     if not size:
         return "is empty"
     if not check:
-        suffixes = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-        return "" if path.suffix.lower() in suffixes else "is no picture by its name"
+        return "" if path.suffix.lower() in _SUFFIXES else "has not the suffix of a picture"
     try:
         with Image.open(path, formats=FORMATS) as image:
             image.verify()
-    except Exception as error:  # PIL raises nearly anything on malformed bytes
+    except Exception as error:  # PIL raises many kinds of errors for malformed bytes
         return f"is not a readable picture ({type(error).__name__}: {str(error).replace(str(path), 'the file')})"
     return ""
 
 
-def _found(skipped: list[tuple[str, str]]) -> str:
+def _contents(skipped: list[tuple[str, str]]) -> str:
+    """Say what a folder without pictures holds."""
     if not skipped:
         return "it is empty; wanted pictures in it, or folders with pictures"
     path, reason = skipped[0]
@@ -134,12 +143,12 @@ def _found(skipped: list[tuple[str, str]]) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files of a data set come from and where they belong.
+    """Where the files of a data set can be downloaded, and where torchvision looks for them.
 
     Attributes:
-        url: What to download.
-        folder: What must then lie in the root folder.
-        splits: The parts to choose from, the usual one first; empty where there is only the whole.
+        url: Address of the archive.
+        folder: Folder below the root that holds its contents.
+        splits: Names of the splits, the default first; empty if there are none.
     """
 
     url: str
@@ -172,28 +181,28 @@ SOURCES = {
 }
 _NETTE_SIZES = {"imagenette2-160": "160px", "imagenette2-320": "320px", "imagenette2": "full"}
 _STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
-_BACKGROUND = ("BACKGROUND_Google",)  # no class: torchvision leaves it out as well
+_BACKGROUND = ("BACKGROUND_Google",)  # not a class: torchvision leaves it out as well
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Loads picture ``index`` of one of torchvision's data sets; opens it on first use, in each process anew."""
+class DataSet:
+    """Load picture ``index`` of one of torchvision's data sets, which each process opens on first use."""
 
     name: str
     root: str
     split: str
 
     def __call__(self, index: int) -> Tensor:
-        """(3, H, W) in [0, 1]."""
-        picture, _ = opened(self.name, self.root, self.split)[index]
+        """Load it as (3, H, W) in [0, 1]."""
+        picture, _ = open_data_set(self.name, self.root, self.split)[index]
         return load_image(picture)
 
 
 def source_of(name: str, split: str | None) -> tuple[Source, str]:
-    """The source of a data set, and the split that is meant.
+    """Look up the source of a data set; and the split, the default one if None is given.
 
     Raises:
-        ValueError: No such data set or split; the message names the closest, or all.
+        ValueError: If there is no such data set or split; the message names the closest, or all.
     """
     if name not in SOURCES:
         close = get_close_matches(str(name).lower(), [known.lower() for known in SOURCES], n=1, cutoff=0.4)
@@ -202,16 +211,16 @@ def source_of(name: str, split: str | None) -> tuple[Source, str]:
     source = SOURCES[name]
     if split is not None and split not in source.splits:
         raise ValueError(
-            f"{name} has no split {split!r}; {_either(source.splits) or 'it is one whole: leave split out'}"
+            f"{name} has no split {split!r}; {_choices(source.splits) or 'it is one whole: leave split out'}"
         )
     return source, split or (source.splits[0] if source.splits else "")
 
 
-def fetch(name: str, root: Path, split: str) -> None:
-    """Download a data set through torchvision, which shows a progress bar and leaves files alone that are there.
+def download(name: str, root: Path, split: str) -> None:
+    """Download a data set through torchvision, which shows a progress bar and skips files that are there.
 
     Raises:
-        ConnectionError: It could not be reached; the message says how to put the files in place by hand.
+        ConnectionError: If that fails; the message says how to put the files in place by hand.
     """
     options: dict[str, Any] = {"download": True}
     if name == "CIFAR10":
@@ -224,29 +233,29 @@ def fetch(name: str, root: Path, split: str) -> None:
         return
     try:
         getattr(datasets, name)(root, **options)
-    except (OSError, RuntimeError) as error:  # urllib's errors are OSErrors; torchvision raises the other
-        raise ConnectionError(f"{name} could not be downloaded ({error}). {by_hand(name, root)}") from error
+    except (OSError, RuntimeError) as error:  # the first from urllib, the second from torchvision
+        raise ConnectionError(f"{name} could not be downloaded ({error}). {manual_download(name, root)}") from error
 
 
-def by_hand(name: str, root: Path) -> str:
-    """How to do without a connection, in one sentence."""
+def manual_download(name: str, root: Path) -> str:
+    """Say in one sentence how to put the files in place by hand."""
     source = SOURCES[name]
     return f"By hand: download {source.url}, and unpack it so that {str(root / source.folder)!r} exists."
 
 
 def location(name: str, root: Path) -> Path:
-    """The folder of a data set; of Imagenette's three sizes the smallest that is there."""
+    """Return the folder of a data set; of Imagenette's three sizes the smallest that is there."""
     if name == "Imagenette":
         return next((root / folder for folder in _NETTE_SIZES if (root / folder).is_dir()), root / "imagenette2-160")
     return root / SOURCES[name].folder
 
 
 @lru_cache(maxsize=2)
-def opened(name: str, root: str, split: str) -> Any:
-    """The data set as an object of torchvision's.
+def open_data_set(name: str, root: str, split: str) -> Any:
+    """Open a data set as an object of torchvision's.
 
     Raises:
-        FileNotFoundError: The files are missing or not whole; the message says where they belong and come from.
+        FileNotFoundError: If files are missing or incomplete; the message says where they belong and come from.
     """
     options: dict[str, Any] = {"train": split == "train"} if name == "CIFAR10" else {"split": split}
     if name == "Imagenette":
@@ -254,30 +263,30 @@ def opened(name: str, root: str, split: str) -> Any:
     try:
         return getattr(datasets, name)(root, **options)
     except (OSError, RuntimeError) as error:
-        raise missing(name, Path(root)) from error
+        raise missing_files(name, Path(root)) from error
 
 
-def missing(name: str, root: Path) -> FileNotFoundError:
-    """The error for files that are not there or not whole."""
-    place = location(name, root)
-    state = "is not whole" if place.exists() else "is not there"
+def missing_files(name: str, root: Path) -> FileNotFoundError:
+    """Make the error for files that are missing or incomplete."""
+    folder = location(name, root)
+    state = "is incomplete" if folder.exists() else "is not there"
     return FileNotFoundError(
-        f"{str(place)!r} {state}. With a connection: Gallery.torchvision({name!r}, {str(root)!r}, download=True). "
-        f"{by_hand(name, root)}"
+        f"{str(folder)!r} {state}. With a connection: Gallery.torchvision({name!r}, {str(root)!r}, download=True). "
+        f"{manual_download(name, root)}"
     )
 
 
-def caltech(root: Path) -> Listing:
-    """Caltech-101 by its folders alone: torchvision's class wants the background class, which nobody needs, as well."""
-    place = location("Caltech101", root)
-    if not place.is_dir():
-        raise missing("Caltech101", root)
-    return list_folder(place, without=_BACKGROUND, check=False)
+def list_caltech(root: Path) -> Listing:
+    """List Caltech-101 by its folders: torchvision's class fails without the background class, which is unused here."""
+    folder = location("Caltech101", root)
+    if not folder.is_dir():
+        raise missing_files("Caltech101", root)
+    return list_folder(folder, without=_BACKGROUND, check=False)
 
 
-def describe(name: str, root: Path, split: str) -> tuple[list[int], list[str], list[str], str]:
-    """Labels, categories, names of the pictures, and a fingerprint, of any but Caltech-101."""
-    data = opened(name, str(root), split)
+def list_data_set(name: str, root: Path, split: str) -> Listing:
+    """List the pictures of a data set of torchvision's other than Caltech-101."""
+    data = open_data_set(name, str(root), split)
     files = [str(path) for path in getattr(data, "_images", getattr(data, "_image_files", []))]
     if name == "Imagenette":
         files, labels = [path for path, _ in data._samples], [label for _, label in data._samples]
@@ -291,8 +300,9 @@ def describe(name: str, root: Path, split: str) -> tuple[list[int], list[str], l
     names = names or [f"{name} {split} {i}" for i in range(len(labels))]
     sizes = [Path(path).stat().st_size if Path(path).exists() else 0 for path in files]
     facts = "|".join(map(str, [*names, *sizes, *labels])).encode()
-    return labels, categories, names, f"{name}({split}, {len(labels)} pictures {zlib.crc32(facts):08x})"
+    key = f"{split}, {len(labels)} pictures {zlib.crc32(facts):08x}"
+    return Listing(tuple(names), labels, categories, key, [])
 
 
-def _either(splits: tuple[str, ...]) -> str:
+def _choices(splits: tuple[str, ...]) -> str:
     return f"there are {', '.join(map(repr, splits))}" if splits else ""

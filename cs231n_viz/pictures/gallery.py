@@ -7,7 +7,7 @@ Example::
     gallery.categories[label]               # the class by name
     gallery.masks[0]                        # scenes: where the object is
 
-A gallery holds names and labels; a picture is read, cut or composed when it is asked for, and not kept.
+A gallery holds names and labels; a picture is read, cropped or composed when it is asked for, and not stored.
 """
 
 import os
@@ -24,8 +24,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cs231n_viz.pictures import folders
 from cs231n_viz.pictures.images import load_image, sample_images, to_pil, to_uint8
 from cs231n_viz.pictures.scenes import CLASSES, SCALE, Scenes, masks_checksum
+
+# What the photographs show, in the words of the shipped networks' categories.
+_PHOTO_CATEGORIES = {
+    "astronaut": "Faces",
+    "cat": "cat",
+    "china": "pagoda",
+    "coffee": "cup",
+    "flower": "flower",
+    "grace_hopper": "Faces",
+    "motorcycle": "Motorbikes",
+}
+_CROP_SIDES = (0.25, 1.0)  # smallest and largest side of a crop, as a share of the photograph's short side
 
 
 class Gallery:
@@ -34,12 +47,12 @@ class Gallery:
     Attributes:
         categories: Class names.
         labels: For each picture the index of its class.
-        names: For each picture what it is called.
-        key: A short text that says what is in the gallery: equal keys, equal pictures. For a folder a hash over the
-            relative names and the file sizes.
-        skipped: (path, reason) of each file of a folder that is no readable picture.
-        masks: Of scenes, where the object is: ``masks[i]`` is (H, W), bool. Else None.
-        backgrounds: Of scenes, for each the name of what lies behind the object. Else None.
+        names: Name of each picture.
+        key: A short text that identifies the contents: equal keys, equal pictures. For a folder it holds a hash over
+            the relative names and the file sizes.
+        skipped: (path, reason) of each file of a folder that could not be used.
+        masks: For scenes, where the object is: ``masks[i]`` is (H, W), bool. Else None.
+        backgrounds: For scenes, the name of each background. Else None.
     """
 
     def __init__(
@@ -82,22 +95,22 @@ class Gallery:
             indices: Positions in this gallery; negative ones count from the end.
 
         Raises:
-            IndexError: A position outside the gallery.
+            IndexError: If a position is outside the gallery.
         """
-        chosen = tuple(_position(index, len(self)) for index in indices)
+        indices = tuple(_position(index, len(self)) for index in indices)
         return Gallery(
-            _Chosen(self._load, chosen),
-            [self.labels[i] for i in chosen],
+            _Subset(self._load, indices),
+            [self.labels[i] for i in indices],
             self.categories,
-            names=[self.names[i] for i in chosen],
-            key=f"{self.key}[{len(chosen)} of them, {_checksum(*chosen)}]",
+            names=[self.names[i] for i in indices],
+            key=f"{self.key}[{len(indices)} of them, {_checksum(*indices)}]",
             skipped=self.skipped,
-            masks=None if self.masks is None else Lazy(_Chosen(self.masks.load, chosen), len(chosen)),
-            backgrounds=None if self.backgrounds is None else [self.backgrounds[i] for i in chosen],
+            masks=None if self.masks is None else Lazy(_Subset(self.masks.load, indices), len(indices)),
+            backgrounds=None if self.backgrounds is None else [self.backgrounds[i] for i in indices],
         )
 
     def in_memory(self) -> "Gallery":
-        """Load every picture now and hold it as bytes, 150 kB each at 224 px, for those who go over them many times.
+        """Load every picture now and store it as bytes, 150 kB each at 224 px, to iterate over them many times.
 
         Returns:
             The same gallery, with the same ``key``; its pictures are rounded to the nearest of 256 levels.
@@ -121,7 +134,7 @@ class Gallery:
         A photograph of something that the shipped networks know carries that category; any other, its own name.
         """
         names = sample_images()
-        labels, categories = shown(names)
+        labels, categories = photo_labels(names)
         return cls(Photos(tuple(names)), labels, categories, names=names, key=f"photos({len(names)})")
 
     @classmethod
@@ -129,20 +142,20 @@ class Gallery:
         """Crop random squares out of the photographs, from a quarter of the short side up to all of it.
 
         Args:
-            n: How many; the photographs take turns.
-            size: Side of a picture in pixels.
-            seed: Another seed, other places. Crop i is the same whatever ``n``.
+            n: Number of crops; the photographs take turns.
+            size: Side of a crop in pixels.
+            seed: Random seed for places and sizes. Crop i is the same for every ``n``.
 
         Returns:
             (3, size, size) each, labelled as in :meth:`photos`.
 
         Raises:
-            ValueError: ``n`` or ``size`` below 1, or a negative seed.
+            ValueError: If ``n`` or ``size`` is below 1, or ``seed`` negative.
         """
         check_counts(n=n, size=size, seed=seed)
         photos = sample_images()
         names = [photos[i % len(photos)] for i in range(n)]
-        labels, categories = shown(names)
+        labels, categories = photo_labels(names)
         key = f"crops({n}, size={size}, seed={seed})"
         return cls(Crops(tuple(photos), size, seed), labels, categories, names=names, key=key)
 
@@ -151,17 +164,17 @@ class Gallery:
         """Paste known objects on other photographs and textures, with masks that say what is where.
 
         Args:
-            n: How many; the classes take turns, so that they are equally frequent.
-            seed: Another seed, other scenes. Scene i is the same whatever ``n``.
+            n: Number of scenes; the classes take turns, so that they are equally frequent.
+            seed: Random seed. Scene i is the same for every ``n``.
             size: Side of a scene in pixels.
-            scale: Smallest and largest longer side of the object, as a share of ``size``. Over the range given here
-                both shipped networks name at least three of four scenes rightly.
+            scale: Smallest and largest longer side of the object, as a share of ``size``. Over the default range
+                both shipped networks classify at least three of four scenes correctly.
 
         Returns:
             (3, size, size) each, with ``masks`` and ``backgrounds``; see :mod:`cs231n_viz.pictures.scenes`.
 
         Raises:
-            ValueError: ``n`` below 1, ``size`` below 16, a negative seed, or a ``scale`` not within (0, 1].
+            ValueError: If ``n`` is below 1, ``size`` below 16, ``seed`` negative, or ``scale`` not within (0, 1].
         """
         check_counts(n=n, size=size, seed=seed)
         if size < 16 or not 0 < scale[0] <= scale[1] <= 1:
@@ -176,7 +189,7 @@ class Gallery:
 
     @classmethod
     def digits(cls) -> "Gallery":
-        """1797 hand-written digits of scikit-learn: (3, 8, 8), three equal channels, ink light on dark paper."""
+        """Load scikit-learn's 1797 hand-written digits: (3, 8, 8), three equal channels, light ink on dark paper."""
         _, labels = digits()
         names = [f"digit {i}" for i in range(len(labels))]
         return cls(load_digit, labels, [str(d) for d in range(10)], names=names, key=f"digits({len(labels)})")
@@ -185,23 +198,21 @@ class Gallery:
     def folder(cls, path: str | os.PathLike, *, size: int | None = None) -> "Gallery":
         """Load pictures of your own: each sub-folder is a class; a folder without any is one class of its own name.
 
-        Files that cannot be read are left out, and ``skipped`` says which and why. They are found by their headers: a
-        picture that turns out damaged further in raises ``ImageError`` with its name when it is asked for.
+        Files that cannot be read are skipped, and ``skipped`` says which and why. Only their headers are checked: a
+        picture that is damaged after its header raises an ``ImageError`` with its name when it is asked for.
 
         Args:
             path: The folder.
-            size: Make each picture a square of so many pixels: short side brought to it, centre cut out.
+            size: Resize each picture to this short side in pixels and crop the centre square; None keeps its own size.
 
         Raises:
-            FileNotFoundError: There is no such folder.
-            ImageError: There is no picture in it.
-            ValueError: ``size`` below 1.
+            FileNotFoundError: If there is no such folder.
+            ImageError: If there is no picture in it.
+            ValueError: If ``size`` is below 1.
         """
-        from cs231n_viz.pictures.folders import Files, list_folder
-
         check_counts(seed=0, size=1 if size is None else size)
-        listing = list_folder(path)
-        load = Files(str(Path(path).expanduser().resolve()), listing.names, size)
+        listing = folders.list_folder(path)
+        load = folders.Files(str(Path(path).expanduser().resolve()), listing.names, size)
         key = f"folder({listing.key}{'' if size is None else f', size={size}'})"
         return cls(load, listing.labels, listing.categories, names=listing.names, key=key, skipped=listing.skipped)
 
@@ -212,35 +223,33 @@ class Gallery:
         """Load a data set of torchvision: Caltech101, Imagenette, CIFAR10, STL10, OxfordIIITPet or Flowers102.
 
         Args:
-            name: Which, as torchvision spells it.
+            name: Name of torchvision's class.
             root: The folder that torchvision calls root.
-            split: Which part, for example "train"; the first that the data set has if left out. Caltech101 is whole.
-            download: Fetch what is missing, with a progress bar.
+            split: For example "train"; the data set's first split if omitted. Caltech101 has none.
+            download: Download what is missing, with a progress bar.
 
         Raises:
-            ValueError: No such data set or split; names the closest.
-            FileNotFoundError: The files are not under ``root``; says where they come from and belong.
-            ConnectionError: They could not be downloaded; says how to put them in place by hand.
+            ValueError: If there is no such data set or split; names the closest.
+            FileNotFoundError: If the files are not under ``root``; says where they come from and belong.
+            ConnectionError: If they could not be downloaded; says how to put them in place by hand.
         """
-        from cs231n_viz.pictures import folders
-        from cs231n_viz.pictures.folders import Files
-
         root = Path(root).expanduser().resolve()
         _, split = folders.source_of(name, split)
         if download:
-            folders.fetch(name, root, split)
+            folders.download(name, root, split)
         if name == "Caltech101":
-            listing = folders.caltech(root)
-            load = Files(str(folders.location(name, root)), listing.names)
-            key = f"{name}({listing.key})"
-            return cls(load, listing.labels, listing.categories, names=listing.names, key=key, skipped=listing.skipped)
-        labels, categories, names, key = folders.describe(name, root, split)
-        return cls(folders.Pictures(name, str(root), split), labels, categories, names=names, key=key)
+            listing = folders.list_caltech(root)
+            load = folders.Files(str(folders.location(name, root)), listing.names)
+        else:
+            listing = folders.list_data_set(name, root, split)
+            load = folders.DataSet(name, str(root), split)
+        key = f"{name}({listing.key})"
+        return cls(load, listing.labels, listing.categories, names=listing.names, key=key, skipped=listing.skipped)
 
 
 @dataclass(frozen=True)
 class Lazy:
-    """A sequence whose items are made when they are asked for; ``load(i)`` makes item i."""
+    """A sequence that computes item i by ``load(i)`` when it is asked for."""
 
     load: Callable[[int], Any]
     length: int
@@ -256,7 +265,7 @@ class Lazy:
 
 
 @dataclass(frozen=True)
-class _Chosen:  # a class rather than a closure: a gallery goes to the workers of a cluster by pickle
+class _Subset:  # a class rather than a closure: a gallery is pickled for the workers of a cluster
     load: Callable[[int], Any]
     indices: tuple[int, ...]
 
@@ -265,7 +274,7 @@ class _Chosen:  # a class rather than a closure: a gallery goes to the workers o
 
 
 def check_counts(*, seed: int, **counts: int) -> None:
-    """Raise ValueError unless the seed is 0 or more and each of the others 1 or more."""
+    """Raise a ``ValueError`` unless the seed is a whole number from 0 up and every other one from 1 up."""
     for name, count in {**counts, "seed": seed}.items():
         least = 0 if name == "seed" else 1
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
@@ -273,6 +282,7 @@ def check_counts(*, seed: int, **counts: int) -> None:
 
 
 def _position(index: int, length: int) -> int:
+    """Resolve a negative index."""
     if not -length <= as_index(index) < length:
         raise IndexError(f"picture {index} of a gallery of {length}")
     return as_index(index) % length
@@ -282,48 +292,34 @@ def _checksum(*parts: object) -> str:
     return f"{zlib.crc32('|'.join(map(str, parts)).encode()):08x}"
 
 
-# What the photographs show, in the words of the shipped networks' categories.
-_SHOWN = {
-    "astronaut": "Faces",
-    "cat": "cat",
-    "china": "pagoda",
-    "coffee": "cup",
-    "flower": "flower",
-    "grace_hopper": "Faces",
-    "motorcycle": "Motorbikes",
-}
-_CROP_SIDES = (0.25, 1.0)  # of the photograph's short side
-
-
-def shown(photos: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Labels and categories of photographs."""
-    shown = [_SHOWN.get(name, name) for name in photos]
-    categories = sorted(set(shown), key=str.lower)
-    number = {name: label for label, name in enumerate(categories)}
-    return [number[name] for name in shown], categories
+def photo_labels(photos: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Look up the labels of photographs by name, and the categories that these are indices of."""
+    names = [_PHOTO_CATEGORIES.get(photo, photo) for photo in photos]
+    categories = sorted(set(names), key=str.lower)
+    return [categories.index(name) for name in names], categories
 
 
 @dataclass(frozen=True)
 class Photos:
-    """Loads photograph ``index`` of a list of sample images."""
+    """Load photograph ``index`` of a list of sample images."""
 
     names: tuple[str, ...]
 
     def __call__(self, index: int) -> Tensor:
-        """(3, H, W) in [0, 1]."""
+        """Load it as (3, H, W) in [0, 1]."""
         return load_image(self.names[index])
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Cuts piece ``index`` out of the photographs, which take turns."""
+    """Crop square ``index`` out of the photographs, which take turns."""
 
     photos: tuple[str, ...]
     size: int
     seed: int
 
     def __call__(self, index: int) -> Tensor:
-        """(3, size, size) in [0, 1]."""
+        """Compute it as (3, size, size) in [0, 1]."""
         photo = photograph(self.photos[index % len(self.photos)])
         random = np.random.default_rng((self.seed, index))
         low, high = np.log(_CROP_SIDES)
@@ -335,14 +331,14 @@ class Crops:
 
 
 def load_digit(index: int) -> Tensor:
-    """Digit ``index`` as (3, 8, 8) in [0, 1]."""
+    """Load digit ``index`` as (3, 8, 8) in [0, 1]."""
     pixels = torch.from_numpy(digits()[0][index] / 16).float()
     return pixels.expand(3, -1, -1).contiguous()
 
 
 @lru_cache(maxsize=1)
 def digits() -> tuple[np.ndarray, list[int]]:
-    """The digits of scikit-learn, (1797, 8, 8) from 0 to 16, and what they are."""
+    """Load the digits of scikit-learn, (1797, 8, 8) from 0 to 16, and their labels."""
     from sklearn.datasets import load_digits  # takes a second to import
 
     bunch = load_digits()
@@ -351,12 +347,12 @@ def digits() -> tuple[np.ndarray, list[int]]:
 
 @lru_cache(maxsize=64)
 def photograph(name: str) -> Image.Image:
-    """A sample image as PIL's, kept in memory: all of them together take some 20 MB."""
+    """Load a sample image as PIL's, cached: all of them together take some 20 MB."""
     return to_pil(load_image(name))
 
 
 @dataclass(frozen=True)
-class _InMemory:  # a class rather than a closure: a gallery goes to the workers of a cluster by pickle
+class _InMemory:  # a class rather than a closure, as above
     pictures: Sequence[np.ndarray]  # (H, W, 3), uint8
 
     def __call__(self, index: int) -> Tensor:

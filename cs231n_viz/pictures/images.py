@@ -1,4 +1,4 @@
-"""Read pictures of any kind as tensors (3, H, W), RGB in [0, 1]; resize them; give them back as 8-bit pixels.
+"""Read pictures of any kind as tensors (3, H, W), RGB in [0, 1]; resize them; convert them to 8-bit pixels.
 
 Example::
 
@@ -7,7 +7,7 @@ Example::
     to_pil(image).save("copy.png")
 
 Nothing is guessed: an array is (H, W, channels) and a tensor (channels, H, W), integers span their full range and
-floats lie in [0, 1]. Whatever does not fit raises one :class:`ImageError`. Colour profiles are not applied.
+floats lie in [0, 1]. Anything else raises an :class:`ImageError`. Colour profiles are not applied.
 """
 
 import difflib
@@ -28,9 +28,9 @@ from torchvision.transforms.v2 import functional as TF
 
 ImageSource = str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray | Tensor
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _WANTED = "wanted a whole JPEG, PNG, WebP, GIF, BMP or TIFF picture"
-_MOST_PIXELS = 100_000_000
+_MAX_PIXELS = 100_000_000
 
 _PACKAGES = {"skimage": "scikit-image", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
 _SAMPLES = {  # name: (package, file, origin as the package's documentation states it)
@@ -81,7 +81,7 @@ def sample_source(name: str) -> str:
     """Name a sample's origin: package and file, then author and licence as far as these are stated.
 
     Raises:
-        ImageError: ``name`` is not one of :func:`sample_images`.
+        ImageError: If ``name`` is not one of :func:`sample_images`.
     """
     if name not in _SAMPLES:
         raise ImageError(f"no sample image {name!r}; {_closest(name)}")
@@ -103,10 +103,11 @@ def load_image(source: ImageSource) -> Tensor:
 
     Returns:
         (3, H, W) float32 on the CPU, RGB in [0, 1], sharing no memory with ``source``. Grey is repeated, transparency
-        laid over white, the orientation of EXIF applied; of an animation the first frame.
+        laid over white, the orientation in the EXIF data applied; of an animation the first frame.
 
     Raises:
-        ImageError: No such file, not a picture, damaged, empty, over 100 megapixels, or an array of another kind.
+        ImageError: If there is no such file, or it is not a picture, damaged, empty or over 100 megapixels; or if the
+            array has another shape, dtype or range.
     """
     if isinstance(source, Tensor):
         return _from_tensor(source)
@@ -134,7 +135,7 @@ def to_uint8(image: Tensor) -> np.ndarray:
         (H, W, 3) uint8, sharing no memory with ``image``.
 
     Raises:
-        ImageError: ``image`` has another shape or dtype, or holds NaN.
+        ImageError: If ``image`` has another shape or dtype, or holds NaN.
     """
     wanted = "wanted one picture as a float tensor (3, H, W)"
     if not isinstance(image, Tensor):
@@ -153,7 +154,7 @@ def to_pil(image: Tensor) -> Image.Image:
     """Convert a picture (3, H, W) to an RGB image of PIL, to save or to show; rounded as in :func:`to_uint8`.
 
     Raises:
-        ImageError: ``image`` has another shape or dtype, or holds NaN.
+        ImageError: If ``image`` has another shape or dtype, or holds NaN.
     """
     return Image.fromarray(to_uint8(image))
 
@@ -205,11 +206,11 @@ def _from_bytes(data: bytes, name: str = "") -> Tensor:
 
 
 def _decode(source: IO[bytes] | Image.Image, name: str) -> Tensor:
-    """Decode with PIL, which raises nearly anything on malformed bytes: all of it becomes ImageError."""
+    """Decode with PIL; the many kinds of errors that it raises for malformed bytes all become an ``ImageError``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's own about size, at 89 megapixels, and about damaged metadata
-            opened = nullcontext(source) if isinstance(source, Image.Image) else Image.open(source, formats=_FORMATS)
+            opened = nullcontext(source) if isinstance(source, Image.Image) else Image.open(source, formats=FORMATS)
             with opened as image:
                 _check_size(*image.size, name)
                 pixels = _pixels(image, name)
@@ -228,16 +229,16 @@ def _decode(source: IO[bytes] | Image.Image, name: str) -> Tensor:
 def _check_size(width: int, height: int, name: str) -> None:
     if width < 1 or height < 1:
         raise ImageError(f"{name} has no pixels ({width} wide, {height} high); {_WANTED}")
-    if width * height > _MOST_PIXELS:
+    if width * height > _MAX_PIXELS:
         size = f"{width}x{height}, {width * height / 1e6:.1f} megapixels"
         raise ImageError(f"{name} is too large ({size}); wanted at most 100 megapixels")
 
 
 def _pixels(image: Image.Image, name: str) -> np.ndarray:
-    """The decoded picture, upright, as one of the arrays that ``_from_array`` takes."""
+    """Decode a picture, rotate it upright, and return it as one of the arrays that ``_from_array`` takes."""
     stored = getattr(image, "tile", None)
     image.load()
-    with suppress(Exception):  # damaged metadata around a sound picture: shown as stored, as viewers do
+    with suppress(Exception):  # metadata damaged, pixels intact: keep the stored orientation, as viewers do
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         return _deep_grey(image, name)
@@ -249,7 +250,7 @@ def _pixels(image: Image.Image, name: str) -> np.ndarray:
 
 
 def _deep_grey(image: Image.Image, name: str) -> np.ndarray:
-    """16-bit grey, in PIL's several modes for it; with an alpha channel where one value stands for transparent."""
+    """Return 16-bit grey, in any of PIL's modes for it; with an alpha channel if one value stands for transparent."""
     pixels = np.asarray(image)
     if pixels.min() < 0 or pixels.max() > 65535:
         raise ImageError(f"{name}: grey values from {pixels.min()} to {pixels.max()}; wanted 16 bits, 0 to 65535")
@@ -261,7 +262,7 @@ def _deep_grey(image: Image.Image, name: str) -> np.ndarray:
 
 
 def _with_alpha(image: Image.Image, stored: str) -> Image.Image:
-    # PIL brings the pixels of a PNG to 8 bits but leaves the transparent colour at the file's own depth.
+    # PIL converts the pixels of a PNG to 8 bits but leaves the transparent colour at the file's own depth.
     key = image.info.get("transparency")
     scale = {"L;2": 85, "L;4": 17}.get(stored)
     if scale or stored == "RGB;16B":
@@ -284,7 +285,7 @@ def _from_tensor(tensor: Tensor) -> Tensor:
 
 
 def _from_array(array: np.ndarray, name: str) -> Tensor:
-    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of any dtype allowed -> (3, H, W) float32."""
+    """Convert (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of any allowed dtype to (3, H, W) float32."""
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         hint = " (channels first? then torch.from_numpy(array))" if array.ndim == 3 and array.shape[0] in (1, 3) else ""
         raise ImageError(f"{name}; wanted (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
@@ -297,14 +298,14 @@ def _from_array(array: np.ndarray, name: str) -> Tensor:
 
 
 def _scaled(array: np.ndarray, name: str) -> np.ndarray:
-    """A float32 copy in [0, 1]."""
-    most = {"b1": 1, "u1": 255, "u2": 65535}.get(array.dtype.str[1:])
-    if most is None and array.dtype.kind != "f":
+    """Copy as float32, scaled to [0, 1]."""
+    largest = {"b1": 1, "u1": 255, "u2": 65535}.get(array.dtype.str[1:])
+    if largest is None and array.dtype.kind != "f":
         raise ImageError(f"{name}; wanted uint8, uint16, bool, or float in [0, 1]")
-    if most is None and not (array.min() >= 0 and array.max() <= 1):  # NaN fails as well
+    if largest is None and not (array.min() >= 0 and array.max() <= 1):  # NaN fails as well
         raise ImageError(f"{name}: values from {array.min():g} to {array.max():g}; wanted finite values in [0, 1]")
     pixels = array.astype(np.float32)
-    return pixels if most in (None, 1) else np.divide(pixels, np.float32(most), out=pixels)
+    return pixels if largest in (None, 1) else np.divide(pixels, np.float32(largest), out=pixels)
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -327,7 +328,7 @@ def centre_square(image: Tensor, side: int) -> Tensor:
 
     Args:
         image: (3, H, W), RGB in [0, 1].
-        side: Of the result, in pixels.
+        side: Side of the result in pixels.
 
     Returns:
         (1, 3, side, side), RGB in [0, 1], a batch of one.

@@ -3,9 +3,9 @@
 Example::
 
     style = load_painting("swirls")    # (3, 512, 512)
-    painting_names()                   # what else there is
+    painting_names()                   # all ten
 
-``training/paintings.py`` painted them from their seeds alone; ``data/README.md`` says what each one imitates.
+``training/paintings.py`` generated them from their seeds alone; ``data/README.md`` says what each one imitates.
 """
 
 from difflib import get_close_matches
@@ -17,6 +17,16 @@ from cs231n_viz.data_files import data_path
 from cs231n_viz.pictures.images import ImageError, load_image
 
 _FOLDER = "paintings"
+# Texture -> (top, left, side) in its photograph, in pixels: large enough to show several of its elements.
+_REGIONS = {
+    "brick": (0, 0, 256),
+    "grass": (0, 0, 256),
+    "gravel": (80, 80, 256),
+    "coins": (114, 86, 183),
+    "hubble_deep_field": (240, 240, 256),
+    "page": (48, 60, 128),
+    "astronaut": (0, 0, 512),
+}
 
 
 def painting_names() -> list[str]:
@@ -34,7 +44,7 @@ def load_painting(name: str) -> Tensor:
         (3, 512, 512) float32 on the CPU, RGB in [0, 1].
 
     Raises:
-        ImageError: There is no painting of that name; the message offers the nearest one.
+        ImageError: If there is no painting of that name; the message names the closest.
     """
     names = painting_names()
     if name not in names:
@@ -42,18 +52,6 @@ def load_painting(name: str) -> Tensor:
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ImageError(f"no painting {name!r}; {hint}There are {', '.join(names)}")
     return load_image(data_path(_FOLDER, f"{name}.jpg"))
-
-
-# Where in the photograph: top, left, side in pixels. Small enough to show the elements, large enough to show several.
-_REGIONS = {
-    "brick": (0, 0, 256),
-    "grass": (0, 0, 256),
-    "gravel": (80, 80, 256),
-    "coins": (114, 86, 183),
-    "hubble_deep_field": (240, 240, 256),
-    "page": (48, 60, 128),
-    "astronaut": (0, 0, 512),
-}
 
 
 def texture_names() -> list[str]:
@@ -65,25 +63,25 @@ def texture_sample(name: str, side: int = 64, *, zoom: float = 1.0) -> Tensor:
     """Cut a square sample out of a texture.
 
     Args:
-        name: One of :func:`texture_names`, or anything ``load_image`` takes; of that, the square in the middle.
-        side: Of the sample in pixels.
-        zoom: Below 1 a larger piece of the photograph is reduced to the same side, at most the whole.
+        name: One of :func:`texture_names`, or anything that ``load_image`` takes: its centre square.
+        side: Side of the sample in pixels.
+        zoom: Magnification; below 1 a larger part of the photograph, at most all of it, is reduced to the same side.
 
     Returns:
         (3, side, side), RGB in [0, 1].
 
     Raises:
         ImageError: If there is no such picture.
-        ValueError: If ``side`` or ``zoom`` makes no sense.
+        ValueError: If ``side`` is below 1 or ``zoom`` is not above 0.
     """
     if side < 1 or not zoom > 0:
-        raise ValueError(f"wanted side from 1 pixel on and zoom above 0, got {side} and {zoom}")
+        raise ValueError(f"side must be 1 pixel or more and zoom above 0, got {side} and {zoom}")
     image = load_painting(name) if isinstance(name, str) and name in painting_names() else load_image(name)
     height, width = image.shape[-2:]
-    least = min(height, width)
-    whole = ((height - least) // 2, (width - least) // 2, least)
-    top, left, base = _REGIONS.get(name, whole) if isinstance(name, str) else whole
-    piece = min(max(round(base / zoom), 1), least)
-    top, left = (max(min(start, whole_side - piece), 0) for start, whole_side in ((top, height), (left, width)))
-    cut = image[None, :, top : top + piece, left : left + piece]
-    return F.interpolate(cut, size=side, mode="bilinear", antialias=True, align_corners=False)[0].clamp(0, 1)
+    short = min(height, width)
+    centre = ((height - short) // 2, (width - short) // 2, short)
+    top, left, region = _REGIONS.get(name, centre) if isinstance(name, str) else centre
+    crop = min(max(round(region / zoom), 1), short)
+    top, left = max(min(top, height - crop), 0), max(min(left, width - crop), 0)
+    cropped = image[None, :, top : top + crop, left : left + crop]
+    return F.interpolate(cropped, size=side, mode="bilinear", antialias=True, align_corners=False)[0].clamp(0, 1)

@@ -21,30 +21,30 @@ from torch import Tensor
 
 from cs231n_viz.pictures.images import to_pil, to_uint8
 
-KEY = "cs231n_viz"  # of the text chunk
-_LONGEST = 80  # characters of a file name that is made up, without its ending
+KEY = "cs231n_viz"  # keyword of the PNG text chunk that holds the settings
+_MAX_NAME = 80  # characters of a file name made from settings, without its suffix
 _DESCRIPTION = 0x010E  # the EXIF tag "ImageDescription"
-_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}  # of animations
+_ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}  # suffix -> format
 
 
 def save_png(image: Tensor, path: str | Path, settings: Mapping[str, object]) -> Path:
     """Save a picture as PNG, 8 bits per channel, with the settings that made it.
 
-    A file that is there already is left alone: the new one is then called ``name-2.png``, ``name-3.png`` and so on.
-    It appears under its name when it is complete.
+    An existing file is never overwritten: the new one is then called ``name-2.png``, ``name-3.png`` and so on. The
+    file appears under its name only when it is complete.
 
     Args:
         image: (3, H, W) or (1, 3, H, W), RGB in [0, 1].
         path: Ends in ``.png``; its folder exists.
-        settings: Anything that JSON can say; read back by :func:`read_settings`.
+        settings: Anything that JSON can represent; read back by :func:`read_settings`.
 
     Returns:
-        Where it was written, an absolute path.
+        The absolute path of the file.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it is no such picture or no such path.
-        TypeError: If JSON cannot say the settings.
+        ValueError: If ``image`` has another shape or range, or ``path`` another suffix.
+        TypeError: If JSON cannot represent the settings.
     """
     pixels, path = _pixels(image), Path(path).absolute()
     if path.suffix.lower() != ".png":
@@ -53,7 +53,7 @@ def save_png(image: Tensor, path: str | Path, settings: Mapping[str, object]) ->
         raise FileNotFoundError(f"there is no folder {path.parent}; make it first, or choose another")
     chunks = PngImagePlugin.PngInfo()
     chunks.add_text(KEY, _as_json(settings))
-    with _written_beside(path) as temporary:
+    with _temporary_file(path) as temporary:
         with temporary.open("xb") as file:
             Image.fromarray(pixels).save(file, "PNG", pnginfo=chunks)
         return _move(temporary, path)
@@ -67,15 +67,15 @@ def read_settings(path: str | Path) -> dict[str, object]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no picture, or one without settings.
+        ValueError: If it is not a picture, or has no settings.
     """
     try:
         with Image.open(path) as image:
             text = image.info.get(KEY)
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is no picture") from None
+        raise ValueError(f"{path} is not a picture") from None
     if text is None:
-        raise ValueError(f"{path} has no settings inside; save_png writes them, and other programs may drop them")
+        raise ValueError(f"{path} has no settings inside; save_png writes them, other programs may have dropped them")
     return json.loads(text)
 
 
@@ -83,8 +83,9 @@ def file_name(name: str, values: Mapping[str, object]) -> str:
     """Make a file name out of the most important settings: ``"dream-mini_vgg-relu3_1-steps20.png"``.
 
     Args:
-        name: What it begins with.
-        values: Setting -> value. Words stand for themselves, numbers follow their name; what is off is left out.
+        name: Its first part.
+        values: Setting -> value. A text is added as it is, a number after the setting's name, and of a setting that is
+            True the name alone; other values are left out.
     """
     parts = [name]
     for key, value in values.items():
@@ -96,37 +97,37 @@ def file_name(name: str, values: Mapping[str, object]) -> str:
             parts.append(value)
     slugs = [re.sub(r"[^\w.]+", "_", part).strip("_.") for part in parts]
     lengths = accumulate(len(slug) + 1 for slug in slugs)  # with the hyphen, or the dot, that follows
-    return "-".join(slug for slug, length in zip(slugs, lengths, strict=True) if slug and length <= _LONGEST) + ".png"
+    return "-".join(slug for slug, length in zip(slugs, lengths, strict=True) if slug and length <= _MAX_NAME) + ".png"
 
 
 def save_animation(
     frames: Iterable[Tensor], path: str | Path, *, fps: float = 12.0, settings: Mapping[str, object] | None = None
 ) -> Path:
-    """Save pictures as an animation that repeats for ever.
+    """Save pictures as an animation in an endless loop.
 
     Args:
-        frames: (3, H, W) each, RGB in [0, 1], all of one size; an iterator is run to its end.
-        path: ``.webp`` keeps the colours, ``.gif`` opens everywhere with 256 colours a frame, ``.png`` is lossless.
+        frames: (3, H, W) each, RGB in [0, 1], all of one size; an iterator is exhausted.
+        path: ``.webp`` keeps the colours, ``.gif`` opens everywhere but has 256 colours a frame, ``.png`` is lossless.
         fps: Frames per second.
-        settings: What the pictures were made with; stored inside the file as JSON, see :func:`animation_settings`.
+        settings: The settings that made the pictures, stored inside the file as JSON; see :func:`animation_settings`.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: If the ending is another, there are no frames, they differ in size, or ``fps`` is not above 0.
+        ValueError: If the suffix is another, there are no frames, they differ in size, or ``fps`` is not above 0.
     """
     path = Path(path)
-    kind = _FORMATS.get(path.suffix.lower())
+    kind = _ANIMATIONS.get(path.suffix.lower())
     if kind is None or not fps > 0:
-        raise ValueError(f"wanted a name ending in {', '.join(_FORMATS)} and fps > 0, got {path.name!r} and {fps}")
+        raise ValueError(f"wanted a name ending in {', '.join(_ANIMATIONS)} and fps > 0, got {path.name!r} and {fps}")
     pictures = [to_pil(frame) for frame in frames]
     sizes = sorted({picture.size for picture in pictures})
     if len(sizes) != 1:
         raise ValueError(f"wanted at least one frame, all of one size; got {sizes or 'none'}")
     options = {"save_all": True, "append_images": pictures[1:], "duration": round(1000 / fps), "loop": 0}
     options |= _settings_option(kind, _as_json(settings or {}))
-    with _written_beside(path) as temporary:
+    with _temporary_file(path) as temporary:
         with temporary.open("xb") as file:
             pictures[0].save(file, kind, **options)
         os.replace(temporary, path)
@@ -141,7 +142,7 @@ def animation_settings(path: str | Path) -> dict[str, object]:
 
 
 def _pixels(image: Tensor) -> np.ndarray:
-    """(H, W, 3), uint8."""
+    """Check a picture and convert it to (H, W, 3), uint8."""
     shape = tuple(getattr(image, "shape", ()))
     if shape[-3:-2] != (3,) or shape[:-3] not in ((), (1,)) or 0 in shape or not isinstance(image, Tensor):
         what = f"shape {shape}" if shape else type(image).__name__
@@ -159,7 +160,7 @@ def _as_json(settings: Mapping[str, object]) -> str:
 
 
 def _check_settings(settings: Mapping[str, object], inside: str) -> None:
-    """Name the one that JSON cannot say, ``"recipe.start"`` if it is inside another."""
+    """Raise a ``TypeError`` that names the setting that JSON cannot represent, ``"recipe.start"`` if it is nested."""
     for key, value in settings.items():
         if isinstance(value, dict):
             _check_settings(value, f"{inside}{key}.")
@@ -168,12 +169,12 @@ def _check_settings(settings: Mapping[str, object], inside: str) -> None:
             json.dumps({key: value}, allow_nan=False)
         except (TypeError, ValueError) as error:
             kind = type(value).__name__
-            raise TypeError(f"settings must be what JSON can say; '{inside}{key}' is a {kind}: {error}") from None
+            raise TypeError(f"settings must be what JSON can represent; '{inside}{key}' is a {kind}: {error}") from None
 
 
 @contextmanager
-def _written_beside(path: Path) -> Iterator[Path]:
-    """A hidden name in the folder of ``path`` to write to, so that what is half written never has the real name."""
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """Give a hidden path in the same folder to write to, so that no incomplete file ever has the real name."""
     temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(6)}.part")
     try:
         yield temporary
@@ -188,22 +189,22 @@ def _names(path: Path) -> Iterator[Path]:
 
 
 def _move(temporary: Path, path: Path) -> Path:
-    """Give the file the first name that is free; a link, unlike a renaming, never replaces what is there."""
+    """Rename the file to the first name that is free; by a link, which unlike renaming never replaces a file."""
     for name in _names(path):
         try:
             os.link(temporary, name)
         except FileExistsError:
             continue
-        except OSError:  # a file system without links
+        except OSError:  # the file system has no links
             if name.exists():
                 continue
             temporary.rename(name)
         return name
-    raise AssertionError("the names never end")
+    raise AssertionError("unreachable: there is always another name")
 
 
 def _settings_option(kind: str, text: str) -> dict[str, object]:
-    """The option of PIL that puts a text into a file of this kind."""
+    """Return the options with which PIL stores a text in a file of this format."""
     if kind == "GIF":
         return {"comment": text.encode()}
     exif = Image.Exif()

@@ -1,8 +1,9 @@
-"""Compose scenes: a known object cut out of its photograph and pasted on another, so that its place is known.
+"""Compose scenes: an object is cut out of its photograph and pasted on another, so that its position is known.
 
-The masks of ``data/masks`` say what belongs to the object. A scene draws, from its seed and its number alone, an
-object, its size, place and side, and a background: part of another photograph, or a texture. The object's brightness
-and colour move some way towards the background's, and its edge is soft. ``Gallery.scenes`` is the way in.
+The masks in ``data/masks`` say which pixels belong to the object. A scene is random, by its seed and number alone, in
+its object, the object's size, position and mirroring, and its background: part of another photograph, or a texture.
+The object's mean colour is moved some way towards the background's, and its edge is soft. ``Gallery.scenes`` makes
+them. :func:`object_pair` puts two objects side by side on plain grey.
 """
 
 import zlib
@@ -18,35 +19,35 @@ from torch import Tensor
 from cs231n_viz.data_files import data_path
 from cs231n_viz.pictures.images import load_image, to_uint8
 
-# Photographs whose object becomes a scene's, and its class in the words of both shipped networks. Cup, pagoda and
-# Grace Hopper have masks as well, but one network or both seldom name them.
+# Photographs whose object is pasted, and its class in the words of both shipped networks. Cup, pagoda and Grace Hopper
+# have masks as well, but one network or both seldom classify them correctly.
 OBJECTS = {"astronaut": "Faces", "cat": "cat", "flower": "flower", "motorcycle": "Motorbikes"}
 CLASSES = tuple(sorted(set(OBJECTS.values()), key=str.lower))
 MASKED = ("astronaut", "camera", "cat", "china", "coffee", "coins", "flower", "grace_hopper", "motorcycle", "rocket")
-SCALE = (0.8, 1.0)  # longer side of the object's box, as a share of the scene's side
+SCALE = (0.8, 1.0)  # smallest and largest longer side of the object's box, as a share of the scene's side
 BACKGROUNDS = ("brick", "camera", "china", "clock", "coffee", "coins", "flower", "grass", "gravel", "moon",
                "motorcycle", "page", "retina", "rocket", "text")  # fmt: skip
-_LOWEST_ROW = {"astronaut": 200, "grace_hopper": 350}  # the head is pasted, as portraits show it, not half a person
-# Where the photograph, or the line above, cuts the object off: that side lies on the border of the scene as well.
+_LOWEST_ROW = {"astronaut": 200, "grace_hopper": 350}  # only the head is pasted, as in a portrait, not half a person
+# The side on which the photograph, or the line above, cuts the object off; it lies on the border of the scene as well.
 _CUT = {"astronaut": "bottom", "cat": "top", "grace_hopper": "bottom"}
-_OVERSHOOT = 1 / 6  # of the object's height, at most, is beyond that border
-_TRIES = 12  # crops of a background, of which the one is taken that shows least of the background's own object
-_BLUR = 4  # pixels that a background's smallest detail takes: out of focus, as the background of a photograph is
-_MATCH = 0.25  # how far the object's mean colour moves towards the background's
-_MOST_SHIFT = 24  # grey levels of 255
-_SIDE = 320  # the longer side at which cut-outs are kept
-_BACKGROUND_SIDES = (0.4, 1.0)  # of the photograph's short side
+_OVERSHOOT = 1 / 6  # of the object's height, at most, lies beyond that border
+_TRIES = 12  # random crops of a background; the one that shows least of the background's own object is used
+_BLUR = 4  # size in pixels of a background's smallest detail: out of focus, as in a photograph
+_MATCH = 0.25  # how far the object's mean colour moves towards the background's, as a share of their difference
+_MAX_SHIFT = 24  # of it, in grey levels of 255
+_SIDE = 320  # longer side in pixels at which cut-outs are cached
+_BACKGROUND_SIDES = (0.4, 1.0)  # smallest and largest side of a background, as a share of its photograph's short side
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What scene number ``index`` consists of, before anything is painted.
+    """All that is random about one scene.
 
     Attributes:
-        photo: The photograph of the object.
-        background: The photograph or texture behind it.
+        photo: Name of the photograph of the object.
+        background: Name of the photograph or texture behind it.
         box: (left, top, width, height) of the object in the scene, in pixels; it may reach beyond a border.
-        mirrored: Whether the object looks the other way.
+        mirrored: Whether the object is mirrored.
         crop: (left, top, side) of the background, in pixels of its photograph.
         flipped: Whether the background is mirrored.
     """
@@ -61,10 +62,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Scenes:
-    """The recipe of a gallery of scenes: ``scenes(i)`` paints picture i, ``scenes.mask(i)`` says where its object is.
+    """The scenes of one seed: ``scenes(i)`` composes scene i, ``scenes.mask(i)`` says where its object is.
 
     Attributes:
-        seed: Another seed, other scenes.
+        seed: Random seed.
         size: Side of a scene in pixels.
         scale: Smallest and largest longer side of the object's box, as a share of ``size``.
     """
@@ -74,50 +75,52 @@ class Scenes:
     scale: tuple[float, float] = SCALE
 
     def label(self, index: int) -> int:
-        """The class, as an index of ``CLASSES``; every run of ``len(CLASSES)`` scenes has each class once."""
-        turn, place = divmod(index, len(CLASSES))
-        return _order(self.seed, turn)[place]
+        """Return the class, as an index of ``CLASSES``; every round of ``len(CLASSES)`` scenes has each class once."""
+        round_, position = divmod(index, len(CLASSES))
+        return _order(self.seed, round_)[position]
 
     def background(self, index: int) -> str:
-        """The name of the photograph or texture behind the object."""
+        """Return the name of the photograph or texture behind the object."""
         return self._subject(index, np.random.default_rng((self.seed, index, 2)))[1]
 
     def plan(self, index: int) -> Plan:
-        """All that is random about scene ``index``."""
+        """Choose all that is random about scene ``index``."""
         random = np.random.default_rng((self.seed, index, 2))
         photo, background = self._subject(index, random)
-        box = self._place(photo, random)
+        box = self._box(photo, random)
         crop = _crop(background, random)
         mirrored, flipped = (random.random(2) < 0.5).tolist()
         return Plan(photo, background, box, mirrored, crop, flipped)
 
     def _subject(self, index: int, random: np.random.Generator) -> tuple[str, str]:
-        shown = CLASSES[self.label(index)]
-        photos = [name for name, category in OBJECTS.items() if category == shown]
-        behind = [name for name in BACKGROUNDS if OBJECTS.get(name) != shown]
-        return photos[random.integers(len(photos))], behind[random.integers(len(behind))]
+        """Choose a photograph of the scene's class, and a background that does not show that class."""
+        category = CLASSES[self.label(index)]
+        photos = [photo for photo in OBJECTS if OBJECTS[photo] == category]
+        backgrounds = [name for name in BACKGROUNDS if OBJECTS.get(name) != category]
+        return photos[random.integers(len(photos))], backgrounds[random.integers(len(backgrounds))]
 
     def __call__(self, index: int) -> Tensor:
-        """Scene ``index``, (3, size, size) in [0, 1]."""
+        """Compose scene ``index``, (3, size, size) in [0, 1]."""
         plan = self.plan(index)
-        scene = _behind(plan, self.size)
-        pixels, rows, columns = self._pasted(plan)
-        weight = pixels[:, :, 3:] * np.float32(1 / 255)
-        colours = pixels[:, :, :3] + _shift(pixels, scene) * weight  # they come multiplied by alpha
-        scene[rows, columns] = np.clip(scene[rows, columns] * (1 - weight) + colours, 0, 255)
+        scene = _background(plan, self.size)
+        pixels, rows, columns = self._object(plan)
+        alpha = pixels[:, :, 3:] * np.float32(1 / 255)
+        colours = pixels[:, :, :3] + _shift(pixels, scene) * alpha  # the pixels are multiplied by alpha already
+        scene[rows, columns] = np.clip(scene[rows, columns] * (1 - alpha) + colours, 0, 255)
         return torch.from_numpy(np.ascontiguousarray(scene.transpose(2, 0, 1)) / np.float32(255))
 
     def mask(self, index: int) -> Tensor:
-        """Where the object of scene ``index`` covers more than half of a pixel: (size, size), bool."""
-        pixels, rows, columns = self._pasted(self.plan(index))
+        """Return where the object of scene ``index`` covers more than half of a pixel: (size, size), bool."""
+        pixels, rows, columns = self._object(self.plan(index))
         mask = torch.zeros(self.size, self.size, dtype=torch.bool)
         mask[rows, columns] = torch.from_numpy(pixels[:, :, 3] > 127)
         return mask
 
-    def _place(self, photo: str, random: np.random.Generator) -> tuple[int, int, int, int]:
+    def _box(self, photo: str, random: np.random.Generator) -> tuple[int, int, int, int]:
+        """Choose size and position of the object: left, top, width, height."""
         source = _cut_out(photo)
-        share = random.uniform(*self.scale) * self.size / max(source.size)
-        width, height = (max(2, round(side * share)) for side in source.size)
+        factor = random.uniform(*self.scale) * self.size / max(source.size)
+        width, height = (max(2, round(side * factor)) for side in source.size)
         across, down = random.uniform(0, 1, 2)
         left, top = round(across * (self.size - width)), round(down * (self.size - height))
         beyond = round(down * _OVERSHOOT * height)
@@ -127,8 +130,8 @@ class Scenes:
             top = self.size - height + beyond
         return left, top, width, height
 
-    def _pasted(self, plan: Plan) -> tuple[np.ndarray, slice, slice]:
-        """The visible object at its size, (h, w, 4) uint8 with colours multiplied by alpha, and where it goes."""
+    def _object(self, plan: Plan) -> tuple[np.ndarray, slice, slice]:
+        """Resize the object: its visible part, (h, w, 4) uint8, colours multiplied by alpha; its rows and columns."""
         left, top, width, height = plan.box
         resized = _cut_out(plan.photo).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2)
         rows = slice(max(0, top), min(self.size, top + height))
@@ -137,40 +140,41 @@ class Scenes:
 
 
 @lru_cache(maxsize=1024)
-def _order(seed: int, turn: int) -> list[int]:
-    return np.random.default_rng((seed, turn, 1)).permutation(len(CLASSES)).tolist()
+def _order(seed: int, round_: int) -> list[int]:
+    """Shuffle the classes for one round of scenes."""
+    return np.random.default_rng((seed, round_, 1)).permutation(len(CLASSES)).tolist()
 
 
 def _shift(pixels: np.ndarray, scene: np.ndarray) -> np.ndarray:
-    """What to add to the object's colours so that its mean comes some way towards the background's."""
+    """Compute what to add to the object's colours so that its mean moves some way towards the background's."""
     red, green, blue, alpha = pixels[::2, ::2].reshape(-1, 4).sum(0, dtype=np.float64)
     mean = np.array([red, green, blue]) * (255 / max(alpha, 1))
-    return np.clip(_MATCH * (scene[::4, ::4].mean((0, 1)) - mean), -_MOST_SHIFT, _MOST_SHIFT).astype(np.float32)
+    return np.clip(_MATCH * (scene[::4, ::4].mean((0, 1)) - mean), -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
 
 
 def _crop(background: str, random: np.random.Generator) -> tuple[float, float, float]:
-    """A square part of a background, with as little as possible of what the photograph itself shows."""
-    photo, shown = _photograph(background), _shown(background)
+    """Choose a square part of a background, the one of some random ones that shows least of the photograph's object."""
+    photo, integral = _photograph(background), _integral_mask(background)
     best, least = (0.0, 0.0, 0.0), np.inf
-    for across, down, share in random.uniform(0, 1, (_TRIES if shown is not None else 1, 3)):
+    for across, down, u in random.uniform(0, 1, (_TRIES if integral is not None else 1, 3)):
         low, high = _BACKGROUND_SIDES
-        side = min(photo.size) * (low + (high - low) * share)
+        side = min(photo.size) * (low + (high - low) * u)
         left, top = across * (photo.width - side), down * (photo.height - side)
-        part = 0.0 if shown is None else _share(shown, round(left), round(top), int(side))
-        if part < least:
-            best, least = (float(left), float(top), float(side)), part
+        share = 0.0 if integral is None else _object_share(integral, round(left), round(top), int(side))
+        if share < least:
+            best, least = (float(left), float(top), float(side)), share
     return best
 
 
-def _share(shown: np.ndarray, left: int, top: int, side: int) -> float:
-    """The share of a square that is object, from the sums over all rectangles that start in the corner."""
+def _object_share(integral: np.ndarray, left: int, top: int, side: int) -> float:
+    """Compute the share of a square that belongs to the object, from the integral image of its mask."""
     right, bottom = left + side, top + side
-    inside = shown[bottom, right] - shown[top, right] - shown[bottom, left] + shown[top, left]
+    inside = integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
     return float(inside) / side**2
 
 
-def _behind(plan: Plan, size: int) -> np.ndarray:
-    """The background as (size, size, 3) float32, 0 to 255."""
+def _background(plan: Plan, size: int) -> np.ndarray:
+    """Crop and blur the background: (size, size, 3) float32, 0 to 255."""
     left, top, side = plan.crop
     box = (left, top, left + side, top + side)
     photo = _photograph(plan.background)
@@ -190,13 +194,13 @@ def object_mask(photo: str) -> np.ndarray:
         (H, W) bool, of the photograph's size.
 
     Raises:
-        FileNotFoundError: There is no mask of that photograph.
+        FileNotFoundError: If there is no mask of that photograph.
     """
     return np.asarray(Image.open(data_path("masks", f"{photo}.png")).convert("L")) > 127
 
 
 def masks_checksum() -> str:
-    """A short fingerprint of the masks that scenes are made with."""
+    """Compute a short checksum of the masks that scenes are made with."""
     checksum = 0
     for photo in OBJECTS:
         checksum = zlib.crc32(data_path("masks", f"{photo}.png").read_bytes(), checksum)
@@ -205,15 +209,15 @@ def masks_checksum() -> str:
 
 @lru_cache(maxsize=64)
 def _photograph(name: str) -> Image.Image:
-    """A sample image, at most 640 pixels wide or high: more than a scene ever shows."""
+    """Load a sample image, reduced to at most 640 pixels wide or high, which is more than a scene shows."""
     photo = Image.fromarray(to_uint8(load_image(name)))
     photo.thumbnail((640, 640))
     return photo
 
 
 @lru_cache(maxsize=64)
-def _shown(background: str) -> np.ndarray | None:
-    """Sums over the mask of a background's own object: [i, j] counts rows below i and columns below j."""
+def _integral_mask(background: str) -> np.ndarray | None:
+    """Compute the integral image of the mask of a background's own object: at [i, j] the sum of ``mask[:i, :j]``."""
     if background not in MASKED:
         return None
     mask = Image.fromarray(object_mask(background))
@@ -223,24 +227,24 @@ def _shown(background: str) -> np.ndarray | None:
 
 @lru_cache(maxsize=64)
 def _cut_out(photo: str, *, soft: bool = True) -> Image.Image:
-    """The object's rectangle in its photograph, in PIL's mode for colours that are multiplied by alpha.
+    """Cut an object out of its photograph, as an image of PIL whose colours are multiplied by alpha.
 
-    With soft edges, and of a person the head alone, as scenes show it; else the mask as it is.
+    With ``soft``, as in scenes, its edges are soft, and of a person there is only the head; else alpha is the mask.
     """
     lowest = _LOWEST_ROW.get(photo) if soft else None
     pixels, mask = to_uint8(load_image(photo))[:lowest], object_mask(photo)[:lowest]
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    alpha = (_soft(mask, _CUT.get(photo)) if soft else np.uint8(255) * mask)[window]
+    alpha = (_soft_alpha(mask, _CUT.get(photo)) if soft else np.uint8(255) * mask)[window]
     picture = Image.fromarray(np.dstack([pixels[window], alpha])).convert("RGBa")
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     return picture
 
 
-def _soft(mask: np.ndarray, cut: str | None) -> np.ndarray:
-    """Alpha, 0 to 255: falls to 0 within the outline, so that none of the old background comes along.
+def _soft_alpha(mask: np.ndarray, cut: str | None) -> np.ndarray:
+    """Compute alpha, 0 to 255: it falls to 0 inside the outline, so that nothing of the old background is pasted.
 
-    A side on which the object is cut off keeps its full edge, for there the scene ends.
+    On the side on which the object is cut off alpha stays 255, since the scene ends there.
     """
     from cv2 import DIST_L2, distanceTransform
 
@@ -252,7 +256,7 @@ def _soft(mask: np.ndarray, cut: str | None) -> np.ndarray:
 
 
 class Pair(NamedTuple):
-    """A picture, (3, size, size) in [0, 1], and where its left and its right object are, (2, size, size) bool."""
+    """A picture, (3, size, size) in [0, 1], and the masks of its left and its right object, (2, size, size) bool."""
 
     image: Tensor
     masks: Tensor
@@ -262,11 +266,11 @@ def object_pair(left: str, right: str, *, size: int = 224, share: float = 0.5, g
     """Put two objects of the bundled photographs side by side on plain grey.
 
     Args:
-        left: A name of ``scenes.OBJECTS``.
-        right: Another one, or the same.
+        left: Name in ``OBJECTS`` of the object on the left.
+        right: The same for the right.
         size: Side of the picture in pixels.
-        share: Longer side of each object, of ``size``; at most a half.
-        grey: Of the background, in [0, 1].
+        share: Longer side of each object as a share of ``size``, at most a half.
+        grey: Value of the background, in [0, 1].
 
     Returns:
         The picture and both masks.
@@ -282,19 +286,19 @@ def object_pair(left: str, right: str, *, size: int = 224, share: float = 0.5, g
         raise ValueError(f"share must be in (0, 0.5] and grey in [0, 1], got {share} and {grey}")
     picture = np.full((size, size, 3), 255 * grey, np.float32)
     masks = np.zeros((2, size, size), bool)
-    for place, name in enumerate((left, right)):
+    for index, name in enumerate((left, right)):
         pixels, alpha = _resized(name, max(2, round(size * share)))
         height, width = alpha.shape
         top = round((size - height) * {"top": 0.0, "bottom": 1.0}.get(_CUT.get(name), 0.5))
-        start = place * (size // 2) + (size // 2 - width) // 2
+        start = index * (size // 2) + (size // 2 - width) // 2
         window = np.s_[top : top + height, start : start + width]
         picture[window] = picture[window] * (1 - alpha[:, :, None]) + pixels
-        masks[place][window] = alpha > 0.5
+        masks[index][window] = alpha > 0.5
     return Pair(torch.from_numpy(picture.transpose(2, 0, 1).copy() / 255).clamp(0, 1), torch.from_numpy(masks))
 
 
 def _resized(name: str, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """An object's colours times alpha, (h, w, 3), 0 to 255, and alpha, (h, w), 0 to 1; ``side`` is the longer side."""
+    """Resize an object to a longer side: colours times alpha, (h, w, 3), 0 to 255, and alpha, (h, w), 0 to 1."""
     picture = _cut_out(name, soft=False)
     scale = side / max(picture.size)
     shape = tuple(max(1, round(length * scale)) for length in picture.size)

@@ -141,5 +141,5 @@ def test_errors_name_what_was_wrong(tiny_cnn):
     with pytest.raises(KeyError, match="never reached layer '1:2'"):
         viz.activations(tiny_cnn, torch.randn(1, 1, 6, 6), ["1:2"])
     pair = nn.Sequential(nn.LSTM(4, 4))
-    with pytest.raises(TypeError, match="puts out a tuple"), viz.capture(pair, ["0"]):
+    with pytest.raises(TypeError, match="returns a tuple"), viz.capture(pair, ["0"]):
         pair(torch.rand(2, 3, 4))

@@ -70,11 +70,16 @@ class SupportMode(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def gradient_box(model, layer, size, unit):
-    """The smallest box around the pixels with a gradient to one unit, all weights positive."""
+def positive_copy(model):
+    """The network with other weights, all of them positive."""
     positive = copy.deepcopy(model).double()
     for parameter in positive.parameters():
         parameter.data = torch.rand_like(parameter) / parameter[0].numel() + 1e-3
+    return positive
+
+
+def gradient_box(positive, layer, size, unit):
+    """The smallest box around the pixels with a gradient to one unit of a network with positive weights."""
     image = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
     with SupportMode(), viz.capture(positive, [layer], stop=True) as found:
         positive(image)
@@ -86,11 +91,12 @@ def gradient_box(model, layer, size, unit):
 @pytest.mark.parametrize("name", NAMES)
 def test_boxes_are_the_support_of_the_gradient(name):
     model, size = network(name), 128
+    positive = positive_copy(model)
     layers = [layer for layer in trace_layers(model, torch.zeros(1, 3, size, size)) if len(layer.shape) == 3]
     for share in (0.05, 0.3, 0.6, 0.95):
         layer = layers[int(share * (len(layers) - 1))]
         unit = layer.shape[1] // 2, layer.shape[2] // 3
-        assert layer.field.box(*unit) == gradient_box(model, layer.name, size, unit), (layer.name, unit)
+        assert layer.field.box(*unit) == gradient_box(positive, layer.name, size, unit), (layer.name, unit)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from torch import nn
 from torchvision import models
 
 import cs231n_viz as viz
-from cs231n_viz.network.memory_format import arranged
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.synthesis.objectives import logit
 
 
@@ -56,8 +56,8 @@ def test_a_network_that_calls_view_is_looked_into_like_any_other(method, model):
 
 def test_only_known_networks_get_channels_last(model):
     images = torch.rand(2, 3, 31, 31)
-    assert arranged(model, images) is images
-    assert arranged(viz.load_model("mini_vgg"), images).is_contiguous(memory_format=torch.channels_last)
+    assert to_channels_last(model, images) is images
+    assert to_channels_last(viz.load_model("mini_vgg"), images).is_contiguous(memory_format=torch.channels_last)
 
 
 # RegNets cannot be built without memory; the larger ones are the smallest with more of the same.

@@ -1,3 +1,4 @@
+import gc
 import pickle
 import tracemalloc
 from dataclasses import dataclass
@@ -304,6 +305,7 @@ class Painted:
 
 
 def peak_while_reading(gallery: viz.Gallery) -> int:
+    gc.collect()
     tracemalloc.start()
     for image, _ in gallery:
         assert image.shape[0] == 3
@@ -323,16 +325,18 @@ def test_ten_thousand_pictures_need_no_more_memory_than_a_hundred():
 
 
 @pytest.mark.slow
-def test_a_folder_of_a_hundred_thousand_costs_its_names_alone(tmp_path):
+def test_a_folder_of_ten_thousand_costs_its_names_alone(tmp_path):
     for k in range(100):
         first = picture(tmp_path / f"class {k}" / "0.png", size=(64, 64))
-        for i in range(1, 1000):  # a file system allows some 65 000 links to one file
+        for i in range(1, 100):
             (tmp_path / f"class {k}" / f"{i}.png").hardlink_to(first)
+    gc.collect()  # what other tests have left is not to be counted
     tracemalloc.start()
     gallery = viz.Gallery.folder(tmp_path)
+    gc.collect()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert len(gallery) == 100_000
+    assert len(gallery) == 10_000
     assert held < 400 * len(gallery)  # bytes: name, label and place in the lists; the pixels would be 49 152 each
-    few, many = gallery.subset(range(50)), gallery.subset(range(0, len(gallery), 50))
+    few, many = gallery.subset(range(50)), gallery.subset(range(0, len(gallery), 5))
     assert peak_while_reading(many) < 1.5 * peak_while_reading(few)

@@ -442,12 +442,12 @@ def header_only(kind: str, width: int, height: int) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
 def test_a_huge_picture_is_refused_from_its_header(kind, sides):
     limit = Image.MAX_IMAGE_PIXELS
-    start = time.perf_counter()
+    start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ImageError, match=r"too large.*at most 100 megapixels"):
             load_image(header_only(kind, *sides))
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert limit == Image.MAX_IMAGE_PIXELS
 
 

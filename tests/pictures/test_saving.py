@@ -130,7 +130,7 @@ def test_a_file_without_settings_and_one_that_is_no_picture_are_told_apart(tmp_p
     (tmp_path / "text.png").write_text("a poem")
     with pytest.raises(ValueError, match="no settings inside"):
         read_settings(tmp_path / "plain.png")
-    with pytest.raises(ValueError, match="is no picture"):
+    with pytest.raises(ValueError, match="is not a picture"):
         read_settings(tmp_path / "text.png")
     with pytest.raises(FileNotFoundError):
         read_settings(tmp_path / "none.png")

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import json
 import re
 import time
@@ -12,7 +13,8 @@ from PIL import Image
 import cs231n_viz as viz
 from cs231n_viz.data_files import data_path, data_root
 from cs231n_viz.pictures import scenes
-from training.scene_report import NETWORKS, answers
+from cs231n_viz.pictures.scenes import OBJECTS, object_pair
+from training.scene_report import NETWORKS, predictions
 
 MASKS = sorted(path.stem for path in data_path("masks").glob("*.png"))
 
@@ -20,7 +22,7 @@ MASKS = sorted(path.stem for path in data_path("masks").glob("*.png"))
 def test_at_least_eight_photographs_have_a_mask_of_their_size():
     assert len(MASKS) >= 8
     assert sorted(scenes.MASKED) == MASKS
-    assert set(scenes.OBJECTS) <= set(MASKS)
+    assert set(OBJECTS) <= set(MASKS)
     for name in MASKS:
         mask = scenes.object_mask(name)
         assert mask.shape == viz.load_image(name).shape[1:]
@@ -88,7 +90,7 @@ def test_the_background_never_shows_the_class():
     gallery = viz.Gallery.scenes(600)
     assert len(set(gallery.backgrounds)) == len(scenes.BACKGROUNDS)
     for label, background in zip(gallery.labels, gallery.backgrounds, strict=True):
-        assert scenes.OBJECTS.get(background) != gallery.categories[label]
+        assert OBJECTS.get(background) != gallery.categories[label]
 
 
 def test_the_mask_is_where_the_object_was_pasted(monkeypatch):
@@ -100,7 +102,7 @@ def test_the_mask_is_where_the_object_was_pasted(monkeypatch):
         views = []
         for grey in (0.0, 255.0):
             flat = np.full((224, 224, 3), grey, np.float32)
-            monkeypatch.setattr(scenes, "_behind", lambda plan, size, flat=flat: flat.copy())
+            monkeypatch.setattr(scenes, "_background", lambda plan, size, flat=flat: flat.copy())
             views.append(painter(index))
         alpha = 1 - (views[1] - views[0]).mean(0)
         mask = painter.mask(index)
@@ -120,7 +122,7 @@ def test_the_mask_is_where_the_object_was_pasted(monkeypatch):
 def test_objects_appear_on_both_sides_at_many_places_and_sizes():
     plans = [scenes.Scenes(0, 224).plan(i) for i in range(200)]
     assert 60 < sum(plan.mirrored for plan in plans) < 140
-    assert len({plan.photo for plan in plans}) == len(scenes.OBJECTS)
+    assert len({plan.photo for plan in plans}) == len(OBJECTS)
     sizes = np.array([max(plan.box[2:]) / 224 for plan in plans])
     assert sizes.max() - sizes.min() > 0.8 * (scenes.SCALE[1] - scenes.SCALE[0])
     assert np.std([plan.box[0] / max(1, 224 - plan.box[2]) for plan in plans]) > 0.2
@@ -131,7 +133,7 @@ def test_an_object_takes_on_some_of_the_background_brightness(monkeypatch):
     means = []
     for grey in (0.0, 255.0):
         flat = np.full((64, 64, 3), grey, np.float32)
-        monkeypatch.setattr(scenes, "_behind", lambda plan, size, flat=flat: flat.copy())
+        monkeypatch.setattr(scenes, "_background", lambda plan, size, flat=flat: flat.copy())
         scene, mask = painter(1), scenes._cut_out(painter.plan(1).photo)
         means.append(scene[:, painter.mask(1)].mean())
         assert mask.mode == "RGBa"
@@ -165,10 +167,69 @@ def test_two_thousand_scenes_take_at_most_twenty_seconds():
 def test_each_shipped_network_names_three_scenes_of_four(name):
     model, painter, count = viz.load_model(name), scenes.Scenes(0, 224), 300
     wanted = torch.tensor([model.index(scenes.CLASSES[painter.label(i)]) for i in range(count)])
-    assert (answers(model, painter, count) == wanted).float().mean() >= 0.75
+    assert (predictions(model, painter, count) == wanted).float().mean() >= 0.75
 
 
 def test_the_masks_are_black_and_white():
     for name in MASKS:
         assert Image.open(data_path("masks", f"{name}.png")).mode in ("1", "L")
         assert set(np.unique(Image.open(data_path("masks", f"{name}.png")).convert("L"))) == {0, 255}
+
+
+@pytest.mark.parametrize(("left", "right"), list(itertools.product(OBJECTS, OBJECTS)))
+def test_either_object_lies_in_its_own_half(left, right):
+    image, masks = object_pair(left, right, size=96)
+    assert image.shape == (3, 96, 96)
+    assert masks.shape == (2, 96, 96)
+    assert masks.dtype == torch.bool
+    assert not masks[0, :, 48:].any()
+    assert not masks[1, :, :48].any()
+    assert masks.float().mean((1, 2)).min() > 0.05
+    assert 0 <= image.min()
+    assert image.max() <= 1
+
+
+def test_outside_of_the_objects_there_is_only_grey():
+    image, masks = object_pair("flower", "motorcycle", size=160, grey=0.5)
+    near = torch.nn.functional.max_pool2d(masks.any(0)[None].float(), 5, 1, 2)[0] > 0  # the edge is soft
+    assert torch.allclose(image[:, ~near], torch.tensor(0.5))
+    assert (image[:, masks[0]].mean(1) - 0.5).abs().max() > 0.05
+
+
+def test_the_object_is_that_of_its_photograph():
+    image, masks = object_pair("motorcycle", "flower", size=224)
+    red, _, blue = image[:, masks[1]].mean(1)
+    assert red > blue + 0.2  # the flower is orange
+
+
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.5])
+def test_the_longer_side_takes_the_share_that_was_asked_for(share):
+    _, masks = object_pair("flower", "motorcycle", size=200, share=share)
+    for mask in masks:
+        rows, columns = mask.any(1).sum(), mask.any(0).sum()
+        assert abs(int(max(rows, columns)) - 200 * share) <= 3
+
+
+def test_an_object_that_its_photograph_cuts_off_lies_at_that_border():
+    _, masks = object_pair("cat", "astronaut", size=120)
+    assert masks[0, 0].any()
+    assert masks[1, -1].any()
+
+
+def test_what_cannot_be_made_is_refused():
+    with pytest.raises(KeyError, match="no object 'dog' to paste; there are astronaut"):
+        object_pair("dog", "cat")
+    with pytest.raises(ValueError, match=r"share must be in \(0, 0.5\]"):
+        object_pair("cat", "flower", share=0.7)
+    with pytest.raises(ValueError, match="grey in"):
+        object_pair("cat", "flower", grey=2)
+
+
+def test_the_maps_of_both_networks_follow_the_class():
+    for name, layer in (("mini_vgg", "relu5_2"), ("mini_alexnet", "relu5")):
+        model = viz.load_model(name)
+        image, masks = object_pair("cat", "motorcycle", size=model.input_size)
+        for own, category in enumerate(("cat", "Motorbikes")):
+            found = viz.grad_cam(model, image[None], model.index(category), layer)
+            share = [float(viz.scoring.mass_in_mask(found, mask[None])) for mask in masks]
+            assert share[own] > 3 * share[1 - own] + 0.1

@@ -1,0 +1,11 @@
+import pytest
+import torch
+
+
+@pytest.fixture
+def no_connection(monkeypatch, tmp_path):
+    """An empty weights cache, and every address out of reach."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    return tmp_path
