@@ -5,13 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from cs231n_viz.attribution.saliency import guided_backprop
 from cs231n_viz.network.capture import capture, evaluating
 from cs231n_viz.network.checks import Targets, check_images, check_targets
 from cs231n_viz.network.gradients import class_scores
-from cs231n_viz.network.interception import AVERAGES, operation
+from cs231n_viz.network.interception import AVERAGES, EachOperation
 from cs231n_viz.network.memory_format import to_channels_last
 
 
@@ -35,7 +34,8 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
     Source: Zhou et al., arXiv:1512.04150, eq. 2.
     """
     images = check_images(images)
-    with evaluating(model), _PooledHead() as head:
+    head = _PooledHead()
+    with evaluating(model), EachOperation(head.record):
         logits = model(images)
     rebuilt = head.logits()
     if rebuilt is None or rebuilt.shape != logits.shape or not torch.allclose(rebuilt, logits, rtol=1e-3, atol=1e-4):
@@ -107,21 +107,20 @@ def guided_grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: s
     return guided_backprop(model, images, targets) * maps
 
 
-class _PooledHead(TorchFunctionMode):
+class _PooledHead:
     """Records the maps that were averaged last, and the linear layer after them."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.maps: Tensor | None = None
         self.linear: tuple[Tensor, Tensor | None] | None = None
 
-    def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        name = operation(function)
+    def record(self, name: str, function: Callable, args: tuple, kwargs: dict) -> object:
+        """Run the operation, and remember it if it averages maps or is a linear layer."""
+        result = function(*args, **kwargs)
         if name in AVERAGES and args[0].ndim == 4 and result.flatten().shape == args[0][..., 0, 0].flatten().shape:
             self.maps, self.linear = args[0].clone(), None
         elif name == "linear":
-            self.linear = args[1], (*args, (kwargs or {}).get("bias"))[2]
+            self.linear = args[1], (*args, kwargs.get("bias"))[2]
         return result
 
     def logits(self) -> Tensor | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from cs231n_viz.network.interception import (
     AVERAGES,
@@ -18,11 +17,11 @@ from cs231n_viz.network.interception import (
     SCALES,
     SHAPES,
     SUMS,
+    EachOperation,
     Interception,
     UnknownOperationError,
     carries,
     in_place,
-    operation,
     rectifier_bounds,
 )
 
@@ -304,18 +303,17 @@ class _Reached(Exception):
     """Carries the input of the first convolution out of a forward pass."""
 
 
-class _FirstInput(TorchFunctionMode):
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if operation(function) in ("conv2d", "linear"):
-            raise _Reached(args[0])
-        return function(*args, **(kwargs or {}))
+def _stop_at_first(name: str, function: Callable, args: tuple, kwargs: dict) -> object:
+    if name in ("conv2d", "linear"):
+        raise _Reached(args[0])
+    return function(*args, **kwargs)
 
 
 @torch.no_grad()
 def pixel_limits(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """The lowest and highest values that black and white pixels take after the model's own normalisation."""
     try:
-        with _FirstInput():
+        with EachOperation(_stop_at_first):
             model(torch.stack([torch.zeros_like(images[0]), torch.ones_like(images[0])]))
     except _Reached as reached:
         black, white = reached.args[0].split(1)

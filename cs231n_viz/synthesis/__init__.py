@@ -1,4 +1,4 @@
 """Pictures made by gradient ascent: class visualization, facets, fooling images, DeepDream, feature inversion.
 
-``ascent`` is the loop of all; ``parameterisation``, ``objectives``, ``regularisers`` and ``views`` are its parts.
+``ascent`` is their loop; ``parameterisation``, ``objectives``, ``regularisers``, ``views`` are its parts.
 """

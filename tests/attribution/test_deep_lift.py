@@ -108,7 +108,7 @@ def test_rectifier_and_maximum_side_by_side(pool_first, overwriting, rule):
 CURVES = [torch.sigmoid, torch.tanh, nn.GELU(), nn.SiLU(), nn.ELU(), nn.LeakyReLU(), nn.Hardswish(), nn.Softplus()]
 
 
-@pytest.mark.parametrize("curve", CURVES, ids=str)
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: getattr(curve, "__name__", str(curve)))
 def test_other_non_linearities_are_exact_as_well(curve):
     model = small(curve)
     contributions = viz.deep_lift(model, X, 1, baseline=BASE)

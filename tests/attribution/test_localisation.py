@@ -112,6 +112,7 @@ def scenes():
     return Trial(model, images[right], masks, targets[right], "relu5_2")
 
 
+@pytest.mark.slow
 def test_on_photographs_grad_cam_points_better_than_the_middle(photographs):
     """SqueezeNet was trained on ImageNet; the photographs of ECSSD have their object mostly in the middle."""
     scores = score(photographs, ["grad_cam", "guided_grad_cam", "centre", "edges"])
@@ -122,6 +123,7 @@ def test_on_photographs_grad_cam_points_better_than_the_middle(photographs):
     assert scores["grad_cam"][1] > chance + 0.1
 
 
+@pytest.mark.slow
 def test_on_scenes_the_maps_know_more_than_chance_and_the_middle(scenes):
     scores = score(scenes, methods(""), tolerance=0)
     chance = float(scenes.masks.float().mean())
