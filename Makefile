@@ -3,6 +3,7 @@
 #
 #   ARGS=...         handed to the command of the target:  make lab ARGS=--no-browser    make test ARGS="-k layers"
 #                    a path in it is the only one that is tested:  make test ARGS=tests/attribution
+#   WORKERS=n        processes that share all tests; by default one more than there are cores, at most 4
 #   VENV=folder      the environment, .venv unless told otherwise
 #   PYTHON=python3   the interpreter that creates it
 #   TORCH_INDEX=url  another wheel index for PyTorch, such as its CPU-only one; leaves out the CUDA libraries
@@ -58,11 +59,17 @@ lab: $(STAMP) ## Open JupyterLab on the notebooks, on this machine only (ARGS=--
 # The paths in ARGS, which replace those that are tested otherwise.
 PATHS = $(filter tests% notebooks%,$(ARGS))
 
+# All tests share the cores among several processes of one thread each, one more than there are cores, since some
+# wait for a page or a kernel; a part of them runs in this one, which starts sooner.
+WORKERS ?= $(if $(filter 1 2 3,$(CORES)),$(shell expr $(CORES) + 1),4)
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600
+
 test: $(STAMP) ## Run all tests: the package, every notebook, and JupyterLab in Chromium where there is one
-	$(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(if $(PATHS),,$(TESTS)) $(ARGS)
+	$(PY) -m pytest -p tests.redone_exercises $(NBVAL) $(if $(PATHS),,$(SPREAD) $(TESTS)) $(ARGS)
 
 quick: $(STAMP) ## Run the tests of the package that take seconds: no notebook, no browser
-	$(PY) -m pytest -p no:nbval -m "not slow" --ignore=tests/browser $(if $(PATHS),,tests) $(ARGS)
+	$(PY) -m pytest -p no:nbval -m "not slow" --ignore=tests/browser $(if $(PATHS),,$(SPREAD) tests) $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting, notebooks included, and what each room of the package may import
 	$(PY) -m ruff check .

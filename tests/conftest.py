@@ -2,7 +2,10 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: threads that spin slow down what runs beside them
+# Before torch. Threads that spin slow down what runs beside them; several test processes share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # also of the kernels and servers that a test starts
 
 import pytest
 import torch
@@ -14,7 +17,17 @@ def usable_cores() -> int:
 
 
 def pytest_configure(config):
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(1 if hasattr(config, "workerinput") else usable_cores())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Several processes take whole files, in order: the long ones go first, so that none is left alone with one."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(
+            key=lambda item: (item.path.parent.name != "browser", item.path.suffix != ".ipynb", item.path not in slow)
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,8 @@
-"""What is right: a backward pass written out operation by operation, and the networks to compare it on.
+"""An independent reference: a backward pass written out operation by operation, and networks to compare it on.
 
-It shares nothing with the package. torch.fx lists the operations of a network; each is run by itself on copies of its
-inputs, so that nothing in place can overwrite what was recorded; and the backward pass goes through the list from
-behind, with the rule for rectifiers stated in one place.
+It shares no code with the package. torch.fx lists the operations of a network; each is run by itself on copies of its
+inputs, so that no in-place operation can overwrite what was recorded; and the backward pass goes through the list in
+reverse, with the rule for rectifiers stated in one place.
 """
 
 import operator
@@ -36,7 +36,7 @@ CLASSES = 10
 
 
 def build(name: str, *, wide: bool = True) -> nn.Module:
-    """A network as the library builds it; with ``wide=False`` its fully connected layers have 32 units."""
+    """Build a network as its library does; with ``wide=False`` its fully connected layers have 32 units."""
     with torch.device("meta"):
         if name.startswith("mini"):
             network = {"mini_alexnet": mini_alexnet, "mini_vgg": mini_vgg}[name](CLASSES)
@@ -57,7 +57,7 @@ def narrow(classifier: nn.Sequential, units: int = 32) -> None:
 
 @torch.no_grad()
 def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Kaiming's weights, biases that are not 0, batch norms with statistics, of which some turn the sign around."""
+    """Randomise weights (Kaiming), biases and the statistics of batch norms, some of which change the sign."""
     random = torch.Generator().manual_seed(seed)
 
     def normal(like: Tensor, spread: float) -> Tensor:
@@ -80,7 +80,7 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
 
 @cache
 def classifier(name: str, *, wide: bool = False) -> Classifier:
-    """One of ``NETWORKS`` with random weights in float64."""
+    """Build one of ``NETWORKS`` with random weights in float64."""
     network = randomise(build(name, wide=wide))
     model = Classifier(network, [str(row) for row in range(CLASSES)], input_size=NETWORKS[name][0], name=name)
     return model.double().eval().requires_grad_(False)
@@ -92,7 +92,7 @@ def pictures(count: int, side: int, seed: int = 1) -> Tensor:
 
 
 class _Recorder(fx.Interpreter):
-    """Runs every operation on copies, and keeps what went in and came out."""
+    """Runs every operation on copies, and records its inputs and outputs."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module, garbage_collect_values=False)
@@ -126,7 +126,7 @@ class Explicit:
         return self.run.env[self.layer(name)]
 
     def gradient(self, rule: str, targets: Tensor | None = None, neuron: tuple | None = None) -> dict[object, Tensor]:
-        """Node -> gradient there, ``"pixels"`` included, from the logits of ``targets`` or from a neuron on back."""
+        """Differentiate the logits of ``targets``, or a neuron: node -> gradient, and ``"pixels"`` -> theirs."""
         if neuron is None:
             start = self.nodes[-1].args[0]
             seed = F.one_hot(targets, self.logits.shape[1]).to(self.logits)
@@ -135,14 +135,14 @@ class Explicit:
             start = self.layer(layer)
             seed = torch.zeros_like(self.run.env[start])
             seed[(slice(None), *place)] = 1
-        found = {start: seed}
+        gradients = {start: seed}
         for node in reversed(self.nodes):
-            if node in found and node.op.startswith("call"):
-                for source, part in self._back(node, found[node], rule):
-                    found[source] = found.get(source, 0) + part
-            elif node in found and node.op == "placeholder":
-                found["pixels"] = found[node] / self.scale
-        return found
+            if node in gradients and node.op.startswith("call"):
+                for source, part in self._back(node, gradients[node], rule):
+                    gradients[source] = gradients.get(source, 0) + part
+            elif node in gradients and node.op == "placeholder":
+                gradients["pixels"] = gradients[node] / self.scale
+        return gradients
 
     def _back(self, node: fx.Node, received: Tensor, rule: str) -> list[tuple[fx.Node, Tensor]]:
         args, kwargs = self.run.inputs[node]
@@ -169,7 +169,7 @@ class Explicit:
         return list(zip(sources, parts, strict=True))
 
     def _rectifies(self, node: fx.Node) -> float | None:
-        """Up to which input does a node let pass, if it is a rectifier?"""
+        """Return the input up to which a node passes it on, if it is a rectifier."""
         if node.op == "call_module":
             module = self.run.module.get_submodule(node.target)
             return 6.0 if isinstance(module, nn.ReLU6) else torch.inf if isinstance(module, nn.ReLU) else None
@@ -181,6 +181,6 @@ class Explicit:
         return {"relu6": 6.0}.get(name, torch.inf) if name in names else None
 
 
-def relative_error(found: Tensor, right: Tensor) -> float:
-    """Largest difference, in units of the largest value."""
-    return ((found - right).abs().max() / right.abs().max()).item()
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Return the largest difference, relative to the largest value."""
+    return ((actual - expected).abs().max() / expected.abs().max()).item()

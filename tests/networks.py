@@ -1,4 +1,4 @@
-"""Networks for the tests: the twelve of the exactness tests, small ones, and the state of a model."""
+"""Networks that several tests use: the twelve of the exactness tests, small ones; and the state of a model."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def recorded(name: str) -> tuple[Classifier, Tensor, Explicit]:
 
 
 def small(middle: object, *, classes: int = 3, seed: int = 0) -> nn.Module:
-    """Convolution, ``middle`` (a module, or a function of the maps), global average, linear layer; float64."""
+    """Build convolution, ``middle`` (a module, or a function of the maps), global average, linear layer; float64."""
     torch.manual_seed(seed)
     return Small(middle, classes).double().eval()
 
@@ -41,13 +41,13 @@ class Small(nn.Module):
 
 
 def snapshot(model: nn.Module) -> list:
-    """All that a method might leave changed in a model."""
-    found: list = [(name, value.clone()) for name, value in model.state_dict().items()]
-    found += [(name, value.requires_grad, value.grad) for name, value in model.named_parameters()]
+    """Record all that a method might leave changed in a model."""
+    state: list = [(name, value.clone()) for name, value in model.state_dict().items()]
+    state += [(name, value.requires_grad, value.grad) for name, value in model.named_parameters()]
     for name, module in model.named_modules():
         hooks = [len(getattr(module, key)) for key in sorted(vars(module)) if key.endswith("_hooks")]
-        found.append((name, id(module), type(module), module.training, getattr(module, "inplace", None), hooks))
-    return found
+        state.append((name, id(module), type(module), module.training, getattr(module, "inplace", None), hooks))
+    return state
 
 
 def same(first: list, second: list) -> bool:
@@ -59,19 +59,19 @@ def same(first: list, second: list) -> bool:
 
 @contextmanager
 def unchanged(model: nn.Module, images: Tensor) -> Iterator[None]:
-    """The model and the pictures are bit for bit the same behind the ``with`` as before it, whatever happened."""
-    before, kept = snapshot(model), (images.clone(), images.requires_grad, images.grad)
+    """Assert that the model and the pictures are the same after the ``with`` as before, also after an exception."""
+    before, pixels = snapshot(model), (images.clone(), images.requires_grad, images.grad)
     try:
         yield
     finally:
         assert same(before, snapshot(model))
-        assert torch.equal(images, kept[0])
-        assert (images.requires_grad, images.grad) == kept[1:]
+        assert torch.equal(images, pixels[0])
+        assert (images.requires_grad, images.grad) == pixels[1:]
         assert not torch.overrides._get_current_function_mode_stack()
 
 
 def small_classifier(categories: Sequence[str] = ("a", "b", "c"), **head: nn.Module) -> Classifier:
-    """48 px, maps of 24×24 and 12×12, then ``head``; without one, the averages and one linear layer."""
+    """Build a classifier: 48 px, maps of 24×24 and 12×12, then ``head``; by default global average and linear layer."""
     torch.manual_seed(0)
     layers = OrderedDict(
         conv1=nn.Conv2d(3, 6, 7, stride=2, padding=3),

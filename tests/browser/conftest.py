@@ -3,17 +3,21 @@
 Module scope, not session: a running playwright keeps an event loop in this thread, which other tests need free.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlparse
 
+import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.lab_driver import LabNotebook, LabServer
+from tests.browser.lab_driver import START, WAIT, LabNotebook, LabServer
+from tests.notebook_slices import reduced
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+SHOWS_EXPLORER = re.compile(r"^(\w+ = )?viz\.explore\.", re.MULTILINE)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -27,7 +31,8 @@ def browser() -> Iterator[Browser]:
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split(), timeout=START * 1000)
+        expect.set_options(timeout=WAIT * 1000)
         yield browser
         browser.close()
 
@@ -45,20 +50,84 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def pages(browser: Browser) -> Iterator["Pages"]:
+    pages = Pages(browser)
+    yield pages
+    pages.renew()
+
+
+class Pages:
+    """One page for all tests of a module, until one of them fails; ``asked`` are the addresses it asked for."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser, self.context, self.asked = browser, None, []
+
+    def renew(self) -> None:
+        """The next test gets another page, in a context of its own."""
+        if self.context is not None:
+            self.context.close()
+        self.context = None
+
+    def page(self) -> Page:
+        if self.context is None:
+            self.context = self.browser.new_context(viewport={"width": 1400, "height": 1000})
+            self.context.set_default_timeout(WAIT * 1000)
+            self.context.on("request", lambda request: self.asked.append(request.url))
+            self.context.new_page()
+        return self.context.pages[0]
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page in a context of its own. Fails the test when anything but this machine was asked for anything."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    asked: list[str] = []
-    context.on("request", lambda request: asked.append(request.url))
-    yield context.new_page()
-    context.close()
-    outside = [url for url in asked if urlparse(url).hostname not in (None, "127.0.0.1")]
+def page(pages: Pages, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page. Fails the test when anything but this machine was asked for anything."""
+    pages.asked.clear()
+    failed = request.session.testsfailed
+    yield pages.page()
+    outside = [url for url in pages.asked if urlparse(url).hostname not in (None, "127.0.0.1")]
+    if outside or request.session.testsfailed > failed:
+        pages.renew()
     assert not outside, f"requests to other machines: {outside}"
 
 
 @pytest.fixture
 def open_notebook(lab: LabServer, page: Page) -> Iterator[Callable[[str], LabNotebook]]:
     """``open_notebook("00_cnn_review.ipynb")`` gives the notebook in JupyterLab, its kernel ready, nothing run yet."""
-    yield lambda name: LabNotebook(page, lab.url(name))
+    opened = []
+
+    def open_one(name: str) -> LabNotebook:
+        opened.append(LabNotebook(page, lab, name))
+        return opened[-1]
+
+    yield open_one
+    for notebook in opened:
+        notebook.close()
     lab.end_kernels()
+
+
+@pytest.fixture
+def open_explorers(lab: LabServer, open_notebook) -> Callable[..., LabNotebook]:
+    """Like ``open_notebook``, for a copy whose code is only the explorers and what they need.
+
+    Every cell of every notebook is run elsewhere, through nbval. ``open_explorers(name, scenes=3)`` also changes a
+    number of the set-up cell.
+    """
+
+    def open_reduced(name: str, **parameters: int) -> LabNotebook:
+        notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        wanted = [number for number, cell in enumerate(code) if SHOWS_EXPLORER.search(cell.source)]
+        sources = [cell.source for cell in code]
+        for parameter, value in parameters.items():
+            sources[0], found = re.subn(
+                rf"^{parameter} = \d+", f"{parameter} = {value}", sources[0], flags=re.MULTILINE
+            )
+            assert found == 1, f"{name} does not set {parameter} at its beginning"
+        kept = {code[number].id: source for number, source in reduced(sources, wanted).items()}
+        notebook.cells = [cell for cell in notebook.cells if cell.cell_type != "code" or cell.id in kept]
+        for cell in notebook.cells:
+            cell.source = kept.get(cell.id, cell.source)
+        nbformat.write(notebook, lab.folder / name)
+        return open_notebook(name)
+
+    return open_reduced

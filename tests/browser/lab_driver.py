@@ -15,13 +15,16 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
-START = 120  # seconds to wait for a server or a page
-RUN = 180  # seconds to wait for a notebook to run
+# Seconds to wait: ceilings for the busiest machine, never waited out where all is well.
+START = 600  # for a server or a page
+RUN = 900  # for a notebook to run
+WAIT = 180  # for what a click or a key brings about
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     # every cell is in the page, also those out of sight
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
+POLL = 100  # milliseconds between two looks; the default, every frame of the screen, keeps a core busy
 # What an element shows right now: a new picture has a new address, a canvas new pixels, anything else new content.
 LOOKS = """element => element.tagName === "IMG" ? element.src
     : element.tagName === "CANVAS" ? element.toDataURL() : element.innerHTML"""
@@ -40,6 +43,11 @@ ERRORS = """async () => {
     await jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestKernelInfo();
     return window.kernelErrors;
 }"""
+# Another notebook in a page that is open: starting JupyterLab anew takes five times as long.
+OPEN = """path => jupyterapp.commands.execute("docmanager:open", {path, factory: "Notebook"})"""
+CLOSE = (
+    """() => window.jupyterapp && Array.from(jupyterapp.shell.widgets("main")).forEach(widget => widget.dispose())"""
+)
 RUN_ALL = """() => {
     window.allCellsRan = undefined;
     jupyterapp.commands.execute("notebook:run-all-cells").then(ok => { window.allCellsRan = Boolean(ok) });
@@ -93,7 +101,7 @@ class LabServer:
         deadline = time.monotonic() + START
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with opener.open(f"http://127.0.0.1:{self.port}/api/status?token={self.token}", timeout=5):
+                with opener.open(f"http://127.0.0.1:{self.port}/api/status?token={self.token}", timeout=WAIT):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
@@ -103,16 +111,16 @@ class LabServer:
         """End what the tests have opened so far: thirteen kernels at once would not fit into a small machine."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         address, key = f"http://127.0.0.1:{self.port}/api/kernels", f"?token={self.token}"
-        with opener.open(address + key, timeout=30) as answer:
+        with opener.open(address + key, timeout=WAIT) as answer:
             kernels = [kernel["id"] for kernel in json.load(answer)]
         for kernel in kernels:
-            opener.open(urllib.request.Request(f"{address}/{kernel}{key}", method="DELETE"), timeout=30).close()
+            opener.open(urllib.request.Request(f"{address}/{kernel}{key}", method="DELETE"), timeout=WAIT).close()
 
     def stop(self) -> None:
         """End the server and, with it, its kernels."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -124,9 +132,12 @@ class LabNotebook:
     ``panel`` is the locator of the notebook: ``notebook.panel.get_by_label("Filter")`` finds a labelled control.
     """
 
-    def __init__(self, page: Page, address: str) -> None:
+    def __init__(self, page: Page, server: LabServer, name: str) -> None:
         self.page = page
-        page.goto(address, wait_until="domcontentloaded")
+        if page.url.startswith("http"):
+            page.evaluate(OPEN, name)
+        else:
+            page.goto(server.url(name), wait_until="domcontentloaded")
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         self.panel.wait_for(timeout=START * 1000)
         self.wait_idle(START)
@@ -143,7 +154,7 @@ class LabNotebook:
     def run_all(self) -> None:
         """Run all cells, by the command of the menu Run, and wait for the last; stops at a cell that fails."""
         self.page.evaluate(RUN_ALL)
-        self.page.wait_for_function("() => window.allCellsRan !== undefined", timeout=RUN * 1000)
+        self.page.wait_for_function("() => window.allCellsRan !== undefined", timeout=RUN * 1000, polling=POLL)
         self.wait_idle()
 
     def errors(self) -> list[str]:
@@ -153,8 +164,12 @@ class LabNotebook:
         """
         return self.page.evaluate(ERRORS)
 
+    def close(self) -> None:
+        """Close the notebook unsaved; the page stays."""
+        self.page.evaluate(CLOSE)
+
     @contextmanager
-    def changes(self, element: Locator, *, timeout: float = 30) -> Iterator[None]:
+    def changes(self, element: Locator, *, timeout: float = WAIT) -> Iterator[None]:
         """Fail unless what is done inside makes an ``<img>``, a canvas or any other element show something new.
 
         with notebook.changes(picture): dropdown.select_option("conv3")
@@ -162,4 +177,5 @@ class LabNotebook:
         element.wait_for(timeout=START * 1000)
         before = element.evaluate(LOOKS)
         yield
-        self.page.wait_for_function(IS_NEW, arg=[element.element_handle(), before], timeout=timeout * 1000)
+        handle = element.element_handle()
+        self.page.wait_for_function(IS_NEW, arg=[handle, before], timeout=timeout * 1000, polling=POLL)

@@ -48,6 +48,7 @@ def test_every_known_mistake_is_proved_by_a_mutant_and_no_two_diagnoses_share_a_
         assert sum(fragment in message for message in messages) <= 1, fragment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_every_known_mistake_and_variant_is_rejected_with_its_own_message(name):
     entry = find(name)

@@ -114,6 +114,7 @@ def test_another_signature_is_named_before_anything_runs(function, words):
     assert "✓" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize(
     "odd",

@@ -25,12 +25,12 @@ def assert_unchanged(model, before):
     assert flags == before[2]
 
 
-def test_records_what_the_layer_put_out_before_an_inplace_relu(tiny_cnn):
+def test_records_the_output_of_a_layer_before_an_inplace_relu(tiny_cnn):
     image = torch.randn(1, 1, 6, 6)
-    with viz.capture(tiny_cnn, ["0", "1"]) as found:
+    with viz.capture(tiny_cnn, ["0", "1"]) as activations:
         tiny_cnn(image)
-    torch.testing.assert_close(found["0"], tiny_cnn[0](image))
-    assert found["0"].min() < 0 <= found["1"].min()
+    torch.testing.assert_close(activations["0"], tiny_cnn[0](image))
+    assert activations["0"].min() < 0 <= activations["1"].min()
 
 
 @pytest.mark.parametrize(
@@ -58,19 +58,19 @@ def test_the_four_layers_that_popular_libraries_record_wrongly(name, layer):
         plain.layer4[1].bn2.register_forward_hook(lambda m, a, out: inputs.update(x=a[0].clone()))
         plain(image)
         reference["out"] = plain.layer4[1].bn2(inputs["x"])
-    with viz.capture(model, [layer]) as found:
+    with viz.capture(model, [layer]) as activations:
         logits = model(image)
-    assert torch.equal(found[layer], reference["out"])
-    assert found[layer].min() < 0
+    assert torch.equal(activations[layer], reference["out"])
+    assert activations[layer].min() < 0
     assert torch.equal(logits, model(image))
 
 
-def test_gradients_flow_to_the_record_though_nothing_else_asks_for_them(tiny_cnn):
+def test_gradients_reach_the_record_though_nothing_else_requires_them(tiny_cnn):
     tiny_cnn.requires_grad_(False)
     image = torch.randn(2, 1, 6, 6)
-    with viz.capture(tiny_cnn, ["2"]) as found:
+    with viz.capture(tiny_cnn, ["2"]) as activations:
         logits = tiny_cnn(image)
-    (gradient,) = torch.autograd.grad(logits[:, 1].sum(), found["2"])
+    (gradient,) = torch.autograd.grad(logits[:, 1].sum(), activations["2"])
     torch.testing.assert_close(gradient[0].flatten(), tiny_cnn[4].weight[1])
 
 
@@ -80,7 +80,7 @@ def record_and_raise(model, error):
         raise error
 
 
-def test_leaves_no_trace_also_after_an_exception_or_an_interrupt(tiny_cnn):
+def test_leaves_the_model_as_it_was_also_after_an_exception_or_an_interrupt(tiny_cnn):
     tiny_cnn.train()
     tiny_cnn[1].eval()
     before = state_of(tiny_cnn)
@@ -105,24 +105,24 @@ def test_activations_stop_after_the_deepest_layer():
 def test_activations_do_not_run_the_rest_of_the_network():
     class Mine(nn.Module):
         def forward(self, x):
-            raise AssertionError("this layer was not asked for")
+            raise AssertionError("this layer is not needed")
 
     net = nn.Sequential(nn.Conv2d(3, 2, 3), Mine())
-    found = viz.activations(net, torch.rand(1, 3, 8, 8), ["0"])
-    assert found["0"].shape == (1, 2, 6, 6)
-    assert not found["0"].requires_grad
+    activations = viz.activations(net, torch.rand(1, 3, 8, 8), ["0"])
+    assert activations["0"].shape == (1, 2, 6, 6)
+    assert not activations["0"].requires_grad
 
 
-def test_calls_of_a_reused_module_are_told_apart_also_in_a_second_pass():
+def test_each_call_of_a_reused_module_has_its_own_name_also_in_a_second_pass():
     model = torchvision.models.resnet18(weights=None).eval()
     image = torch.rand(1, 3, 64, 64)
-    with viz.capture(model, ["layer1.0.relu", "layer1.0.relu:2", "layer1.0"]) as found:
+    with viz.capture(model, ["layer1.0.relu", "layer1.0.relu:2", "layer1.0"]) as activations:
         model(torch.rand(1, 3, 64, 64))
         model(image)
-    assert torch.equal(found["layer1.0.relu:2"], found["layer1.0"])
-    assert not torch.equal(found["layer1.0.relu"], found["layer1.0"])
+    assert torch.equal(activations["layer1.0.relu:2"], activations["layer1.0"])
+    assert not torch.equal(activations["layer1.0.relu"], activations["layer1.0"])
     again = viz.activations(model, image, ["layer1.0.relu"])
-    assert torch.equal(found["layer1.0.relu"], again["layer1.0.relu"])
+    assert torch.equal(activations["layer1.0.relu"], again["layer1.0.relu"])
 
 
 def test_evaluating_gives_each_module_its_own_mode_back(tiny_cnn):

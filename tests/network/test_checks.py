@@ -1,4 +1,4 @@
-"""What every attribution promises: clear errors, and a model that is afterwards what it was before."""
+"""Every attribution raises clear errors for wrong inputs, and leaves the model as it was."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ X = pictures(2, 10)
 
 
 class Model(nn.Module):
-    """All that can be left changed: a batch norm, something in place, and modules in modes of their own."""
+    """Has all that a method could leave changed: a batch norm, an in-place ReLU, modules in different modes."""
 
     def __init__(self):
         super().__init__()
@@ -31,11 +31,11 @@ class Model(nn.Module):
 
 
 def model():
-    made = Model().double().train()
-    made.norm.eval()
-    made.head.bias.requires_grad_(False)
-    made.conv.weight.grad = torch.ones_like(made.conv.weight)
-    return made
+    network = Model().double().train()
+    network.norm.eval()
+    network.head.bias.requires_grad_(False)
+    network.conv.weight.grad = torch.ones_like(network.conv.weight)
+    return network
 
 
 def randomization(model, images, targets):
@@ -73,14 +73,14 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 
 @each_method
-def test_the_model_is_afterwards_what_it_was(method):
+def test_the_model_is_left_as_it_was(method):
     network, images = model(), X.clone().requires_grad_()
     with unchanged(network, images), torch.no_grad():
         METHODS[method](network, images, torch.tensor([0, 2]))
 
 
 @each_method
-def test_the_model_is_what_it_was_after_an_error_in_the_middle(method):
+def test_the_model_is_left_as_it_was_by_an_error_in_the_forward_pass(method):
     network, images = model(), X.clone().requires_grad_()
     network.fails = True
     with unchanged(network, images), pytest.raises(RuntimeError, match="out of memory"):
@@ -106,8 +106,8 @@ def test_the_comparison_would_notice():
 
 @each_method
 def test_results_carry_no_graph(method):
-    found = METHODS[method](model(), X, 1)
-    tensors = found.values() if isinstance(found, dict) else found if isinstance(found, tuple) else [found]
+    result = METHODS[method](model(), X, 1)
+    tensors = result.values() if isinstance(result, dict) else result if isinstance(result, tuple) else [result]
     assert not any(isinstance(value, torch.Tensor) and value.requires_grad for value in tensors)
 
 

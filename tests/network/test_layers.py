@@ -56,7 +56,7 @@ def test_first_convolution_of_alexnet_by_hand():
 
 
 class SupportMode(TorchFunctionMode):
-    """Runs a network so that a gradient reaches every pixel a unit can see: pools average, ReLUs do nothing."""
+    """Runs a network so that a gradient reaches every pixel that a unit can see: average pooling, no ReLUs."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -81,9 +81,9 @@ def positive_copy(model):
 def gradient_box(positive, layer, size, unit):
     """The smallest box around the pixels with a gradient to one unit of a network with positive weights."""
     image = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
-    with SupportMode(), viz.capture(positive, [layer], stop=True) as found:
+    with SupportMode(), viz.capture(positive, [layer], stop=True) as activations:
         positive(image)
-    (gradient,) = torch.autograd.grad(found[layer].sum(1)[(0, *unit)], image)
+    (gradient,) = torch.autograd.grad(activations[layer].sum(1)[(0, *unit)], image)
     rows, columns = (gradient[0].abs().sum(0).sum(axis).nonzero() for axis in (1, 0))
     return rows.min().item(), columns.min().item(), rows.max().item() + 1, columns.max().item() + 1
 
@@ -105,12 +105,14 @@ def test_shapes_are_those_of_the_recorded_outputs(name):
     image = torch.rand(1, 3, 224, 224)
     layers = trace_layers(model, image)
     some = [layer.name for layer in layers[:: max(len(layers) // 7, 1)]]
-    found = viz.activations(model, image, some)
+    activations = viz.activations(model, image, some)
     shapes = {layer.name: layer.shape for layer in layers}
-    assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {name: shapes[name] for name in some}
+    assert {name: tuple(value.shape[1:]) for name, value in activations.items()} == {
+        name: shapes[name] for name in some
+    }
 
 
-def test_layers_come_in_order_of_execution_and_tell_reuse_apart():
+def test_layers_are_in_order_of_execution_with_a_name_for_each_call():
     names = [layer.name for layer in trace_layers(network("resnet18"), torch.zeros(1, 3, 224, 224))]
     block = [name for name in names if name.startswith("layer1.0.")]
     assert block == [f"layer1.0.{part}" for part in ("conv1", "bn1", "relu", "conv2", "bn2", "relu:2")]
@@ -138,7 +140,7 @@ def test_dilation_and_same_padding():
     assert second.field.box(8, 10) == (6, 6, 11, 15)
 
 
-def test_whatever_may_see_everything_is_said_to():
+def test_a_unit_that_depends_on_every_pixel_has_the_whole_picture_as_its_field():
     class Gate(nn.Module):
         def __init__(self):
             super().__init__()

@@ -1,4 +1,4 @@
-"""Networks that want their pictures in the ordinary order of memory get them so; the others are faster otherwise."""
+"""Networks with modules of their own get contiguous images; the others get channels last, which is faster."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from cs231n_viz.synthesis.objectives import logit
 
 
 class Viewing(nn.Module):
-    """As students write it: ``view`` refuses maps whose channels lie last in memory."""
+    """As students write it: ``view`` fails on maps in channels-last format."""
 
     def __init__(self):
         super().__init__()
@@ -48,10 +48,10 @@ METHODS = {
 def test_a_network_that_calls_view_is_looked_into_like_any_other(method, model):
     images = torch.rand(2, 3, 31, 31)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # occlusion says so when it cannot be incremental
-        found = METHODS[method](model, images)
+        warnings.simplefilter("error")  # occlusion warns when it cannot be incremental
+        result = METHODS[method](model, images)
     model.network.forward = lambda images: model.network.fc(model.network.conv(images).relu().flatten(1))
-    torch.testing.assert_close(found, METHODS[method](model, images), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(result, METHODS[method](model, images), rtol=1e-4, atol=1e-5)
 
 
 def test_only_known_networks_get_channels_last(model):
@@ -60,7 +60,7 @@ def test_only_known_networks_get_channels_last(model):
     assert to_channels_last(viz.load_model("mini_vgg"), images).is_contiguous(memory_format=torch.channels_last)
 
 
-# RegNets cannot be built without memory; the larger ones are the smallest with more of the same.
+# RegNets cannot be built on the meta device; the larger ones have more of the same modules as the smallest.
 NAMES = [name for name in models.list_models(module=models) if "regnet" not in name or "400mf" in name]
 
 

@@ -133,10 +133,10 @@ SHOWN = {
 
 @pytest.mark.parametrize(("photo", "category"), SHOWN.items())
 @pytest.mark.parametrize("name", MINI)
-def test_the_bundled_photographs_come_out_right(name, photo, category):
-    ((*answers,),) = viz.load_model(name).predict(photo, k=3)
-    wanted = answers if category == "pagoda" else answers[:1]  # china: among the first three
-    assert category in [label for label, _ in wanted]
+def test_the_bundled_photographs_are_classified_correctly(name, photo, category):
+    ((*best,),) = viz.load_model(name).predict(photo, k=3)
+    best = best if category == "pagoda" else best[:1]  # china: among the first three
+    assert category in [label for label, _ in best]
 
 
 LEAST = {"mini_alexnet": {"caltech101": 0.74, "imagenette": 0.80}, "mini_vgg": {"caltech101": 0.78, "imagenette": 0.85}}
@@ -144,14 +144,14 @@ LEAST = {"mini_alexnet": {"caltech101": 0.74, "imagenette": 0.80}, "mini_vgg": {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MINI)
-def test_cards_tell_the_held_out_accuracy_of_the_file_that_ships(name, pictures):
+def test_cards_state_the_held_out_accuracy_of_the_file_that_ships(name, pictures):
     training = pytest.importorskip("training.classifiers")
     from training.export import SETS
 
-    found = training.pictures.find(pictures)
+    data = training.pictures.find(pictures)
     card = data_path("weights", f"{name}.md").read_text()
     model = viz.load_model(name).to(memory_format=torch.channels_last)  # faster
-    for key, (crops, labels) in training.held_out_sets(found, model.input_size).items():
+    for key, (crops, labels) in training.held_out_sets(data, model.input_size).items():
         top, _ = training.accuracy(model.network, crops, labels, len(model.categories))
         assert f"| {SETS[key][0]} | {len(labels)} | {top:.1%} |" in card
         assert top >= LEAST[name].get(key, 0)

@@ -62,7 +62,7 @@ def test_folding_keeps_the_logits_and_the_trained_network(name):
     torch.testing.assert_close(plain(images), trained.eval()(images), atol=1e-4, rtol=1e-4)
 
 
-def test_missing_weights_say_what_where_from_and_what_works(no_connection):
+def test_an_error_for_missing_weights_names_file_address_and_what_works_offline(no_connection):
     with pytest.raises(viz.WeightsError) as error:
         viz.load_model("resnet18")
     for part in ("resnet18-f37072fd.pth", "https://", str(no_connection / "checkpoints"), "mini_alexnet, mini_vgg"):
@@ -123,7 +123,7 @@ def test_a_damaged_download_or_cache_is_a_weights_error(weights_server):
 
 
 class Payload:
-    """What a hostile file holds: unpickling it makes a folder."""
+    """The content of a malicious file: unpickling it makes a folder."""
 
     def __init__(self, folder):
         self.folder = str(folder)
@@ -134,7 +134,7 @@ class Payload:
 
 @pytest.mark.parametrize("hash_fits", [False, True])
 def test_code_in_a_cached_file_is_never_run(hash_fits, tmp_path, monkeypatch, no_connection):
-    """The error that names the cache advises to put a file there by hand: it may be anything."""
+    """The error message advises to put a file into the cache by hand: it may be any file."""
     crafted = tmp_path / "crafted.pth"
     torch.save({"features.0.weight": Payload(tmp_path / "ran")}, crafted)
     digest = hashlib.sha256(crafted.read_bytes()).hexdigest()[:8] if hash_fits else "f37072fd"
@@ -159,7 +159,7 @@ def test_the_hash_of_a_cached_file_is_checked_on_every_load(weights_server):
         viz.load_model("squeezenet1_1")
 
 
-def test_a_shipped_file_with_a_wrong_sum_is_refused(monkeypatch, tmp_path):
+def test_a_shipped_file_with_a_wrong_checksum_is_refused(monkeypatch, tmp_path):
     shutil.copytree(data_path("weights"), tmp_path / "weights")
     path = tmp_path / "weights" / "mini_vgg.safetensors"
     data = bytearray(path.read_bytes())
@@ -200,13 +200,13 @@ def test_foreign_weights_are_refused_with_their_difference(tmp_path):
 
 
 def test_code_in_a_weights_file_is_never_run(tmp_path):
-    torch.save({"x": Payload(tmp_path / "ran")}, tmp_path / "hostile.pt", _use_new_zipfile_serialization=True)
+    torch.save({"x": Payload(tmp_path / "ran")}, tmp_path / "malicious.pt", _use_new_zipfile_serialization=True)
     with pytest.raises(viz.WeightsError, match="never run"):
-        viz.load_model("resnet18", weights=tmp_path / "hostile.pt")
+        viz.load_model("resnet18", weights=tmp_path / "malicious.pt")
     assert not (tmp_path / "ran").exists()
 
 
-def test_cards_tell_the_sum_of_the_file_that_ships():
+def test_cards_state_the_checksum_of_the_file_that_ships():
     sums = json.loads(data_path("weights", "sha256.json").read_text())
     for name in ARCHITECTURES:
         file = f"{name}.safetensors"

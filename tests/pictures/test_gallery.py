@@ -28,9 +28,9 @@ def test_photos_are_labelled_in_the_words_of_the_shipped_networks():
     assert gallery.categories[label] == "Motorbikes"
     assert image.ndim == 3
     assert image.shape[0] == 3
-    shown = {name: gallery.categories[label] for name, label in zip(gallery.names, gallery.labels, strict=True)}
-    assert shown["astronaut"] == shown["grace_hopper"] == "Faces"
-    assert shown["moon"] == "moon"
+    labels = {name: gallery.categories[label] for name, label in zip(gallery.names, gallery.labels, strict=True)}
+    assert labels["astronaut"] == labels["grace_hopper"] == "Faces"
+    assert labels["moon"] == "moon"
 
 
 def test_pictures_load_when_asked_for(monkeypatch):
@@ -95,7 +95,7 @@ def test_a_subset_keeps_order_labels_and_categories():
 
 
 @pytest.mark.parametrize("make", ["photos", "crops", "digits", "scenes", "folder"])
-def test_a_gallery_survives_the_way_to_another_process(make, tmp_path):
+def test_a_gallery_can_be_pickled_for_another_process(make, tmp_path):
     picture(tmp_path / "red" / "1.png")
     arguments = {"crops": (3,), "scenes": (3,), "folder": (tmp_path,)}.get(make, ())
     gallery = getattr(viz.Gallery, make)(*arguments)
@@ -142,7 +142,7 @@ def test_unreadable_files_are_skipped_with_their_reason(tmp_path):
     assert "beside the class folders" in reasons["stray.png"]
 
 
-def test_a_picture_damaged_beyond_its_header_is_named_when_it_is_asked_for(tmp_path):
+def test_a_picture_damaged_after_its_header_is_named_when_it_is_asked_for(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "half.jpg")
     data = (tmp_path / "half.jpg").read_bytes()
@@ -233,19 +233,19 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_torchvisions_data_sets_are_read_from_their_own_layout(name, tmp_path, monkeypatch):
-    for made_small in (tv.CIFAR10, tv.STL10, tv.Flowers102):  # their check knows the sums of the real files
+    for made_small in (tv.CIFAR10, tv.STL10, tv.Flowers102):  # they check the checksums of the real files
         monkeypatch.setattr(made_small, "_check_integrity", lambda self: True)
     monkeypatch.setattr(tv.CIFAR10, "_load_meta", lambda self: setattr(self, "classes", cifar_names(tmp_path)))
-    lay, shown = LAYOUTS[name]
-    lay(tmp_path)
+    make_files, expected = LAYOUTS[name]
+    make_files(tmp_path)
     gallery = viz.Gallery.torchvision(name, tmp_path)
     image, label = gallery[0]
     assert image.ndim == 3
     assert image.shape[0] == 3
     assert 0 <= image.min() <= image.max() <= 1
-    found = {gallery.categories[label] for label in gallery.labels}
+    categories = {gallery.categories[label] for label in gallery.labels}
     assert label == gallery.labels[0]
-    assert found == set(shown) if shown else len(found) == 2
+    assert categories == set(expected) if expected else len(categories) == 2
     copy = pickle.loads(pickle.dumps(gallery))
     assert torch.equal(copy[0][0], image)
     assert copy.key.startswith(f"{name}(")
@@ -259,9 +259,9 @@ def cifar_names(root: Path) -> list[str]:
 def test_missing_files_are_asked_for_by_name_place_and_origin(name, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         viz.Gallery.torchvision(name, tmp_path)
-    said = str(caught.value)
+    message = str(caught.value)
     for part in ("http", str(tmp_path / folders.SOURCES[name].folder), "download=True", "unpack"):
-        assert part in said
+        assert part in message
 
 
 @pytest.mark.parametrize("name", folders.SOURCES)
@@ -298,7 +298,7 @@ def test_the_real_data_sets_are_listed_and_read(name, least, classes, pictures):
 
 @dataclass(frozen=True)
 class Painted:
-    """Pictures of 200 x 200 made on the spot."""
+    """Makes pictures of 200 x 200 when they are asked for."""
 
     def __call__(self, index: int) -> torch.Tensor:
         return torch.from_numpy(np.full((3, 200, 200), index % 7 / 7, np.float32))
@@ -325,7 +325,7 @@ def test_ten_thousand_pictures_need_no_more_memory_than_a_hundred():
 
 
 @pytest.mark.slow
-def test_a_folder_of_ten_thousand_costs_its_names_alone(tmp_path):
+def test_a_folder_of_ten_thousand_needs_memory_for_its_names_alone(tmp_path):
     for k in range(100):
         first = picture(tmp_path / f"class {k}" / "0.png", size=(64, 64))
         for i in range(1, 100):

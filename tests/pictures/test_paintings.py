@@ -19,14 +19,14 @@ def shipped(name: str) -> np.ndarray:
     return np.asarray(Image.open(data_path("paintings", f"{name}.jpg")))
 
 
-def likeness(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+def differences(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Mean absolute difference in levels of 255, of the pixels and of their means over 8×8 squares."""
-    apart = first.astype(float) - second
-    return np.abs(apart).mean(), np.abs(apart.reshape(64, 8, 64, 8, 3).mean((1, 3))).mean()
+    difference = first.astype(float) - second
+    return np.abs(difference).mean(), np.abs(difference.reshape(64, 8, 64, 8, 3).mean((1, 3))).mean()
 
 
-def manner(picture: torch.Tensor) -> torch.Tensor:
-    """Mean and spread of the colours, and how much neighbours differ across and down, at three sizes of detail."""
+def style_of(picture: torch.Tensor) -> torch.Tensor:
+    """Mean and deviation of the colours, and mean difference of neighbours across and down, at three scales."""
     grey = picture.mean(0, keepdim=True)
     parts = [picture.mean((1, 2)), picture.std((1, 2))]
     for side in (1, 4, 16):
@@ -49,7 +49,7 @@ def test_all_together_are_a_small_download():
 
 @pytest.mark.parametrize("name", QUICK)
 def test_the_script_paints_what_ships(name):
-    fine, coarse = likeness(paintings.paint(name), shipped(name))
+    fine, coarse = differences(paintings.paint(name), shipped(name))
     assert fine < 6  # JPEG at this quality changes the dots of "pointillism" by 4.8 and nothing by more
     assert coarse < 1
 
@@ -57,14 +57,14 @@ def test_the_script_paints_what_ships(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(paintings.PAINTINGS) - set(QUICK)))
 def test_the_script_paints_what_ships_of_the_slower_ones(name):
-    fine, coarse = likeness(paintings.paint(name), shipped(name))
+    fine, coarse = differences(paintings.paint(name), shipped(name))
     assert fine < 6
     assert coarse < 1
 
 
 def test_another_seed_would_be_noticed():
     for name in ("facets", "mosaic"):
-        fine, coarse = likeness(paintings.paint(name, seed=99), shipped(name))
+        fine, coarse = differences(paintings.paint(name, seed=99), shipped(name))
         assert fine > 12, name
         assert coarse > 4, name
 
@@ -78,10 +78,10 @@ def test_the_same_seed_gives_the_same_pixels(name):
     assert not np.array_equal(first, paintings.paint(name, size=96, seed=99))
 
 
-def test_no_two_paintings_are_of_one_manner():
-    manners = {name: manner(load_painting(name)) for name in painting_names()}
-    for one, other in itertools.combinations(manners, 2):
-        assert (manners[one] - manners[other]).norm() > 0.15, (one, other)
+def test_no_two_paintings_have_the_same_style():
+    styles = {name: style_of(load_painting(name)) for name in painting_names()}
+    for one, other in itertools.combinations(styles, 2):
+        assert (styles[one] - styles[other]).norm() > 0.15, (one, other)
 
 
 def test_no_painting_has_a_large_flat_part():
@@ -112,7 +112,7 @@ def test_a_name_like_no_other_lists_all(wrong):
         load_painting(wrong)
 
 
-def test_the_readme_lists_every_painting_with_seed_and_sum():
+def test_the_readme_lists_every_painting_with_seed_and_checksum():
     text = data_path("README.md").read_text()
     listed = dict(re.findall(r"\| `paintings/(\w+)\.jpg` \| `([0-9a-f]{64})` \|", text))
     assert listed == {

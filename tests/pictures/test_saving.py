@@ -1,4 +1,4 @@
-"""Pictures that are kept: what comes back from the file, what is never overwritten, what is refused."""
+"""Saved pictures: what is read back from the file, what is never overwritten, what is refused."""
 
 import os
 import stat
@@ -26,8 +26,8 @@ def test_the_file_holds_the_pixels_and_the_settings(tmp_path, batch):
     assert path == tmp_path / "a.png"
     with Image.open(path) as read:
         assert (read.format, read.mode, read.size) == ("PNG", "RGB", (7, 5))
-        found = np.asarray(read)
-    assert (found == (image * 255).round().byte().permute(1, 2, 0).numpy()).all()
+        pixels = np.asarray(read)
+    assert (pixels == (image * 255).round().byte().permute(1, 2, 0).numpy()).all()
     assert read_settings(path) == SETTINGS
 
 
@@ -110,14 +110,14 @@ def test_another_kind_of_file_is_refused(tmp_path, name):
         (torch.full((3, 4, 4), float("nan")), "nan"),
     ],
 )
-def test_what_is_no_picture_is_refused_and_nothing_is_written(tmp_path, image, what):
+def test_what_is_not_a_picture_is_refused_and_nothing_is_written(tmp_path, image, what):
     with pytest.raises(ValueError, match=what):
         save_png(image, tmp_path / "a.png", {})
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(("value", "kind"), [(torch.zeros(2), "Tensor"), (float("nan"), "float"), ({1}, "set")])
-def test_settings_that_json_cannot_say_are_named(tmp_path, value, kind):
+def test_settings_that_json_cannot_represent_are_named(tmp_path, value, kind):
     with pytest.raises(TypeError, match=f"'start' is a {kind}"):
         save_png(picture(4, 4), tmp_path / "a.png", {"steps": 3, "start": value})
     with pytest.raises(TypeError, match=rf"'recipe.start' is a {kind}"):
@@ -125,7 +125,7 @@ def test_settings_that_json_cannot_say_are_named(tmp_path, value, kind):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_without_settings_and_one_that_is_no_picture_are_told_apart(tmp_path):
+def test_a_file_without_settings_and_one_that_is_not_a_picture_have_different_errors(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "plain.png")
     (tmp_path / "text.png").write_text("a poem")
     with pytest.raises(ValueError, match="no settings inside"):
@@ -136,7 +136,7 @@ def test_a_file_without_settings_and_one_that_is_no_picture_are_told_apart(tmp_p
         read_settings(tmp_path / "none.png")
 
 
-def test_a_name_says_words_numbers_and_what_is_on():
+def test_a_file_name_holds_texts_numbers_and_the_names_of_what_is_on():
     values = {"category": "Persian cat", "steps": 256, "lr": 0.05, "blur": False, "jitter": True, "layer": "conv1_1"}
     assert file_name("dream", values) == "dream-Persian_cat-steps256-lr0.05-jitter-conv1_1.png"
     assert file_name("dream", {"path": "../../etc/passwd", "empty": "", "list": [1]}) == "dream-etc_passwd.png"

@@ -47,7 +47,7 @@ def test_a_mask_has_all_of_its_object_and_nothing_else(photo, inside, outside):
     assert not any(mask[y, x] for x, y in outside)
 
 
-def test_the_readme_lists_every_mask_with_its_sum():
+def test_the_readme_lists_every_mask_with_its_checksum():
     listed = dict(re.findall(r"\| `masks/(\w+)\.png` \| `([0-9a-f]{64})` \|", (data_root() / "README.md").read_text()))
     assert listed == {
         name: hashlib.sha256(data_path("masks", f"{name}.png").read_bytes()).hexdigest() for name in MASKS
@@ -94,7 +94,7 @@ def test_the_background_never_shows_the_class():
 
 
 def test_the_mask_is_where_the_object_was_pasted(monkeypatch):
-    """With one object on two backgrounds, what does not change lies within the mask, and all else without."""
+    """With one object on two backgrounds, what does not change lies inside the mask, and all else outside."""
     monkeypatch.setattr(scenes, "_MATCH", 0.0)
     painter = scenes.Scenes(0, 224)
     for index in range(12):
@@ -149,7 +149,7 @@ def test_masks_and_backgrounds_go_along_with_a_subset():
 
 
 @pytest.mark.parametrize("scale", [(0.0, 0.5), (0.8, 0.5), (0.5, 1.2)])
-def test_a_range_of_sizes_that_means_nothing_is_refused(scale):
+def test_an_invalid_range_of_sizes_is_refused(scale):
     with pytest.raises(ValueError, match="scale"):
         viz.Gallery.scenes(5, scale=scale)
 
@@ -164,7 +164,7 @@ def test_two_thousand_scenes_take_at_most_twenty_seconds():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_each_shipped_network_names_three_scenes_of_four(name):
+def test_each_shipped_network_classifies_three_of_four_scenes_correctly(name):
     model, painter, count = viz.load_model(name), scenes.Scenes(0, 224), 300
     wanted = torch.tensor([model.index(scenes.CLASSES[painter.label(i)]) for i in range(count)])
     assert (predictions(model, painter, count) == wanted).float().mean() >= 0.75
@@ -189,7 +189,7 @@ def test_either_object_lies_in_its_own_half(left, right):
     assert image.max() <= 1
 
 
-def test_outside_of_the_objects_there_is_only_grey():
+def test_outside_the_objects_there_is_only_grey():
     image, masks = object_pair("flower", "motorcycle", size=160, grey=0.5)
     near = torch.nn.functional.max_pool2d(masks.any(0)[None].float(), 5, 1, 2)[0] > 0  # the edge is soft
     assert torch.allclose(image[:, ~near], torch.tensor(0.5))
@@ -216,7 +216,7 @@ def test_an_object_that_its_photograph_cuts_off_lies_at_that_border():
     assert masks[1, -1].any()
 
 
-def test_what_cannot_be_made_is_refused():
+def test_unknown_objects_and_invalid_sizes_are_refused():
     with pytest.raises(KeyError, match="no object 'dog' to paste; there are astronaut"):
         object_pair("dog", "cat")
     with pytest.raises(ValueError, match=r"share must be in \(0, 0.5\]"):
@@ -230,6 +230,6 @@ def test_the_maps_of_both_networks_follow_the_class():
         model = viz.load_model(name)
         image, masks = object_pair("cat", "motorcycle", size=model.input_size)
         for own, category in enumerate(("cat", "Motorbikes")):
-            found = viz.grad_cam(model, image[None], model.index(category), layer)
-            share = [float(viz.scoring.mass_in_mask(found, mask[None])) for mask in masks]
+            cam = viz.grad_cam(model, image[None], model.index(category), layer)
+            share = [float(viz.scoring.mass_in_mask(cam, mask[None])) for mask in masks]
             assert share[own] > 3 * share[1 - own] + 0.1

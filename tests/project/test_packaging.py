@@ -149,7 +149,9 @@ def test_make_help_lists_every_target():
 )
 def test_a_path_in_args_is_the_only_one_that_is_tested(target, arguments, tested):
     (command,) = re.findall(r"-m pytest (.*)$", make("--dry-run", target, f"ARGS={arguments}"), re.MULTILINE)
-    assert [word for word in command.split() if word.startswith(("tests", "notebooks"))] == tested
+    paths = [word for word in command.split() if re.match(r"(tests|notebooks)(/|$)", word)]
+    assert paths == tested
+    assert ("-n" in command.split()) == (tested[0] == "tests")  # a part starts at once
     assert set(arguments.split()) <= set(command.split())
 
 

@@ -45,6 +45,7 @@ def top_1(rows, labels):
     return float(viz.purity(near, labels, labels).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "layer"), [("mini_alexnet", "fc7"), ("mini_vgg", "gap")])
 def test_features_find_the_class_at_least_twice_as_often_as_pixels(held_out, by_pixels, name, layer):
     rows = viz.features(viz.load_model(name), held_out, layer, progress=False)

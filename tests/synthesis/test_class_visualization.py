@@ -295,7 +295,7 @@ def test_regularised_pictures_transfer_and_plain_ones_do_not(maker, judge):
     options = {"size": SIZES[maker], "progress": False}
     noise = {"regularisers": "none", "parameterisation": "pixels", "start": "noise", "update": Update("sign")}
     plain = class_visualization(model, rows, steps=SURE[maker], **noise, **options).image
-    good = class_visualization(model, rows, steps=32, **options).image
+    good = class_visualization(model, rows, steps=24, **options).image
     with torch.no_grad():
         assert (model(plain).argmax(1) == rows).float().mean() >= 0.9  # for its own network the class is there
     assert transfer(other, plain, names).top(5) < 0.25  # chance is 5 of 113

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -6,37 +5,27 @@ from torch import nn
 
 import cs231n_viz as viz
 from cs231n_viz.pictures.images import resize
-from tests.training.test_training import root, run_for  # noqa: F401  (a fixture)
+from tests.training.small_runs import run_for, stripes
 from training import last_layer, pictures
-from training.last_layer import Views, features, find_faces, fit, turned
-
-
-def stripes(angle, *, size=(120, 120), seed=0):
-    """A bright picture whose upper half is red and lower half green, turned clockwise, with black corners."""
-    height, width = size
-    pixels = np.random.default_rng(seed).integers(120, 200, (height, width, 3), dtype=np.uint8)
-    pixels[: height // 2, :, 1:] //= 4
-    pixels[height // 2 :, :, ::2] //= 4
-    picture = Image.fromarray(pixels).rotate(-angle, expand=True, resample=Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
+from training.last_layer import Views, features, find_faces, fit, rotation_angle
 
 
 @pytest.mark.parametrize("angle", [30, 38, 45, 60])
 @pytest.mark.parametrize("size", [(120, 120), (100, 140)])
-def test_black_corners_tell_by_how_much_a_picture_was_turned(angle, size):
-    assert turned(stripes(angle, size=size)) == pytest.approx(angle, abs=3)
+def test_black_corners_tell_by_how_much_a_picture_was_rotated(angle, size):
+    assert rotation_angle(stripes(angle, size=size)) == pytest.approx(angle, abs=3)
 
 
-def test_pictures_that_were_not_turned_have_no_angle():
-    assert turned(stripes(0)) is None
-    assert turned(torch.zeros(3, 60, 80, dtype=torch.uint8)) is None
+def test_pictures_that_were_not_rotated_have_no_angle():
+    assert rotation_angle(stripes(0)) is None
+    assert rotation_angle(torch.zeros(3, 60, 80, dtype=torch.uint8)) is None
     one_corner = stripes(0)
     one_corner[:, :40, :40][:, torch.ones(40, 40).triu().flip(1).bool()] = 0
-    assert turned(one_corner) is None
+    assert rotation_angle(one_corner) is None
 
 
-def made(monkeypatch, *, faces=((0, (30, 20, 40, 40)),)):
-    """Views of three classes: one is turned by 40 degrees but for one picture, one has a single turned picture."""
+def small_views(monkeypatch, *, faces=((0, (30, 20, 40, 40)),)):
+    """Views of three classes: one is rotated by 40 degrees but for one picture, one has a single rotated picture."""
     monkeypatch.setattr(last_layer, "find_faces", lambda images, rows: list(faces))
     angles = [0, 0, 0, 40, 40, 40, 0, 0, 0, 0, 40]
     images = [stripes(angle, seed=seed) for seed, angle in enumerate(angles)]
@@ -45,8 +34,8 @@ def made(monkeypatch, *, faces=((0, (30, 20, 40, 40)),)):
 
 
 def test_upright_views_show_what_was_up_above(monkeypatch):
-    views = made(monkeypatch)
-    assert [row for row, _ in views.turned] == [3, 4, 5]  # of "cup" only one picture is turned: an accident
+    views = small_views(monkeypatch)
+    assert [row for row, _ in views.rotated] == [3, 4, 5]  # of "cup" only one picture is rotated: not the class
     for image, label in (views._upright() for _ in range(20)):
         assert label == 1
         above, below = image[:, :8].mean((1, 2)), image[:, -8:].mean((1, 2))
@@ -55,7 +44,7 @@ def test_upright_views_show_what_was_up_above(monkeypatch):
 
 
 def test_views_are_pictures_in_range_and_depend_on_the_seed_alone(monkeypatch):
-    first, again = made(monkeypatch), made(monkeypatch)
+    first, again = small_views(monkeypatch), small_views(monkeypatch)
     for kind in last_layer.VIEWS:
         for (views, labels), (same, _) in zip(first.batches(kind, 70), again.batches(kind, 70), strict=True):
             assert views.shape == (len(labels), 3, 48, 48)
@@ -66,7 +55,7 @@ def test_views_are_pictures_in_range_and_depend_on_the_seed_alone(monkeypatch):
 
 
 def test_pasting_leaves_the_training_pictures_as_they_were(monkeypatch):
-    views = made(monkeypatch)
+    views = small_views(monkeypatch)
     before = [image.clone() for image in views.images]
     for _ in range(30):
         views._small()
@@ -74,8 +63,8 @@ def test_pasting_leaves_the_training_pictures_as_they_were(monkeypatch):
     assert all(map(torch.equal, before, views.images))
 
 
-def test_small_views_draw_every_class_alike_often(monkeypatch):
-    views = made(monkeypatch)
+def test_small_views_show_every_class_equally_often(monkeypatch):
+    views = small_views(monkeypatch)
     counts = torch.bincount(torch.tensor([views._small()[1] for _ in range(300)]))
     assert counts.min() > 70
 
@@ -91,11 +80,11 @@ def test_recoloured_views_show_flowers_in_all_hues(monkeypatch):
     assert colours.amax(1).std() < 0.01  # as light as before
 
 
-def test_where_nothing_can_be_drawn_it_is_said(monkeypatch):
-    views = made(monkeypatch, faces=())
-    with pytest.raises(ValueError, match="no picture to draw face views from"):
+def test_a_kind_of_view_without_pictures_is_named(monkeypatch):
+    views = small_views(monkeypatch, faces=())
+    with pytest.raises(ValueError, match="no picture to make face views from"):
         next(views.batches("face", 3))
-    with pytest.raises(ValueError, match="no picture to draw recoloured views from"):
+    with pytest.raises(ValueError, match="no picture to make recoloured views from"):
         next(views.batches("recoloured", 3))
 
 
@@ -108,28 +97,29 @@ def test_faces_are_found_where_they_are():
     assert top < 88 < top + high
 
 
-def test_fitting_learns_the_labels_and_keeps_what_was_said_of_plain_views():
+def test_fitting_learns_the_labels_and_keeps_the_outputs_for_plain_views():
     random = torch.Generator().manual_seed(0)
     layer = nn.Linear(8, 3).requires_grad_(False)
     inputs = torch.randn(900, 8, generator=random)
     plain = torch.arange(900) < 600
-    said = layer(inputs).argmax(1)
+    predicted = layer(inputs).argmax(1)
     often = torch.rand(900, generator=random) < 0.8  # class 0 is always right, the others often
-    labels = torch.where(plain, torch.where((said == 0) | often, said, 3 - said), 2)
-    inputs[~plain, 0] += 6  # something that only the new views have
+    labels = torch.where(plain, torch.where((predicted == 0) | often, predicted, 3 - predicted), 2)
+    inputs[~plain, 0] += 6  # a feature that only the new views have
     before = layer.weight.clone()
     fitted = {keep: fit(layer, inputs, labels, plain, epochs=20, lr=0.05, keep=keep, seed=0) for keep in (0.0, 10.0)}
     assert torch.equal(layer.weight, before)
     for trained in fitted.values():
         assert (trained(inputs[~plain]).argmax(1) == 2).float().mean() > 0.95
-        assert torch.equal(trained.weight[0], before[0])  # it needs no teaching
+        assert torch.equal(trained.weight[0], before[0])  # it is learned already
         assert not torch.equal(trained.weight[1], before[1])
-    answers = {keep: trained(inputs[plain]).log_softmax(1) for keep, trained in fitted.items()}
-    moved = {keep: (found - layer(inputs[plain]).log_softmax(1)).abs().mean() for keep, found in answers.items()}
-    assert moved[10.0] < 0.8 * moved[0.0]
+    before = layer(inputs[plain]).log_softmax(1)
+    after = {keep: trained(inputs[plain]).log_softmax(1) for keep, trained in fitted.items()}
+    change = {keep: (outputs - before).abs().mean() for keep, outputs in after.items()}
+    assert change[10.0] < 0.8 * change[0.0]
 
 
-def test_only_the_last_layer_of_a_checkpoint_changes(root, tmp_path, monkeypatch):  # noqa: F811
+def test_only_the_last_layer_of_a_checkpoint_changes(root, tmp_path, monkeypatch):
     for number in range(4):
         folder = root / "caltech101/101_ObjectCategories/pagoda"
         folder.mkdir(exist_ok=True)
@@ -149,7 +139,7 @@ def test_only_the_last_layer_of_a_checkpoint_changes(root, tmp_path, monkeypatch
 
 
 def test_features_come_with_their_labels_and_say_which_are_plain(monkeypatch):
-    views = made(monkeypatch)
+    views = small_views(monkeypatch)
     monkeypatch.setattr(last_layer, "VIEWS", {"plain": 5, "upright": 3})
     trunk = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     inputs, labels, plain = features(trunk, views, rounds=2)

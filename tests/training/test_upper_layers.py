@@ -9,11 +9,10 @@ from PIL import Image
 from torch import nn
 
 from cs231n_viz.network.shipped import ARCHITECTURES
-from tests.training.test_last_layer import stripes
-from tests.training.test_training import root, run_for  # noqa: F401  (a fixture)
+from tests.training.small_runs import run_for, stripes
 from training import last_layer, pictures, upper_layers
 from training.export import folded
-from training.upper_layers import VIEWS, Stage, drawing, merged, split, tune
+from training.upper_layers import VIEWS, Stage, merged, sampling_weights, split, tune
 
 
 def checkpoint(name="mini_alexnet", classes=4, *, seed=0):
@@ -30,7 +29,7 @@ def checkpoint(name="mini_alexnet", classes=4, *, seed=0):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_merging_the_batch_norms_leaves_the_answers_as_they_were(name):
+def test_merging_the_batch_norms_leaves_the_logits_as_they_were(name):
     state = checkpoint(name)
     original = ARCHITECTURES[name](4, batch_norm=True).eval()
     original.load_state_dict(state["network"])
@@ -41,23 +40,23 @@ def test_merging_the_batch_norms_leaves_the_answers_as_they_were(name):
         torch.testing.assert_close(upper(lower(images)), original(images), rtol=1e-4, atol=1e-5)
 
 
-def test_common_classes_and_kinds_are_drawn_as_often_as_wanted():
+def test_classes_and_kinds_are_sampled_as_often_as_the_stage_says():
     labels = torch.tensor([0] * 40 + [1] * 160)
     kinds = torch.arange(5).repeat_interleave(200)
     stage = Stage("pool2", 1, {"plain": 1.2, "small": 0.9}, {"plain": 0.15, "small": 0.2})
-    chances, length = drawing(labels.repeat(5), kinds, stage)
+    weights, length = sampling_weights(labels.repeat(5), kinds, stage)
     assert length == int(200 * (1.2 + 0.9))
-    per_kind = chances.view(5, 200)
+    per_kind = weights.view(5, 200)
     assert per_kind.sum(1).tolist() == pytest.approx([240, 0, 0, 180, 0])
-    assert per_kind[0, -1] / per_kind[0, 0] == pytest.approx(16**0.15)  # views of a class come by the root of its size
+    assert per_kind[0, -1] / per_kind[0, 0] == pytest.approx(16**0.15)  # recorded by the root of the size of the class
     assert per_kind[3, -1] / per_kind[3, 0] == pytest.approx(16**0.2)
 
 
 EVERYTHING = Stage("pool2", 30, dict.fromkeys(VIEWS, 1.0), {})
 
 
-def recorded(classes=4, count=100):
-    """Inputs whose label is plain to see, in a channel of its own; soft labels that say the same of plain views."""
+def recorded_views(classes=4, count=100):
+    """Inputs with a channel for each label; soft labels that agree with the labels."""
     random = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % classes
     inputs = torch.rand(count, 128, 13, 13, generator=random)
@@ -69,44 +68,44 @@ def recorded(classes=4, count=100):
 
 
 def test_tuning_learns_the_labels_and_repeats_itself():
-    seen = recorded()
+    views = recorded_views()
     before = split(merged(checkpoint(), dropout=0.1))[1]
     tuned, again = copy.deepcopy(before), copy.deepcopy(before)
     for upper in (tuned, again):
-        tune(upper, seen, EVERYTHING, lr=3e-3, seed=1)
+        tune(upper, views, EVERYTHING, lr=1e-3, seed=1)
     for key, value in tuned.state_dict().items():
         assert torch.equal(value, again.state_dict()[key]), key
         if "running" in key:
             assert torch.equal(value, before.state_dict()[key]), key
 
-    def right(layers):
+    def accuracy(layers):
         with torch.no_grad():
-            return (layers(seen["inputs"].float()).argmax(1) == seen["labels"]).float().mean()
+            return (layers(views["inputs"].float()).argmax(1) == views["labels"]).float().mean()
 
-    assert right(before) < 0.5
-    assert right(tuned) == 1
+    assert accuracy(before) < 0.5
+    assert accuracy(tuned) == 1
 
 
-def test_a_stage_changes_the_layers_behind_its_own():
+def test_a_stage_changes_the_layers_after_its_own():
     upper = split(merged(checkpoint()))[1]
     before = copy.deepcopy(upper.state_dict())
-    tune(upper, recorded(), Stage("flatten", 1, {"plain": 1.0}, {}), lr=1e-3, seed=1)
+    tune(upper, recorded_views(), Stage("flatten", 1, {"plain": 1.0}, {}), lr=1e-3, seed=1)
     changed = {key for key, value in upper.state_dict().items() if not torch.equal(value, before[key])}
     assert changed == {f"fc{number}.{kind}" for number in (6, 7, 8) for kind in ("weight", "bias")}
 
 
-def test_soft_labels_have_their_say_on_plain_views_most():
-    seen = recorded()
-    seen["soft"] = seen["soft"].roll(1, dims=1)  # they contradict the labels
+def test_soft_labels_count_most_on_plain_views():
+    views = recorded_views()
+    views["soft"] = views["soft"].roll(1, dims=1)  # they contradict the labels
     upper = split(merged(checkpoint()))[1]
-    tune(upper, seen, EVERYTHING, lr=3e-3, seed=1)
+    tune(upper, views, EVERYTHING, lr=3e-3, seed=1)
     with torch.no_grad():
-        said = upper(seen["inputs"].float()).argmax(1)
-    plain = seen["kinds"] == 0
-    assert (said[plain] == (seen["labels"][plain] + 1) % 4).float().mean() > 0.9
+        predicted = upper(views["inputs"].float()).argmax(1)
+    plain = views["kinds"] == 0
+    assert (predicted[plain] == (views["labels"][plain] + 1) % 4).float().mean() > 0.9
 
 
-def test_only_the_layers_behind_pool2_change_and_nothing_is_done_twice(root, tmp_path, monkeypatch):  # noqa: F811
+def test_only_the_layers_after_pool2_change_and_nothing_is_done_twice(root, tmp_path, monkeypatch):
     for number in range(4):
         folder = root / "caltech101/101_ObjectCategories/pagoda"
         folder.mkdir(exist_ok=True)
@@ -136,10 +135,10 @@ def test_only_the_layers_behind_pool2_change_and_nothing_is_done_twice(root, tmp
     assert set(files) == {"views_0.pt", "views_1.pt", "stage_1.pt", "stage_2.pt", "last.pt"}
     assert after["upper_layers"]["shards"] == 2
     old, new = folded(before).state_dict(), folded(after).state_dict()
-    kept = {key for key in old if torch.allclose(old[key], new[key], rtol=1e-4, atol=1e-7)}
-    assert kept == {f"conv{name}.{kind}" for name in ("1_1", "2_1") for kind in ("weight", "bias")}
+    unchanged = {key for key in old if torch.allclose(old[key], new[key], rtol=1e-4, atol=1e-7)}
+    assert unchanged == {f"conv{name}.{kind}" for name in ("1_1", "2_1") for kind in ("weight", "bias")}
 
-    again, later = call(1.0)  # nothing is left to do that this step size could spoil
+    again, later = call(1.0)  # with nothing left to train, this learning rate changes nothing
     for key, value in folded(again).state_dict().items():
         assert torch.equal(value, new[key]), key
     assert {name for name in files if later[name] != files[name]} == {"last.pt"}

@@ -385,6 +385,7 @@ explorer.start()
 """
 
 
+@pytest.mark.slow
 def test_the_kernels_interrupt_button_stops_a_run_between_two_cells():
     manager, client = start_new_kernel()
 
