@@ -20,8 +20,12 @@ def shown(cell: Locator) -> Locator:
 
 
 def press(slider: Locator, key: str) -> None:
-    slider.locator(".noUi-handle").focus()
+    """Press a key on a slider's handle, and wait until the page shows that it moved."""
+    handle = slider.locator(".noUi-handle")
+    before = handle.get_attribute("aria-valuetext")
+    handle.focus()
     slider.page.keyboard.press(key)
+    expect(handle).not_to_have_attribute("aria-valuetext", before)
 
 
 def slider(cell: Locator, label: str) -> Locator:
@@ -339,8 +343,9 @@ def test_notebook_07_answers_to_its_controls(open_explorers):
         cell.get_by_role("button", name="start").click()
     cell.get_by_role("button", name="stop").click()
     cell.get_by_label("maximise", exact=True).select_option("relu3_2")
-    expect(cell.get_by_label("class", exact=True)).to_be_disabled()  # the kernel has made room for the channels
-    press(slider(cell, "channel"), "ArrowRight")
+    channel = slider(cell, "channel")  # it has no room for a step before the kernel has named the layer's channels
+    expect(channel.locator(".noUi-handle")).to_have_attribute("aria-valuemax", "95.0")
+    press(channel, "ArrowRight")
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()
     expect(cell.get_by_text("channel 1 of relu3_2")).to_be_visible()
