@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.checks import Targets, check_each, check_targets
 from cs231n_viz.network.memory_format import to_channels_last
+from cs231n_viz.pictures.images import load_image, resize
 from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Rule, Update, ascend
 from cs231n_viz.synthesis.objectives import channel, logit, redirected
-from cs231n_viz.synthesis.parameterisation import Fourier, Pixels, start_noise
+from cs231n_viz.synthesis.parameterisation import Fourier, Phase, Pixels, start_noise
 from cs231n_viz.synthesis.regularisers import PRESETS, Regularisers, after_each_step
 
 Start = Literal["zero", "noise"] | Tensor
-_UPDATES: dict[str, tuple[Rule, float]] = {"pixels": ("mean", 0.01), "fourier": ("adam", 0.05)}
+_UPDATES: dict[str, tuple[Rule, float]] = {"pixels": ("mean", 0.01), "fourier": ("adam", 0.05), "phase": ("adam", 0.1)}
+_NATURAL = ("astronaut", "cat", "china", "coffee", "flower", "grace_hopper", "motorcycle", "rocket")  # of "phase"
 _SPREAD = 0.25  # standard deviation of the noise that pixels begin with
 
 
@@ -48,7 +50,7 @@ def visualize(
     objective: Objective,
     *,
     regularisers: Regularisers | str = "robust",
-    parameterisation: Literal["fourier", "pixels"] = "fourier",
+    parameterisation: Literal["fourier", "pixels", "phase"] = "fourier",
     start: Start = "noise",
     count: int = 1,
     size: int | None = None,
@@ -65,13 +67,15 @@ def visualize(
             after a ReLU whose output is 0, gets going as ``redirected(objective)``.
         regularisers: Which, and how much of each; or the name of a preset: ``"none"``, ``"l2"``, ``"yosinski"``,
             ``"robust"``, ``"channel"``. Penalties are weighed against the objective: a small one wants small weights.
-        parameterisation: Optimise the coefficients of a spectrum in decorrelated colours, or the pixels.
+        parameterisation: Optimise the coefficients of a spectrum in decorrelated colours, the pixels, or only the
+            phases of a spectrum whose magnitudes are those of the bundled colour photographs (MACO).
         start: ``"zero"`` is the mean colour everywhere, which is 0 for the network; ``"noise"`` noise around
             it; or pictures (N, 3, H, W), which then also say how many and how large.
         count: Number of pictures that are optimised at once.
         size: Side of the picture in pixels; the model's input size if omitted.
         steps: Number of steps.
-        update: Update rule and learning rate; ``"adam"`` and 0.05 for a spectrum, ``"mean"`` and 0.01 for pixels.
+        update: Update rule and learning rate; ``"adam"`` and 0.05 for a spectrum (phases 0.1), ``"mean"`` and 0.01 for
+            pixels.
         seed: Random seed of the noise, of jitter and of views.
         progress: Show a bar while ``.image`` or ``.score`` make steps.
 
@@ -87,7 +91,7 @@ def visualize(
         torch.Size([1, 3, 224, 224])
     """
     if parameterisation not in _UPDATES:
-        raise ValueError(f"parameterisation must be 'fourier' or 'pixels', got {parameterisation!r}")
+        raise ValueError(f"parameterisation must be 'fourier', 'pixels' or 'phase', got {parameterisation!r}")
     chosen = _preset(regularisers)
     changes = chosen.changes()
     if parameterisation != "pixels" and changes:
@@ -198,8 +202,14 @@ def _parameterised(
         pictures = centre.cpu().expand(count, -1, side, side)
     elif start != "noise":
         raise ValueError(f"start must be 'zero', 'noise' or a picture, got {start!r}")
-    elif parameterisation == "fourier":  # a spectrum has noise of its own
-        return Fourier(side, count=count, seed=seed)
-    else:
+    elif parameterisation == "pixels":
         pictures = start_noise(side, seed, count=count, spread=_SPREAD, centre=centre.cpu())
-    return Pixels(pictures) if parameterisation == "pixels" else Fourier(tuple(pictures.shape[-2:]), start=pictures)
+    else:  # a spectrum has noise of its own
+        pictures = None
+    size = (side, side) if pictures is None else tuple(pictures.shape[-2:])
+    if parameterisation == "pixels":
+        return Pixels(pictures)
+    if parameterisation == "fourier":
+        return Fourier(size, count=count, seed=seed, start=pictures)
+    natural = torch.cat([resize(load_image(name)[None], size) for name in _NATURAL])
+    return Phase(size, natural, count=count, seed=seed, start=pictures)

@@ -1,8 +1,9 @@
-"""Parameterisations, which say what is optimised: the pixels (``Pixels``) or their Fourier coefficients (``Fourier``).
+"""Parameterisations, which say what is optimised: pixels (``Pixels``), Fourier coefficients, or only their phases.
 
 Each is a module without inputs whose call gives a picture (N, 3, H, W), RGB in [0, 1]. The same objective optimised in
-other coordinates ends elsewhere: pixels allow any noise, a spectrum weighted by 1/frequency prefers what is smooth,
-and the code of a generator (:class:`~cs231n_viz.synthesis.generator.Codes`) allows only what that can draw.
+other coordinates ends elsewhere: pixels allow any noise, a spectrum weighted by 1/frequency (``Fourier``) prefers what
+is smooth, phases alone (``Phase``) keep the spectrum of natural pictures, and the code of a generator
+(:class:`~cs231n_viz.synthesis.generator.Codes`) allows only what that can draw.
 """
 
 import torch
@@ -45,10 +46,10 @@ class Fourier(nn.Module):
     Args:
         size: Height and width in pixels.
         count: Number of pictures.
-        seed: Random seed of the faint noise to begin with.
+        seed: Random seed of the faint initial noise.
         decay: Coefficients are scaled by frequency to the power of minus this: 0 is white, 1 natural pictures.
         decorrelate: Mix the three channels as the colours of natural pictures are mixed.
-        start: (N, 3, H, W) to begin with instead of noise.
+        start: (N, 3, H, W), the initial pictures instead of noise.
 
     Raises:
         ValueError: If the start is not a batch of pictures.
@@ -85,6 +86,64 @@ class Fourier(nn.Module):
     def forward(self) -> Tensor:
         """The picture, (N, 3, H, W) in (0, 1)."""
         coefficients = torch.view_as_complex(self.spectrum) * self.scale
+        plain = torch.fft.irfft2(coefficients, s=self.size)
+        return torch.einsum("ij,njhw->nihw", self.mix, plain).sigmoid()
+
+
+class Phase(nn.Module):
+    """Optimise the phases of the Fourier coefficients; their magnitudes stay those of natural pictures (MACO).
+
+    However long the optimisation, no frequency can get more than its share, so that there is no high-frequency noise
+    and no need for a penalty on it.
+
+    Args:
+        size: Height and width in pixels.
+        photographs: (M, 3, size) pictures, RGB in [0, 1], whose mean magnitudes are used.
+        count: Number of pictures.
+        seed: Random seed of the phases to begin with.
+        start: (N, 3, H, W) whose phases to begin with instead of random ones.
+
+    Raises:
+        ValueError: If the photographs or the start are no pictures of this size.
+
+    Source: Fel et al., "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization",
+    NeurIPS 2023, arXiv:2306.06805, eq. 3.
+    Differs from the paper: the magnitudes are those of the photographs given, in logits of decorrelated colours, not
+    of ImageNet; the sigmoid is the one of :class:`Fourier`.
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        photographs: Tensor,
+        *,
+        count: int = 1,
+        seed: int = 0,
+        start: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        for pictures in (photographs, start):
+            if pictures is not None and check_images(pictures).shape[-2:] != self.size:
+                given = tuple(pictures.shape[-2:])
+                raise ValueError(f"wanted pictures of {self.size} pixels, the size that is optimised, got {given}")
+        self.register_buffer("mix", _COLOURS / _COLOURS.norm(dim=0).max())
+        natural = self._spectrum(photographs)
+        magnitude = natural.abs().mean(0)
+        magnitude[:, 0, 0] = natural[:, :, 0, 0].real.mean(0)  # the mean colour has a sign and no phase
+        self.register_buffer("magnitude", magnitude)
+        noise = torch.randn(count, 3, *self.size, generator=torch.Generator().manual_seed(seed))
+        phase = (torch.fft.rfft2(noise) if start is None else self._spectrum(start)).angle()
+        phase[:, :, 0, 0] = 0
+        self.phase = nn.Parameter(phase)
+
+    def _spectrum(self, images: Tensor) -> Tensor:
+        logits = torch.einsum("ij,njhw->nihw", torch.linalg.inv(self.mix), images.clamp(0.01, 0.99).logit())
+        return torch.fft.rfft2(logits)
+
+    def forward(self) -> Tensor:
+        """The picture, (N, 3, H, W) in (0, 1)."""
+        coefficients = self.magnitude * torch.complex(self.phase.cos(), self.phase.sin())
         plain = torch.fft.irfft2(coefficients, s=self.size)
         return torch.einsum("ij,njhw->nihw", self.mix, plain).sigmoid()
 

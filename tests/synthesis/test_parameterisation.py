@@ -7,7 +7,7 @@ from torch import nn
 import cs231n_viz as viz
 from cs231n_viz.synthesis.ascent import ascend
 from cs231n_viz.synthesis.generator import Codes, Generator
-from cs231n_viz.synthesis.parameterisation import Fourier, Pixels
+from cs231n_viz.synthesis.parameterisation import Fourier, Phase, Pixels
 
 
 def photographs(side=64):
@@ -81,6 +81,40 @@ def test_the_colours_vary_as_those_of_natural_pictures_do():
     assert natural[0, 1] > 0.8  # red and green go together: most of what varies is brightness
     assert natural[0, 2] > 0.5
     assert plain[0, 1].abs() < 0.5
+
+
+def spectrum(images):
+    """Of what the sigmoid and the mixing of colours are applied to, (N, 3, H, W // 2 + 1)."""
+    return torch.fft.rfft2(
+        torch.einsum("ij,njhw->nihw", torch.linalg.inv(Phase(4, grey(4)).mix).to(images), images.logit())
+    )
+
+
+def grey(size):
+    return torch.full((1, 3, size, size), 0.5)
+
+
+def test_phases_keep_the_magnitudes_of_the_photographs_while_they_are_optimised():
+    natural = photographs()
+    image_of = Phase(64, natural, count=2, seed=1)
+    expected = spectrum(natural.double().clamp(0.01, 0.99)).abs().mean(0)
+    before = image_of().detach()
+    *_, last = ascend(image_of, lambda images: -(images - natural[:1]).square().mean(), steps=20)
+    for images in (before, last.image):
+        found = spectrum(images.double().clamp(1e-9, 1 - 1e-9)).abs()
+        # without the mean colour, and the frequencies whose coefficients are real
+        torch.testing.assert_close(found[0, :, 1:32, 1:32], expected[:, 1:32, 1:32], rtol=0.02, atol=0.05)
+    assert not torch.allclose(before, last.image, atol=0.05)
+
+
+def test_the_phases_of_a_photograph_with_its_own_magnitudes_give_it_back():
+    photo = photographs()[:1]
+    torch.testing.assert_close(Phase(64, photo, start=photo)(), photo.clamp(0.01, 0.99), atol=1e-4, rtol=0)
+
+
+def test_phases_want_photographs_of_the_size_that_is_optimised():
+    with pytest.raises(ValueError, match=r"wanted pictures of \(32, 32\) pixels, .* got \(64, 64\)"):
+        Phase(32, photographs())
 
 
 def test_start_noise_lies_around_its_colour_with_its_spread():

@@ -16,7 +16,7 @@ from cs231n_viz.synthesis.class_visualization import class_visualization as visu
 from cs231n_viz.synthesis.transferability import transfer
 
 LOGITS = "the logit of a class"
-SPACES = {"Fourier spectrum": "fourier", "pixels": "pixels"}
+SPACES = {"Fourier spectrum": "fourier", "pixels": "pixels", "phases (MACO)": "phase"}
 STARTS = {"noise": "noise", "mean colour": "zero"}
 # Control -> (label, largest value, what one step of the slider is worth); named as in Regularisers.
 _AMOUNTS = {
@@ -41,8 +41,8 @@ def class_visualization(
     Args:
         models: A classifier, or name -> classifier. Those that are not optimised evaluate the picture, if they know the
             class.
-        category: The class to begin with; the first one if omitted.
-        steps: How many steps to begin with.
+        category: The class selected at first; the first one if omitted.
+        steps: Initial number of steps.
 
     Returns:
         The explorer; ``controls`` are ``network``, ``layer``, ``category``, ``channel``, ``preset``, ``space``,
