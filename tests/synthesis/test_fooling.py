@@ -185,15 +185,15 @@ def test_bad_input_is_named(weights, change, words):
 
 
 @pytest.mark.slow
-def test_a_hundred_random_pairs_are_fooled_within_30_steps_at_a_mean_l2_of_less_than_4():
-    """The promise: 95 of 100, crops of photographs and made scenes, the class drawn at random."""
+def test_random_pairs_are_fooled_within_30_steps_at_a_mean_l2_of_less_than_4():
+    """The promise: 95 % of crops of photographs and scenes, the class drawn at random."""
     model = load_model("mini_alexnet").to(memory_format=torch.channels_last)
-    galleries = (Gallery.crops(50, seed=1), Gallery.scenes(50, seed=1))
+    galleries = (Gallery.crops(20, seed=1), Gallery.scenes(20, seed=1))
     images = torch.stack([image for gallery in galleries for image, _ in gallery])
     images = images.contiguous(memory_format=torch.channels_last)
-    away = torch.randint(1, len(model.categories), (100,), generator=torch.Generator().manual_seed(0))
+    away = torch.randint(1, len(model.categories), (40,), generator=torch.Generator().manual_seed(0))
     lengths, flips = [], []
-    for rows in torch.arange(100).split(10):
+    for rows in torch.arange(40).split(10):
         targets = (model(images[rows]).argmax(1) + away[rows]) % len(model.categories)
         found = fooling_image(model, images[rows], targets, progress=False)
         lengths.append(found.l2)
