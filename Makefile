@@ -28,7 +28,7 @@ LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "fa
 KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test quick lint format notebooks data bench exactness train lock clean
+.PHONY: help setup lab test quick lint format notebooks data plates bench exactness train lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -85,6 +85,9 @@ notebooks: $(STAMP) ## Execute every notebook in place and store its outputs (AR
 
 data: $(STAMP) ## Build the small indexes of patches that notebook 03 would otherwise build itself
 	$(PY) -m training.indexes $(ARGS)
+
+plates: $(STAMP) ## Make the pictures of data/plates that take minutes, those that are missing (ARGS="classes poster" for some)
+	$(PY) -m training.plates $(ARGS)
 
 bench: $(STAMP) ## Measure the budgets, each beside its peers (ARGS="explorers patches" for some parts)
 	$(PY) -m benchmarks $(ARGS)

@@ -42,6 +42,7 @@ from cs231n_viz.network.shipped import WeightsError
 from cs231n_viz.pictures.gallery import Gallery
 from cs231n_viz.pictures.images import ImageError, centre_square, load_image, resize, sample_images
 from cs231n_viz.pictures.paintings import load_painting, painting_names, texture_names, texture_sample
+from cs231n_viz.pictures.plates import Plate, load_plate, plate_names
 from cs231n_viz.pictures.saving import read_settings, save_animation, save_png
 from cs231n_viz.pictures.scenes import OBJECTS, object_mask, object_pair
 from cs231n_viz.representation.embedding import embed, explained_variance, thumbnail_grid
@@ -103,6 +104,7 @@ __all__ = [
     "OcclusionMap",
     "Painter",
     "Pixels",
+    "Plate",
     "RandomFilters",
     "ReceptiveField",
     "Regularisers",
@@ -169,6 +171,7 @@ __all__ = [
     "load_model",
     "load_painting",
     "load_patches",
+    "load_plate",
     "lrp",
     "lrp_layers",
     "luminance",
@@ -186,6 +189,7 @@ __all__ = [
     "origin_map",
     "painting_names",
     "pixels",
+    "plate_names",
     "plotting",
     "psnr",
     "purity",

@@ -1,0 +1,82 @@
+"""Plates: pictures that take minutes to make, and therefore come with the package.
+
+Example::
+
+    plate = load_plate("classes")
+    plate.image                # (3, H, W)
+    plate.settings["arguments"]
+
+``training/plates.py`` declares and makes them; what each was made with is inside its file.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from torch import Tensor
+
+from cs231n_viz.data_files import data_path
+from cs231n_viz.pictures.images import ImageError, load_image
+from cs231n_viz.pictures.saving import animation_settings
+
+_FOLDER = "plates"
+SUMS, CAPTIONS = "sha256.json", "captions.json"  # file -> sha256; name -> caption and alt
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A picture that took minutes to make, and what it was made with.
+
+    Attributes:
+        name: Its name.
+        path: Its file, a JPEG, or an animated WebP.
+        image: (3, H, W) float32 on the CPU, RGB in [0, 1]; of an animation the first frame.
+        settings: The method with its arguments and seed, the layout, the networks with the sha256 of their weights,
+            and the versions of what computed it.
+        caption: What it shows and how it was made, for everybody.
+        alt: What is to be seen, for those who do not see it.
+    """
+
+    name: str
+    path: Path
+    image: Tensor
+    settings: dict[str, object]
+    caption: str
+    alt: str
+
+
+def plate_names() -> list[str]:
+    """List the plates, names for :func:`load_plate`, in alphabetical order."""
+    return sorted(Path(file).stem for file in _sums())
+
+
+def load_plate(name: str) -> Plate:
+    """Load a plate that comes with the package.
+
+    Args:
+        name: One of :func:`plate_names`.
+
+    Raises:
+        ImageError: If there is no plate of that name (the message names the closest), or its file is missing, damaged
+            or not the published one.
+    """
+    files = {Path(file).stem: file for file in _sums()}
+    if name not in files:
+        close = get_close_matches(str(name).lower(), files, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ImageError(f"no plate {name!r}; {hint}There are {', '.join(sorted(files))}")
+    path = data_path(_FOLDER) / files[name]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "that of no file"
+    if digest != _sums()[files[name]]:
+        raise ImageError(
+            f"{path} is missing or damaged: its sha256 is {digest}, expected {_sums()[files[name]]}. "
+            "Restore it, for example with: git checkout data/plates"
+        )
+    words = json.loads(data_path(_FOLDER, CAPTIONS).read_text(encoding="utf-8"))[name]
+    return Plate(name=name, path=path, image=load_image(path), settings=animation_settings(path), **words)
+
+
+def _sums() -> dict[str, str]:
+    return json.loads(data_path(_FOLDER, SUMS).read_text(encoding="utf-8"))
