@@ -28,7 +28,7 @@ LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "fa
 KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test quick lint format notebooks data plates bench exactness train lock clean
+.PHONY: help setup lab test quick lint format notebooks data pictures plates bench exactness train lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -81,13 +81,16 @@ format: $(STAMP) ## Format the code and mend what the linter can mend
 	$(PY) -m ruff format .
 
 notebooks: $(STAMP) ## Execute every notebook in place and store its outputs (ARGS=notebooks/00_cnn_review.ipynb for one)
-	$(PY) tests/run_notebooks.py $(ARGS)
+	CS231N_VIZ_DATA=build/no-photographs $(PY) tests/run_notebooks.py $(ARGS)
 
 data: $(STAMP) ## Build the small indexes of patches that notebook 03 would otherwise build itself
 	$(PY) -m training.indexes $(ARGS)
 
 plates: $(STAMP) ## Make the pictures of data/plates that take minutes, those that are missing (ARGS="classes poster" for some)
 	$(PY) -m training.plates $(ARGS)
+
+pictures: $(STAMP) ## Fetch photographs that notebooks 02, 03 and 07 use where they are there (1 GB; ARGS=folder for another place)
+	$(PY) -m cs231n_viz.pictures $(ARGS)
 
 bench: $(STAMP) ## Measure the budgets, each beside its peers (ARGS="explorers patches" for some parts)
 	$(PY) -m benchmarks $(ARGS)

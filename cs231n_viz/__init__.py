@@ -42,6 +42,7 @@ from cs231n_viz.network.shipped import WeightsError
 from cs231n_viz.pictures.gallery import Gallery
 from cs231n_viz.pictures.images import ImageError, centre_square, load_image, resize, sample_images
 from cs231n_viz.pictures.paintings import load_painting, painting_names, texture_names, texture_sample
+from cs231n_viz.pictures.photographs import fetch_photographs, photographs_folder
 from cs231n_viz.pictures.plates import Plate, load_plate, plate_names
 from cs231n_viz.pictures.saving import read_settings, save_animation, save_png
 from cs231n_viz.pictures.scenes import OBJECTS, object_mask, object_pair
@@ -147,6 +148,7 @@ __all__ = [
     "explore",
     "facets",
     "features",
+    "fetch_photographs",
     "fgsm",
     "first_convolution",
     "first_layer_filters",
@@ -188,6 +190,7 @@ __all__ = [
     "offline_models",
     "origin_map",
     "painting_names",
+    "photographs_folder",
     "pixels",
     "plate_names",
     "plotting",

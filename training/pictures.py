@@ -8,30 +8,17 @@
 - ``flowers17/<kind>/``                         (or ``flowers-102/``, ``torchvision.datasets.Flowers102``)
 """
 
-import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision import datasets
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
-IMAGENETTE = {
-    "n01440764": "tench",
-    "n02102040": "English springer",
-    "n02979186": "cassette player",
-    "n03000684": "chain saw",
-    "n03028079": "church",
-    "n03394916": "French horn",
-    "n03417042": "garbage truck",
-    "n03425413": "gas pump",
-    "n03445777": "golf ball",
-    "n03888257": "parachute",
-}
-_SKIPPED = {"BACKGROUND_Google", "Faces_easy"}  # not a class, and the pictures of "Faces" again, cropped
+from cs231n_viz.pictures import folders
+from cs231n_viz.pictures.photographs import IMAGENETTE, hold_out, imagenette, pictures_by_set
 
 
 @dataclass
@@ -49,58 +36,32 @@ class DataSplit:
         return sorted(names.difference(last), key=str.lower) + [name for name in last if name in names]
 
 
-def _folder(root: Path) -> list[tuple[Path, str]]:
-    return [
-        (path, folder.name)
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and folder.name not in _SKIPPED
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in {".jpg", ".jpeg", ".png"}
-    ]
-
-
-def _pets(root: Path) -> list[tuple[Path, str]]:
-    if (root / "cats_dogs").is_dir():
-        return _folder(root / "cats_dogs")
-    lines = (root / "oxford-iiit-pet/annotations/list.txt").read_text().splitlines()
-    rows = [line.split() for line in lines if not line.startswith("#")]
-    images = root / "oxford-iiit-pet/images"
-    return [(images / f"{name}.jpg", "cat" if species == "1" else "dog") for name, _, species, _ in rows]
-
-
-def _flowers(root: Path) -> list[tuple[Path, str]]:
-    if (root / "flowers17").is_dir():
-        return [(path, "flower") for path, _ in _folder(root / "flowers17")]
-    return [(path, "flower") for path in sorted((root / "flowers-102/jpg").glob("*.jpg"))]
-
-
 def download(root: Path) -> None:
-    """Download those of the four data sets that are missing, through torchvision."""
-    datasets.Caltech101(root, download=True)
-    if not (root / "imagenette2-160").is_dir():
-        datasets.Imagenette(root, size="160px", download=True)
+    """Download those of the four data sets that are missing."""
+    for name in ("Caltech101", "Imagenette"):
+        folders.download(name, root, "train")
     if not (root / "cats_dogs").is_dir():
-        datasets.OxfordIIITPet(root, target_types="binary-category", download=True)
+        folders.download("OxfordIIITPet", root, "trainval")
     if not (root / "flowers17").is_dir():
-        datasets.Flowers102(root, download=True)
+        folders.download("Flowers102", root, "train")
 
 
 def find(root: Path, *, seed: int = 0) -> DataSplit:
-    """List the pictures under ``root``; a random fifth of each set is held out (of Imagenette: its own ``val``)."""
+    """List the pictures under ``root``; a random fifth of each set is held out (of Imagenette: its own ``val``).
+
+    Raises:
+        FileNotFoundError: If one of the four data sets is not there.
+    """
     split = DataSplit()
-    sets = {
-        "caltech101": _folder(root / "caltech101/101_ObjectCategories"),
-        "pets": _pets(root),
-        "flowers": _flowers(root),
-    }
+    sets = pictures_by_set(root)
+    missing = [name for name in ("caltech101", "pets", "flowers") if name not in sets]
     for name, rows in sets.items():
-        random.Random(f"{seed} {name}").shuffle(rows)
-        fifth = len(rows) // 5
-        split.held_out[name] = rows[:fifth]
-        split.train += rows[fifth:]
-    nette = root / "imagenette2-160"
-    split.held_out["imagenette"] = [(path, IMAGENETTE[wnid]) for path, wnid in _folder(nette / "val")]
-    split.train += [(path, IMAGENETTE[wnid]) for path, wnid in _folder(nette / "train")]
+        split.held_out[name], kept = hold_out(rows, name, seed=seed)
+        split.train += kept
+    split.held_out["imagenette"] = imagenette(root, "val")
+    split.train += imagenette(root, "train")
+    if missing or not split.held_out["imagenette"]:
+        raise FileNotFoundError(f"not under {str(root)!r}: {', '.join(missing or ['imagenette'])}")
     return split
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from torchvision import datasets
 from tqdm import tqdm
 
+from cs231n_viz.pictures.fetching import Archive, fetch
 from cs231n_viz.pictures.images import FORMATS, ImageError, centre_square, load_image
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
@@ -149,20 +150,42 @@ class Source:
         url: Address of the archive.
         folder: Folder below the root that holds its contents.
         splits: Names of the splits, the default first; empty if there are none.
+        archives: What to download of those sets that ``make pictures`` fetches; torchvision's own download, which
+            starts over when a connection breaks and takes a half-unpacked folder for a whole one, fetches the others.
     """
 
     url: str
     folder: str
     splits: tuple[str, ...] = ()
+    archives: tuple[Archive, ...] = ()
 
 
+_CALTECH101 = Archive(
+    "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
+    "3138e1922a9193bfa496528edbbc45d0",
+    "caltech101/101_ObjectCategories",
+    inner="caltech-101/101_ObjectCategories.tar.gz",
+)
+_IMAGENETTE = Archive(
+    "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz",
+    "e793b78cc4c9e9a4ccc0c1155377a412",
+    "imagenette2-160",
+)
+_PETS = (
+    Archive(
+        "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz",
+        "95a8c909bbe2e81eed6a22bccdf3f68f",
+        "oxford-iiit-pet/annotations",
+    ),
+    Archive(
+        "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz",
+        "5c4f3ee8e5d25df40f4fd59a7f44e54c",
+        "oxford-iiit-pet/images",
+    ),
+)
 SOURCES = {
-    "Caltech101": Source(
-        "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip", "caltech101/101_ObjectCategories"
-    ),
-    "Imagenette": Source(
-        "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz", "imagenette2-160", ("train", "val")
-    ),
+    "Caltech101": Source(_CALTECH101.url, _CALTECH101.folder, archives=(_CALTECH101,)),
+    "Imagenette": Source(_IMAGENETTE.url, _IMAGENETTE.folder, ("train", "val"), (_IMAGENETTE,)),
     "CIFAR10": Source(
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "cifar-10-batches-py", ("train", "test")
     ),
@@ -171,6 +194,7 @@ SOURCES = {
         "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz and annotations.tar.gz beside it",
         "oxford-iiit-pet",
         ("trainval", "test"),
+        _PETS,
     ),
     "Flowers102": Source(
         "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/102flowers.tgz (its folder jpg), with imagelabels.mat and "
@@ -217,23 +241,20 @@ def source_of(name: str, split: str | None) -> tuple[Source, str]:
 
 
 def download(name: str, root: Path, split: str) -> None:
-    """Download a data set through torchvision, which shows a progress bar and skips files that are there.
+    """Download what is missing of a data set, with a progress bar, into the layout of torchvision.
 
     Raises:
         ConnectionError: If that fails; the message says how to put the files in place by hand.
     """
-    options: dict[str, Any] = {"download": True}
-    if name == "CIFAR10":
-        options["train"] = split == "train"
-    elif name != "Caltech101":
-        options["split"] = split
-    if name == "Imagenette":
-        options["size"] = "160px"
-    if name in ("Caltech101", "Imagenette") and location(name, root).is_dir():
-        return
     try:
-        getattr(datasets, name)(root, **options)
-    except (OSError, RuntimeError) as error:  # the first from urllib, the second from torchvision
+        if SOURCES[name].archives:
+            if not location(name, root).is_dir() or name == "OxfordIIITPet":  # the pets are two folders
+                for archive in SOURCES[name].archives:
+                    fetch(archive, root)
+            return
+        options: dict[str, Any] = {"train": split == "train"} if name == "CIFAR10" else {"split": split}
+        getattr(datasets, name)(root, download=True, **options)
+    except (OSError, RuntimeError) as error:  # the second is torchvision's
         raise ConnectionError(f"{name} could not be downloaded ({error}). {manual_download(name, root)}") from error
 
 

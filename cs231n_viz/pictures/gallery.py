@@ -3,6 +3,7 @@
 Example::
 
     gallery = Gallery.scenes(200)           # or .photos() .crops() .digits() .folder("holiday") .torchvision(...)
+    gallery = Gallery.photographs(20)       # what `make pictures` fetched, or scenes
     image, label = gallery[0]
     gallery.categories[label]               # the class by name
     gallery.masks[0]                        # scenes: where the object is
@@ -24,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cs231n_viz.pictures import folders
+from cs231n_viz.pictures import folders, photographs
 from cs231n_viz.pictures.images import load_image, sample_images, to_pil, to_uint8
 from cs231n_viz.pictures.scenes import CLASSES, SCALE, Scenes, masks_checksum
 
@@ -186,6 +187,64 @@ class Gallery:
         backgrounds = [scenes.background(i) for i in range(n)]
         masks = Lazy(scenes.mask, n)
         return cls(scenes, labels, CLASSES, names=names, key=key, masks=masks, backgrounds=backgrounds)
+
+    @classmethod
+    def photographs(
+        cls,
+        per_class: int = 10,
+        *,
+        categories: Sequence[str] | None = None,
+        size: int = 224,
+        seed: int = 0,
+        folder: str | os.PathLike | None = None,
+    ) -> "Gallery":
+        """Load photographs that ``make pictures`` fetched; where there are none, scenes, and a line that says so.
+
+        They are of Caltech-101, Imagenette and the Oxford-IIIT pets, under the names that the shipped networks have
+        for their categories, and only pictures that were held out when these were trained.
+
+        Args:
+            per_class: Number of photographs of each category, or all that there are if these are fewer.
+            categories: Names of the categories, which take turns; all if omitted.
+            size: Resize each photograph to this short side in pixels and crop the centre square.
+            seed: Random seed for the choice. The first photographs of a category are the same for every ``per_class``.
+            folder: Where they lie; :func:`~cs231n_viz.pictures.photographs.photographs_folder` if omitted.
+
+        Returns:
+            (3, size, size) each. Scenes are those of the ``categories`` that scenes have, ``per_class`` of each; they
+            are the ones with ``masks`` and ``backgrounds``.
+
+        Raises:
+            ValueError: If there is no such category, naming the closest; if ``per_class`` or ``size`` is below 1, or
+                ``seed`` negative.
+            FileNotFoundError: If nothing was fetched and no scene shows any of the ``categories``.
+        """
+        check_counts(per_class=per_class, size=size, seed=seed)
+        root = (photographs.photographs_folder() if folder is None else Path(folder)).expanduser().resolve()
+        available = photographs.unseen(root)
+        if not available:
+            return cls._scenes_instead(per_class, categories, size, seed)
+        rows = photographs.draw(available, per_class, categories, seed=seed)
+        names = [path.relative_to(root).as_posix() for path, _ in rows]
+        shown = list(available if categories is None else categories)
+        labels = [shown.index(category) for _, category in rows]
+        facts = _checksum(*names, *(path.stat().st_size for path, _ in rows))
+        key = f"photographs({len(rows)} of {len(shown)} categories, size={size}, {facts})"
+        return cls(folders.Files(str(root), tuple(names), size), labels, shown, names=names, key=key)
+
+    @classmethod
+    def _scenes_instead(cls, per_class: int, categories: Sequence[str] | None, size: int, seed: int) -> "Gallery":
+        """Make scenes of those of the categories that scenes have, and say so."""
+        wanted = [label for label, name in enumerate(CLASSES) if categories is None or name in categories]
+        fetch = "`make pictures` (or viz.fetch_photographs()) fetches them, once, with a connection"
+        if not wanted:
+            raise FileNotFoundError(
+                f"there are no photographs of {', '.join(categories)}, and no scenes instead, which show "
+                f"{', '.join(CLASSES)}; {fetch}"
+            )
+        print(f"No photographs have been fetched: scenes of {', '.join(CLASSES[i] for i in wanted)} instead. {fetch}.")
+        scenes = cls.scenes(per_class * len(CLASSES), size=size, seed=seed)
+        return scenes.subset([i for i, label in enumerate(scenes.labels) if label in wanted])
 
     @classmethod
     def digits(cls) -> "Gallery":

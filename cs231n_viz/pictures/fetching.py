@@ -1,0 +1,109 @@
+"""Fetch archives of pictures: a download that goes on where it broke off, and is checked before it is unpacked.
+
+A folder appears under its name only once it is complete, so that whatever is there need not be fetched again.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from torchvision.datasets.utils import check_md5, extract_archive
+from tqdm import tqdm
+
+_TIMEOUT = 30  # seconds without a byte, after which a connection counts as broken
+_CHUNK = 1 << 18  # bytes
+_NO_SUCH_RANGE = 416  # the answer to a request for what comes after the last byte
+_PARTIAL = 206  # the answer of a server that sends only the range asked for
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file to download, and the folder of it that is wanted.
+
+    Attributes:
+        url: Its address.
+        md5: Its checksum.
+        folder: Where the folder belongs, relative to the root; its last part is the folder's name in the archive.
+        inner: The archive inside this one that holds the folder; empty if this one does.
+    """
+
+    url: str
+    md5: str
+    folder: str
+    inner: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return self.url.rpartition("/")[2]
+
+
+def fetch(archive: Archive, root: Path) -> None:
+    """Download an archive and put its folder in place, unless it is there.
+
+    What was downloaded before a connection broke is kept under ``root`` and continued by the next call; once the
+    folder is in place, the archive is removed.
+
+    Args:
+        archive: The archive.
+        root: The folder that ``archive.folder`` is relative to; created where it is missing.
+
+    Raises:
+        OSError: If the connection is missing or breaks, the disk is full, or the checksum is wrong; what is in place
+            stays, and what is wrong is removed.
+    """
+    target = root / archive.folder
+    if target.is_dir():
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    whole = root / archive.file
+    if not whole.exists():
+        part = root / f"{archive.file}.part"
+        _download(archive.url, part)
+        if not check_md5(part, archive.md5):
+            part.unlink()
+            raise OSError(f"{archive.file} arrived with a wrong checksum and was removed")
+        part.replace(whole)
+    _unpack(archive, whole, target)
+    whole.unlink()
+
+
+def _download(url: str, part: Path) -> None:
+    """Append to ``part`` what it lacks; start over where the server cannot send a range."""
+    have = part.stat().st_size if part.exists() else 0
+    request = Request(url, headers={"User-Agent": "cs231n_viz"} | ({"Range": f"bytes={have}-"} if have else {}))
+    try:
+        response = urlopen(request, timeout=_TIMEOUT)
+    except HTTPError as error:
+        if have and error.code == _NO_SUCH_RANGE:
+            return  # nothing is missing, or the file is another one: the checksum tells
+        raise
+    with response:
+        if response.status != _PARTIAL:
+            part.unlink(missing_ok=True)
+            have = 0
+        total = None if response.length is None else have + response.length
+        bar = tqdm(desc=part.stem, initial=have, total=total, unit="B", unit_scale=True)
+        with bar, part.open("ab") as file:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+    size = part.stat().st_size
+    if total is not None and size < total:  # http.client does not tell this from the end of the file
+        raise ConnectionError(f"the connection broke after {size / 1e6:.0f} of {total / 1e6:.0f} MB of {part.stem}")
+
+
+def _unpack(archive: Archive, whole: Path, target: Path) -> None:
+    """Unpack beside the target and move the folder there in one step, so that no half of it is taken for all."""
+    beside = whole.with_name(f"{archive.file}.unpacking")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        extract_archive(whole, beside)
+        if archive.inner:
+            extract_archive(beside / archive.inner, beside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (beside / target.name).replace(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
