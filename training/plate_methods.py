@@ -103,7 +103,7 @@ def inversions(
     *models: viz.Classifier, source: str, layers: list[str], size: int, steps: int, seed: int
 ) -> Iterator[Tile]:
     """A photograph, and what each layer has kept of it."""
-    original = viz.centre_square(viz.load_image(source), size)
+    original = viz.centre_square(viz.load_image(source), size)[0]
     for model in models:
         yield Tile(original, "photograph")
         for layer in layers:
@@ -149,47 +149,44 @@ def _with_inset(image: Tensor, inset: Tensor, side: int) -> Tensor:
 
 
 def all_methods(
-    model: viz.Classifier, *, source: str, category: str, layer: str, painting: str, size: int, seed: int
+    model: viz.Classifier, *, source: str, category: str, layer: str, painting: str, size: int, steps: int, seed: int
 ) -> Iterator[Tile]:
     """One photograph through the methods of the course: attributions first, then what is synthesised."""
-    image = viz.centre_square(viz.load_image(source), size)
-    images, target = image[None], model.index(category)
+    images, target = viz.centre_square(viz.load_image(source), size), model.index(category)
+    image = images[0]
     given = (model, images, target)
     occluded = viz.occlusion(*given, window=size // 7, stride=size // 28, progress=False)[0]
     mean = model.mean.expand_as(images)
-    saliency = viz.saliency(*given)[0]
-    smooth = viz.smooth_grad(*given, seed=seed)[0]
     yield Tile(image, "photograph")
     yield Tile(_heat(occluded, image), "occlusion")
-    yield Tile(_grey(saliency), "saliency")
-    yield Tile(_grey(smooth.abs().amax(0)), "SmoothGrad")
+    yield Tile(_grey(viz.saliency(*given)[0]), "saliency")
+    yield Tile(_grey(viz.smooth_grad(*given, seed=seed)[0].abs().amax(0)), "SmoothGrad")
     yield Tile(_grey(viz.integrated_gradients(*given, baseline=mean)[0].abs().amax(0)), "integrated gradients")
     yield Tile(_around_grey(viz.deconvnet(*given)[0]), "deconvnet")
     yield Tile(_around_grey(viz.guided_backprop(*given)[0]), "guided backprop")
     yield Tile(_heat(viz.grad_cam(*given, layer, signed=True)[0], image), "Grad-CAM")
     yield Tile(_around_grey(viz.guided_grad_cam(*given, layer)[0]), "Guided Grad-CAM")
-    mask = viz.grabcut(image, smooth.abs().amax(0))
-    yield Tile(torch.where(mask, image, torch.ones_like(image)), "GrabCut of SmoothGrad")
+    yield Tile(_signed(viz.gradient_times_input(*given)[0].sum(0)), "gradient × input")
     yield Tile(_signed(viz.deep_lift(*given, baseline=mean)[0].sum(0)), "DeepLIFT")
     yield Tile(_signed(viz.lrp(*given, "epsilon")[0].sum(0)), "LRP, ε rule")
     yield Tile(_signed(viz.lrp(*given, "composite")[0].sum(0)), "LRP, composite")
-    yield from _synthesised(model, images, target, layer=layer, painting=painting, seed=seed)
+    yield from _synthesised(model, images, target, layer=layer, painting=painting, steps=steps, seed=seed)
 
 
 def _synthesised(
-    model: viz.Classifier, images: Tensor, target: int, *, layer: str, painting: str, seed: int
+    model: viz.Classifier, images: Tensor, target: int, *, layer: str, painting: str, steps: int, seed: int
 ) -> Iterator[Tile]:
     size, options = images.shape[-1], {"seed": seed, "progress": False}
-    ascent = viz.class_visualization(model, target, size=size, steps=128, **options)
+    ascent = viz.class_visualization(model, target, size=size, steps=steps, **options)
     yield Tile(ascent.image[0], "class visualization")
     other = model.index("elephant")
     yield Tile(viz.fooling_image(model, images, other, **options).image[0], "fooling: “elephant”")
     yield Tile(viz.deep_dream(model, images, "relu4_2", octaves=4, steps=20, **options).image[0], "DeepDream")
-    yield Tile(viz.invert(model, images, "relu3_2", steps=150, **options).image[0], "inversion of relu3_2")
-    yield Tile(viz.invert(model, images, layer, steps=150, **options).image[0], f"inversion of {layer}")
-    texture = viz.synthesize_texture(model, images, size=size, steps=150, **options).image[0]
+    yield Tile(viz.invert(model, images, "relu3_2", steps=steps, **options).image[0], "inversion of relu3_2")
+    yield Tile(viz.invert(model, images, layer, steps=steps, **options).image[0], f"inversion of {layer}")
+    texture = viz.synthesize_texture(model, images, size=size, steps=steps, **options).image[0]
     yield Tile(texture, "texture")
-    schedule = viz.Schedule(size=size, steps=60)
+    schedule = viz.Schedule(size=size, steps=steps // 2)
     painted = viz.stylize(model, images, viz.load_painting(painting), schedule=schedule, **options)
     yield Tile(painted.image[0], f"style: {painting}")
 

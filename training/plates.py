@@ -136,9 +136,21 @@ _CLASSES = [
     "sunflower", "dalmatian", "Motorbikes", "chandelier", "lotus", "soccer_ball",
 ]  # fmt: skip
 _CHANNELS = {  # layer -> channels, and what is to be seen
-    "relu2_1": (list(range(0, 36, 4)), ""),
-    "relu3_2": (list(range(0, 54, 6)), ""),
-    "relu4_2": (list(range(0, 90, 10)), ""),
+    "relu2_1": (
+        list(range(0, 36, 4)),
+        "Nine pictures of edges and colours: slanted ridges in grey or orange and blue, fine stripes, and patches of "
+        "plain colour, blue beside orange or green beside violet.",
+    ),
+    "relu3_2": (
+        list(range(0, 54, 6)),
+        "Nine textures: slanted red and green ridges, brown beads, vertical fibres, ripples, red and green dots, rows "
+        "of dark knobs, a mesh, chains of pearls, diagonal braids.",
+    ),
+    "relu4_2": (
+        list(range(0, 90, 10)),
+        "Nine textures: violet scales, brown arches, rows of small eyes, a green weave, yellow and white fringes, "
+        "stacked arcs, brown bulges, dark eyes on orange and blue, ledges with fringes.",
+    ),
     "relu5_2": (
         list(range(0, 144, 16)),
         "Nine pictures: orange tufts, round feathered bodies on long legs, spiky white flowers, a blue fleece, red "
@@ -252,21 +264,22 @@ PLATES: dict[str, Plate] = {
         ("mini_vgg",),
         {"layer": "relu4_2", "source": _PAGODA, "size": [256, 384], "octaves": 3, "steps": 6} | _ZOOM,
         caption="A zoom into the dream of a pagoda: each frame is the last one, 6 % larger, dreamt upon again.",
-        alt="",
+        alt="The camera moves into a pagoda by a lake; its windows turn into eyes, and rings with eyes grow out of the "
+        "sky, until eyes fill the picture.",
         layout=Film(fps=8),
     ),
     "inversions": Plate(
         methods.inversions,
         ("mini_vgg",),
-        {"source": "cat", "layers": _INVERTED, "size": 224, "steps": 200},
-        caption="What seven layers of mini_vgg have kept of a photograph: pictures with the same features, 200 steps.",
+        {"source": "cat", "layers": _INVERTED, "size": 224, "steps": 120},
+        caption="What seven layers of mini_vgg have kept of a photograph: pictures with its features, 120 steps each.",
         alt="",
         layout=_FOUR,
     ),
     "inversions_robust": Plate(
         methods.inversions,
         ("mini_vgg_robust",),
-        {"source": "cat", "layers": _INVERTED, "size": 224, "steps": 200},
+        {"source": "cat", "layers": _INVERTED, "size": 224, "steps": 120},
         caption="The same inversions for mini_vgg_robust.",
         alt="A photograph of a cat and seven inversions of it, from the first layer to the last of the robust network.",
         layout=_FOUR,
@@ -277,13 +290,14 @@ PLATES: dict[str, Plate] = {
         {"source": "china", "paintings": _PAINTINGS, "size": 512, "steps": [60, 60, 60], "style": 30.0, "inset": 112},
         caption="One photograph in the manner of four paintings, each in its corner: Gatys' method with mini_vgg, "
         "three sizes up to 512 px, 60 steps each.",
-        alt="",
+        alt="A pagoda by a lake four times, each with a small copy of a painting: in blue and yellow strokes around "
+        "whirling suns, in dark blue and white waves, in coloured stones, in pale washes of pink and green.",
         layout=Sheet(columns=2),
     ),
     "poster": Plate(
         methods.all_methods,
         ("mini_vgg",),
-        {"source": "cat", "category": "cat", "layer": "relu5_2", "painting": "swirls", "size": 256},
+        {"source": "cat", "category": "cat", "layer": "relu5_2", "painting": "swirls", "size": 224, "steps": 96},
         caption="One photograph, one network, one class, and the methods of the course: above, where mini_vgg sees the "
         "cat; below, what is made by gradient ascent.",
         alt="",

@@ -203,3 +203,10 @@ def test_a_plate_whose_weights_are_not_there_yet_is_left_out(monkeypatch, capsys
     assert "later waits for the weights of mini_later" in capsys.readouterr().out
     assert (tmp_path / "grey.jpg").is_file()
     assert not (tmp_path / "later.jpg").exists()
+
+
+def test_evidence_for_the_class_is_red_against_it_blue_and_none_neutral():
+    red, green, blue = plate_methods._signed(torch.tensor([[-1.0, 0.0, 1.0]]))
+    assert blue[0, 0] > 2 * red[0, 0]
+    assert red[0, 2] > 2 * blue[0, 2]
+    assert max(red[0, 1], green[0, 1], blue[0, 1]) - min(red[0, 1], green[0, 1], blue[0, 1]) < 0.01
