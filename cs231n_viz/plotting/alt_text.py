@@ -15,6 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from cs231n_viz.pictures.plates import load_plate
+
+_MIME = {".jpg": "image/jpeg", ".webp": "image/webp"}
+
 
 class DescribedFigure:
     """A finished figure; a notebook shows it as one picture with alternative text.
@@ -22,17 +26,17 @@ class DescribedFigure:
     Attributes:
         alt: The alternative text.
         picture: The encoded picture.
-        mime: ``"image/png"`` or ``"image/jpeg"``, whichever is smaller.
+        mime: ``"image/png"`` or ``"image/jpeg"``, whichever is smaller; of an animated plate ``"image/webp"``.
     """
 
     def __init__(self, alt: str, picture: bytes, mime: str) -> None:
         self.alt, self.picture, self.mime = alt, picture, mime
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
-        """HTML for pages, the bare picture for PDF, the alternative text as text."""
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """HTML, the only form in which JupyterLab shows alternative text; no second copy of the picture."""
         code = base64.b64encode(self.picture).decode()
         page = f'<img alt="{html.escape(self.alt)}" src="data:{self.mime};base64,{code}" style="max-width: 100%">'
-        return {"text/html": page, self.mime: code, "text/plain": self.alt}, {self.mime: {"alt": self.alt}}
+        return {"text/html": page, "text/plain": self.alt}
 
     def __repr__(self) -> str:
         return self.alt
@@ -84,6 +88,22 @@ def picture(pixels: np.ndarray, alt: str, *, width: int = 860) -> DescribedFigur
     return _described(image, alt)
 
 
+def plate(name: str) -> DescribedFigure:
+    """Show a plate, one of the pictures that took minutes to make and come with the package, as its file stores it.
+
+    Args:
+        name: One of :func:`~cs231n_viz.pictures.plates.plate_names`.
+
+    Returns:
+        What a notebook shows when it is the last line of a cell.
+
+    Raises:
+        ImageError: If there is no such plate (says which there are).
+    """
+    chosen = load_plate(name)
+    return DescribedFigure(chosen.alt, chosen.path.read_bytes(), _MIME[chosen.path.suffix])
+
+
 def _check_alt(alt: str) -> None:
     if not alt.strip():
         raise ValueError("alt is empty; say in a sentence what the picture shows")
@@ -102,5 +122,5 @@ def _png(image: Image.Image) -> tuple[bytes, str]:
 
 def _jpeg(image: Image.Image) -> tuple[bytes, str]:
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=88, subsampling=0, optimize=True)
+    image.save(file, "JPEG", quality=86, optimize=True)
     return file.getvalue(), "image/jpeg"

@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,6 +9,8 @@ import torch
 from matplotlib.colors import to_rgba
 from PIL import Image
 
+import cs231n_viz as viz
+from cs231n_viz.data_files import data_path
 from cs231n_viz.plotting import alt_text, figures
 
 
@@ -140,19 +143,20 @@ def test_draw_box_refuses_a_box_turned_inside_out(ax):
         figures.draw_box((5, 0, 2, 3), ax)
 
 
-def bundle_of(described):
-    return described._repr_mimebundle_()
+def picture_of(described):
+    """The bytes of the picture in the page that a notebook stores."""
+    (found,) = re.findall(rf'src="data:{described.mime};base64,([^"]+)"', described._repr_mimebundle_()["text/html"])
+    return base64.b64decode(found)
 
 
 def test_a_described_figure_carries_its_alternative_text_and_is_closed(ax):
     figures.show_image(torch.rand(3, 8, 8), ax=ax)
     described = alt_text.figure(ax, 'A "noisy" square.')
-    data, metadata = bundle_of(described)
+    data = described._repr_mimebundle_()
     assert data["text/plain"] == repr(described) == 'A "noisy" square.'
     assert 'alt="A &quot;noisy&quot; square."' in data["text/html"]
-    assert metadata == {described.mime: {"alt": 'A "noisy" square.'}}
     assert not plt.get_fignums()  # else the notebook would show it a second time
-    image = Image.open(io.BytesIO(base64.b64decode(data[described.mime])))
+    image = Image.open(io.BytesIO(picture_of(described)))
     assert image.get_format_mimetype() == described.mime
 
 
@@ -174,3 +178,11 @@ def test_plotting_leaves_matplotlibs_settings_alone(ax):
     figures.show_heatmap(torch.rand(2, 2), ax=ax)
     figures.show_images([torch.rand(3, 2, 2)])
     assert dict(plt.rcParams) == before
+
+
+def test_a_plate_is_shown_as_its_file_stores_it():
+    shown = alt_text.plate("channel_small")
+    assert picture_of(shown) == data_path("plates", "channel_small.jpg").read_bytes()
+    assert shown.alt == viz.load_plate("channel_small").alt
+    with pytest.raises(viz.ImageError, match="did you mean"):
+        alt_text.plate("channel_smal")
