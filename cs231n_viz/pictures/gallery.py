@@ -244,7 +244,8 @@ class Gallery:
             )
         print(f"No photographs have been fetched: scenes of {', '.join(CLASSES[i] for i in wanted)} instead. {fetch}.")
         scenes = cls.scenes(per_class * len(CLASSES), size=size, seed=seed)
-        return scenes.subset([i for i, label in enumerate(scenes.labels) if label in wanted])
+        chosen = [i for i, label in enumerate(scenes.labels) if label in wanted]
+        return scenes if len(chosen) == len(scenes) else scenes.subset(chosen)
 
     @classmethod
     def digits(cls) -> "Gallery":
