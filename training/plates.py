@@ -273,7 +273,8 @@ PLATES: dict[str, Plate] = {
         ("mini_vgg",),
         {"source": "cat", "layers": _INVERTED, "size": 224, "steps": 120},
         caption="What seven layers of mini_vgg have kept of a photograph: pictures with its features, 120 steps each.",
-        alt="",
+        alt="A cat's face and seven inversions of it: as good as the photograph up to relu3_2, with blurred eyes and "
+        "stains of colour from relu4_1 on; from relu5_2 a pale furry face, eyes and nose roughly in their place.",
         layout=_FOUR,
     ),
     "inversions_robust": Plate(
@@ -300,7 +301,9 @@ PLATES: dict[str, Plate] = {
         {"source": "cat", "category": "cat", "layer": "relu5_2", "painting": "swirls", "size": 224, "steps": 96},
         caption="One photograph, one network, one class, and the methods of the course: above, where mini_vgg sees the "
         "cat; below, what is made by gradient ascent.",
-        alt="",
+        alt="The photograph of a cat's face and nineteen tiles: maps in which the eyes and the nose stand out, most "
+        "clearly in guided backprop and LRP; then pictures made with the network, such as a dream with eyes in rings, "
+        "inversions, a texture and a painted cat.",
         layout=Sheet(columns=5),
     ),
 }
