@@ -49,11 +49,14 @@ def integrated_gradients(
     *,
     baseline: Tensor | float = 0.0,
     steps: int = 64,
-    complete: bool = True,
+    complete: bool = False,
 ) -> Tensor:
     """Integrate the gradient along the straight path from a baseline to the picture (integrated gradients).
 
-    Which values made the logit rise on that path?
+    Which values changed the logit on that path, and by how much? In the limit of many steps the attributions add up to
+    the difference of the logits at its two ends (completeness); ``completeness_error`` measures how far a finite sum is
+    from that. The gradient of a network of ReLUs is discontinuous at many places on the path, so that 64 steps may
+    leave an error of several percent.
 
     Args:
         model: Any classifier.
@@ -61,24 +64,22 @@ def integrated_gradients(
         targets: Class index, or (N,) of them.
         baseline: Where the path begins: one value, (3, H, W) or (N, 3, H, W), in [0, 1]; black if omitted.
         steps: Gradients along the path, at the nodes of Gauss-Legendre quadrature.
-        complete: Change the weights of the quadrature, so that the attributions add up to the rise of the logit. The
-            gradient of a network of ReLUs jumps at many places on the path, and the plain quadrature misses the rise
-            by some percent at 64 steps; but that rise is known, from two forward passes. So the weights are changed by
-            as little as makes the sum right, in least squares. At 64 steps that is some percent, and costs the map
-            next to nothing (distance from the limit of many steps, bundled photographs and ``mini_alexnet``: 2.5 %
-            instead of 2.3); with few steps it costs more, and one step has no weights to change. Without it,
-            ``completeness_error`` tells the error of the integration.
+        complete: Fit the weights of the quadrature to the difference of the logits, which two forward passes give: of
+            all weights under which the attributions add up to it, take the nearest in least squares to those of
+            Gauss-Legendre. The sum is then right, the map no more accurate: at 64 steps its distance from the limit
+            of many steps is 2.5 % instead of 2.3 % (bundled photographs, ``mini_alexnet``), and larger with fewer
+            steps. A single step has no weights to fit.
 
     Returns:
-        (N, 3, H, W), signed, in logits. Their sum is the rise of the logit, if ``complete`` and if no weight has to
-        become negative for it; ``completeness_error`` measures what is missing.
+        (N, 3, H, W), signed, in logits. With ``complete`` their sum is the difference of the logits, unless a weight
+        would have to become negative for it.
 
     Raises:
         ValueError: If images, targets, the baseline or ``steps`` are out of range.
 
-    Source: Sundararajan et al., arXiv:1703.01365, eq. 1; eq. 3 for the sum. The weights are those of a control variate
-        (Deville & Särndal, "Calibration Estimators in Survey Sampling", JASA 87, 1992).
-    Differs from the paper: Gauss-Legendre quadrature instead of an even Riemann sum, for a smaller error; the weights.
+    Source: Sundararajan et al., arXiv:1703.01365, eq. 1, and eq. 3 for the sum. For ``complete``: calibrated weights,
+        Deville & Särndal, "Calibration Estimators in Survey Sampling", JASA 87, 1992.
+    Differs from the paper: Gauss-Legendre quadrature instead of an even Riemann sum; ``complete``, if asked for.
     """
     images = check_images(images)
     if steps < 1:
@@ -102,7 +103,7 @@ def integrated_gradients(
 
 
 def _tilt(slopes: Tensor, weights: Tensor, *, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-    """The t for which Σ wₖ (1 + t (sₖ - s̄)) sₖ is the rise of the logit, and s̄ = Σ wₖ sₖ, both (N, 1, 1, 1).
+    """The t for which Σ wₖ (1 + t (sₖ - s̄)) sₖ is the difference of the logits, and s̄ = Σ wₖ sₖ, both (N, 1, 1, 1).
 
     For slopes s (K, N), weights w (K, 1), and the logits at the two ends of the path, (N,) each. t stops where a weight
     would become negative. It is 0 where rounding explains what is missing or that the slopes differ.
@@ -128,8 +129,8 @@ def expected_gradients(
         targets: Class index, or (N,) of them.
         baselines: (B, 3, H, W), RGB in [0, 1].
         samples: Random pairs of a baseline and a place on the path from it.
-        seed: Random seed for the draws; places are spread evenly over the path, one in each of ``samples`` equal
-            parts, and baselines are drawn equally often, up to one.
+        seed: Random seed for the draws, which are stratified: one place in each of ``samples`` equal parts of the
+            path, and the number of draws of any two baselines differs by at most one.
 
     Returns:
         (N, 3, H, W), signed, in logits.
@@ -159,17 +160,17 @@ def expected_gradients(
 def completeness_error(
     model: nn.Module, images: Tensor, targets: Targets, attribution: Tensor, *, baseline: Tensor | float = 0.0
 ) -> Tensor:
-    """Measure how far the sum of an attribution is from the rise of the logit that it explains.
+    """Measure how far the sum of an attribution is from the difference of the logits at baseline and picture.
 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
         attribution: (N, 3, H, W), of ``integrated_gradients`` or ``deep_lift``.
-        baseline: The one that it was made with.
+        baseline: The baseline of the attribution.
 
     Returns:
-        (N,), at least 0, relative to the rise of the logit.
+        (N,), at least 0, relative to the difference of the logits.
 
     Raises:
         ValueError: If images, targets or the baseline are out of range.
@@ -177,9 +178,9 @@ def completeness_error(
     images = check_images(images)
     start = check_baseline(baseline, images)
     first, last = _end_scores(model, images, start, targets)
-    rise = last - first
-    error = (attribution.flatten(1).sum(1) - rise).abs()
-    return torch.where(error == 0, 0, error / rise.abs())
+    difference = last - first
+    error = (attribution.flatten(1).sum(1) - difference).abs()
+    return torch.where(error == 0, 0, error / difference.abs())
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Weakly supervised segmentation: a saliency map gives the seeds from which GrabCut segments the object.
 
-:func:`seeds` turns the map into a trimap, sure foreground, sure background and the rest, and :func:`cut_rounds` lets
-GrabCut decide about the rest.
+:func:`seeds` turns the map into a trimap of foreground, background and undecided pixels, and :func:`cut_rounds` runs
+GrabCut, which labels the undecided ones.
 """
 
 from collections.abc import Iterator
@@ -38,10 +38,12 @@ def grabcut(
         (H, W) bool; True on the object. The same picture and map give the same mask.
 
     Raises:
-        ValueError: If shapes, values, quantiles or rounds do not fit, or the map is the same everywhere.
+        ValueError: If shapes, values, quantiles or rounds do not fit, or the map is constant.
 
-    Source: Simonyan et al., arXiv:1312.6034, section 3.2, with its quantiles; Rother et al., "GrabCut", SIGGRAPH 2004,
-        as OpenCV computes it.
+    Source: Simonyan et al., arXiv:1312.6034, section 3.2, for the seeds and their quantiles; Rother et al., "GrabCut",
+        SIGGRAPH 2004, as OpenCV computes it.
+    Differs from the paper: Simonyan et al. segment by GraphCut (Boykov & Jolly, ICCV 2001), one cut with colour models
+        fitted to the seeds. GrabCut alternates between cutting and fitting the models to what was cut.
     """
     if image.ndim != 3 or image.shape[0] != 3 or saliency_map.ndim != 2:
         got = f"{tuple(image.shape)} and {tuple(saliency_map.shape)}"
@@ -69,14 +71,14 @@ def seeds(saliency_map: Tensor, *, foreground: float = 0.95, background: float =
         (H, W) uint8, on the cpu: ``FOREGROUND``, ``BACKGROUND`` or ``UNDECIDED``.
 
     Raises:
-        ValueError: If the map is not finite, or the same everywhere.
+        ValueError: If the map is not finite, or constant.
     """
     if not saliency_map.isfinite().all():
         raise ValueError("the saliency map must be finite; it holds NaN or infinity")
     values = saliency_map.detach().cpu().numpy()
     low, high = np.quantile(values, [background, foreground])
     if not low < values.max():
-        raise ValueError("the saliency map is the same everywhere: it gives no seeds")
+        raise ValueError("the saliency map is constant: it gives no seeds")
     trimap = np.full(values.shape, UNDECIDED, np.uint8)
     trimap[values <= low] = BACKGROUND
     trimap[values > min(high, np.nextafter(values.max(), -np.inf))] = FOREGROUND  # where the top is flat, all of it
@@ -94,7 +96,7 @@ def cut_rounds(image: Tensor, trimap: Tensor) -> Iterator[Tensor]:
         trimap: (H, W) uint8 as :func:`seeds` gives it, with some foreground and some background.
 
     Yields:
-        (H, W) bool, the largest connected component of the foreground, after one iteration, two, and so on without end.
+        (H, W) bool, the largest connected component of the foreground, after each iteration; the iterator never ends.
     """
     import cv2
 

@@ -69,13 +69,23 @@ def test_integrated_gradients_of_a_quadratic_in_closed_form(baseline, steps):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_integrated_gradients_are_complete_on_every_network(name):
+def test_integrated_gradients_with_fitted_weights_are_complete_on_every_network(name):
     model, images = classifier(name), pictures(1, NETWORKS[name][0])
-    attribution = viz.integrated_gradients(model, images, 4, steps=16)
+    attribution = viz.integrated_gradients(model, images, 4, steps=16, complete=True)
     assert viz.completeness_error(model, images, 4, attribution).max() <= 1e-10
 
 
-def test_the_plain_rule_is_not_complete_and_little_moves_to_make_it_so():
+@pytest.mark.parametrize("steps", [1, 6])
+def test_integrated_gradients_are_the_plain_quadrature_unless_asked_otherwise(steps):
+    """The published formula: x times the weighted mean of the gradients at the nodes."""
+    model, images = classifier("mini_vgg"), pictures(1, 32)
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    gradients = [viz.gradient(model, images * float(node), 4) for node in (nodes + 1) / 2]
+    right = images * sum(float(weight) / 2 * one for weight, one in zip(weights, gradients, strict=True))
+    assert relative_error(viz.integrated_gradients(model, images, 4, steps=steps), right) <= 1e-12
+
+
+def test_the_plain_rule_is_not_complete_and_little_changes_to_make_it_so():
     model, images = classifier("mini_vgg"), pictures(2, 32)
     whole, plain = (viz.integrated_gradients(model, images, 4, complete=complete) for complete in (True, False))
     assert viz.completeness_error(model, images, 4, plain).min() > 1e-3
@@ -98,7 +108,7 @@ def test_the_weights_are_the_nearest_whose_sum_is_right(steps):
     change = np.linalg.lstsq(conditions * root, [0, rise - weights / 2 @ slopes], rcond=None)[0] * root
     right = torch.tensordot(torch.from_numpy(weights / 2 + change), parts, dims=1)
     assert (weights / 2 + change).min() > 0
-    assert relative_error(viz.integrated_gradients(model, images, 4, steps=steps), right) <= 1e-10
+    assert relative_error(viz.integrated_gradients(model, images, 4, steps=steps, complete=True), right) <= 1e-10
 
 
 class Bent(nn.Module):
@@ -117,7 +127,7 @@ class Bent(nn.Module):
 def test_no_weight_becomes_negative_for_the_sake_of_the_sum(bends, seen):
     """What no node saw is not made up for: at most the steepest slope that one saw, and the rest is reported."""
     model, images = Bent(*bends), torch.ones(1, 3, 4, 4, dtype=torch.float64)
-    attribution = viz.integrated_gradients(model, images, 0, steps=2)
+    attribution = viz.integrated_gradients(model, images, 0, steps=2, complete=True)
     assert attribution.sum().item() == pytest.approx(seen)
     rise = 1 + sum(slope * (1 - place) for slope, place in bends)
     assert viz.completeness_error(model, images, 0, attribution).item() == pytest.approx(1 - seen / rise)

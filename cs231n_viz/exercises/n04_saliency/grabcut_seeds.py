@@ -77,7 +77,7 @@ ENTRY = Entry(
             {"saliency": _SPARSE, "foreground": 0.8, "background": 0.5},
             torch.tensor([[0, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]),
         ),
-        Check("a map that is the same everywhere gives no seeds", {"saliency": torch.ones(3, 4)}, Raises()),
+        Check("a constant map gives no seeds", {"saliency": torch.ones(3, 4)}, Raises()),
     ],
     mistakes={
         "the thresholds are shares of the maximum: a quantile is the value below which a share of the pixels lies": (

@@ -170,7 +170,7 @@ def test_a_small_map_is_enlarged_and_a_flat_one_is_explained(scenes):
     same = explore.segmentation(images, masks, {"seeds": maps["spot"]})  # named like a panel
     assert same.error is None
     flat = explore.segmentation(images, masks, {"flat": torch.ones(3, 96, 96)})
-    assert "same everywhere" in flat.message.value
+    assert "map is constant" in flat.message.value
 
 
 @pytest.mark.parametrize(
