@@ -7,8 +7,8 @@ z_ij:
 
 - zero, eq. (LRP-0): z_ij = x_i w_ij
 - epsilon: the same, but ε in the denominator absorbs what weak and contradictory contributions would have got
-- gamma: z_ij + γ z_ij⁺, which favours the contributions that agree with the output
-- zplus: z_ij⁺
+- gamma: z_ij + γ z_ij⁺, which favours positive contributions; for a negative output z_ij + γ z_ij⁻, negative ones
+- zplus: z_ij⁺; for a negative output z_ij⁻
 - box (zᴮ): x_i w_ij - l_i w_ij⁺ - h_i w_ij⁻, for pixels that lie between l and h
 
 Rectifiers pass relevance on as it is, and max-pooling gives it to the largest input.
@@ -47,7 +47,8 @@ def lrp(
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index, or (N,) of them.
         rule: One of ``"zero"``, ``"epsilon"``, ``"gamma"``, ``"zplus"`` for all layers, or ``"composite"``: box for
-            the pixels, gamma for the other convolutions, epsilon for fully connected layers.
+            the pixels, gamma for the other convolutions, epsilon for fully connected layers (EpsilonGammaBox in
+            zennit).
         epsilon: ε of the epsilon rule, at least 0, in units of the activations.
         gamma: γ of the gamma rule, at least 0.
         biases: Whether biases absorb a share of the relevance, which is lost to the pixels. By default they do under
@@ -63,7 +64,10 @@ def lrp(
         ValueError: If images, targets or the rule are out of range.
 
     Source: Bach et al., PLOS ONE 10(7), 2015; Montavon et al., "Layer-Wise Relevance Propagation: An Overview", 2019,
-        section 10.2, for the rules and the composite.
+        section 10.2, for the rules; Andéol et al., arXiv:2106.04923, for γ at negative outputs; Anders et al.,
+        arXiv:2106.13200 (zennit), for the composite.
+    Differs from the paper: the composite of Montavon et al. has the zero rule for the topmost layers, epsilon for the
+        middle ones and gamma for the lowest. Biases absorb nothing under gamma, zplus and the composite.
     """
     options = {"epsilon": epsilon, "gamma": gamma, "biases": biases, "ledger": ledger}
     return lrp_layers(model, images, targets, [], rule, **options)["pixels"]

@@ -1,5 +1,19 @@
 """The backward pass of :mod:`cs231n_viz.attribution.lrp`: the rules of LRP instead of derivatives.
 
+A linear operation with inputs x_i, weights w_ij and outputs z_j = Σ_i x_i w_ij (+ b_j, if biases absorb relevance)
+passes the relevance R_j of its outputs on to its inputs. With a⁺ = max(a, 0) and a⁻ = min(a, 0):
+
+- zero:     R_i = Σ_j x_i w_ij / z_j · R_j
+- epsilon:  R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) · R_j
+- gamma:    R_i = Σ_j (x_i w_ij + γ (x_i w_ij)⁺) / Σ_i' (x_i' w_i'j + γ (x_i' w_i'j)⁺) · R_j   where z_j > 0
+- zplus:    R_i = Σ_j (x_i w_ij)⁺ / Σ_i' (x_i' w_i'j)⁺ · R_j                                   where z_j > 0
+- box:      R_i = Σ_j (x_i w_ij - l_i w_ij⁺ - h_i w_ij⁻) / Σ_i' (x_i' w_i'j - l_i' w_i'j⁺ - h_i' w_i'j⁻) · R_j
+
+Where z_j < 0, gamma and zplus take (x_i w_ij)⁻ instead of (x_i w_ij)⁺: the contributions with the sign of their sum. An
+output that a ReLU sets to 0 gets no relevance; negative logits do, and negative terms of residual sums. l and h are the
+lowest and highest value of a pixel. The composite takes box for the first convolution, gamma for the others, and
+epsilon for fully connected layers.
+
 :class:`Propagation` intercepts the operations of a forward pass. Each linear one becomes a :class:`Linear`, which knows
 how to redistribute relevance from its outputs to its inputs; a batch norm is folded into the convolution before it.
 """
@@ -90,8 +104,8 @@ class Linear:
         rule = self.settings.rule
         if rule not in ("gamma", "zplus"):
             return self._redistribute(x, received, self._box(x) if rule == "box" else [(x, _all)])[0]
-        # The contributions that agree with their sum share the relevance; without biases that is the sum of the
-        # contributions alone, so that there always are some, and the denominator is never smaller than they are.
+        # Contributions with the sign of their sum are favoured; without biases that is the sum of the contributions
+        # alone, so that there always are some, and the denominator is never smaller than they are.
         sums = self.outputs if self.bias is None or self.settings.biases else self.outputs - self.bias
         passed_on, left = self._redistribute(x, received * (sums > 0), self._agreeing(x, 1))
         negative = received * (sums <= 0)

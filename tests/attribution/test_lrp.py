@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from zennit.attribution import Gradient
-from zennit.composites import LayerMapComposite, SpecialFirstLayerMapComposite
-from zennit.rules import Epsilon, Gamma, Pass, ZBox, ZPlus
+from zennit.composites import EpsilonGammaBox, LayerMapComposite
+from zennit.rules import Gamma, Pass, ZPlus
 from zennit.types import Convolution
 
 import cs231n_viz as viz
@@ -213,10 +213,8 @@ def test_zennit_agrees_where_both_are_right(name, rule, biases):
     if rule == "composite":
         low, high = ((edge - model.mean) / model.std for edge in (0.0, 1.0))
         side = images.shape[2:]
-        box = ZBox(low=low.expand(1, 3, *side), high=high.expand(1, 3, *side), **given)
-        kinds = [(nn.ReLU, Pass()), (Convolution, Gamma(0.25, **given)), (nn.Linear, Epsilon(1e-6))]
-        kinds.append((nn.AdaptiveAvgPool2d, Gamma(0.25, **given)))
-        composite = SpecialFirstLayerMapComposite(layer_map=kinds, first_map=[(Convolution, box)])
+        low, high = (edge.expand(1, 3, *side) for edge in (low, high))
+        composite = EpsilonGammaBox(low=low, high=high, epsilon=1e-6, gamma=0.25, **given)
     else:
         one = (lambda: Gamma(0.25, **given)) if rule == "gamma" else (lambda: ZPlus(**given))
         kinds = [(nn.ReLU, Pass()), (Convolution, one()), (nn.Linear, one()), (nn.AdaptiveAvgPool2d, one())]
