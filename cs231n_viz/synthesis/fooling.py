@@ -118,7 +118,7 @@ class Fooling(Ascent):
     one until there is any.
 
     Attributes:
-        start: The pictures to begin with, (N, 3, H, W).
+        start: The original pictures, (N, 3, H, W).
         flips_so_far: As ``flips``, after the steps that were made until now; -1 where there was none yet.
     """
 

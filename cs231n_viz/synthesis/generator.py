@@ -111,7 +111,7 @@ class Codes(nn.Module):
 
     Args:
         generator: From ``load_generator()``.
-        start: (N, 512) codes to begin with; the mean code if omitted.
+        start: (N, 512) initial codes; the mean code if omitted.
         size: Height and width of the picture in pixels.
         limit: Codes are clipped to the range from 0 to this many standard deviations above the mean.
 

@@ -114,7 +114,7 @@ def invert(
         prior: The weights tv and sixth of the penalties, and the exponent beta of TV.
         restarts: Number of pictures that are made at once, each from noise of its own.
         size: Height and width of the picture if ``target`` is features; the model's input size if omitted.
-        seed: Random seed of the noise to begin with.
+        seed: Random seed of the initial noise.
         progress: Show a bar while ``.image`` is computed.
 
     Returns:

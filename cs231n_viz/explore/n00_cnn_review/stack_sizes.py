@@ -167,7 +167,7 @@ def _dense(units: int) -> Stage:
 
 
 PRESETS: dict[str, tuple[tuple[int, int, int], list[Stage]]] = {
-    "the lecture's example": ((39, 31, 1), [_conv(20, 4), _pool(2, 2), _dense(10)]),
+    "39 × 31 × 1, of lecture notes": ((39, 31, 1), [_conv(20, 4), _pool(2, 2), _dense(10)]),
     "AlexNet": (
         (224, 224, 3),
         [

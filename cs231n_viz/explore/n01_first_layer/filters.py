@@ -150,7 +150,7 @@ def responses(model: Classifier, image: str = "cat") -> Explorer:
 
     Args:
         model: Any classifier whose first convolution sees RGB.
-        image: The photograph to begin with, one of ``sample_images()``.
+        image: Initial photograph, one of ``sample_images()``.
 
     Returns:
         The explorer; ``controls`` are ``photograph``, ``filter`` and ``relu``. Each photograph is run through the

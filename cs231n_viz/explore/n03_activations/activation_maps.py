@@ -32,8 +32,8 @@ def activation_maps(
 
     Args:
         model: Any classifier.
-        photograph: The one to begin with, of ``sample_images()``.
-        layer: The layer to begin with; the last one with maps of more than one cell if omitted.
+        photograph: Initial photograph, of ``sample_images()``.
+        layer: Initial layer; the last one with maps of more than one cell if omitted.
         threshold_mask: If given, masks the photograph: ``threshold_mask(map (h, w), image (3, H, W), quantile=)`` ->
             (3, H, W).
 

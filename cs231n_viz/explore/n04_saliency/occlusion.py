@@ -45,7 +45,7 @@ def occlusion(
 
     Args:
         model: Any classifier.
-        photograph: The one to begin with, of ``sample_images()``.
+        photograph: Initial photograph, of ``sample_images()``.
         category: The class whose logit is watched; the most probable one if omitted.
         occlusion_step: If given, computes the drop of the logit: ``occlusion_step(model, images, targets, top=, left=,
             window=, fill=)`` -> (N,).

@@ -49,9 +49,9 @@ def saliency(
 
     Args:
         models: A classifier, or name -> classifier.
-        photograph: The one to begin with, of ``sample_images()``.
-        category: The class to begin with; the most probable one if omitted.
-        method: The one to begin with, of ``METHODS``.
+        photograph: Initial photograph, of ``sample_images()``.
+        category: Initial class; the most probable one if omitted.
+        method: Initial method, of ``METHODS``.
         saliency_map: If given, makes the first two maps: ``saliency_map(model, images, targets, magnitude=)`` ->
             (N, H, W).
 

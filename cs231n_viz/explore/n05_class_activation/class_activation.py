@@ -45,9 +45,9 @@ def class_activation(
 
     Args:
         models: A classifier, or name -> classifier.
-        picture: The one to begin with, of ``sample_images()``, or ``"scene 1"`` to ``"scene 8"``.
-        category: The class to begin with; the most probable one if omitted.
-        layer: The layer to begin with; the last one with maps of more than one cell if omitted.
+        picture: Initial picture, of ``sample_images()``, or ``"scene 1"`` to ``"scene 8"``.
+        category: Initial class; the most probable one if omitted.
+        layer: Initial layer; the last one with maps of more than one cell if omitted.
         grad_cam: If given, makes the maps: ``grad_cam(model, images, targets, layer, signed=)`` -> (N, h, w).
 
     Returns:

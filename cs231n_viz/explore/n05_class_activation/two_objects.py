@@ -36,7 +36,7 @@ def two_objects(
 
     Args:
         models: A classifier that knows the classes of ``scenes.OBJECTS``, or name -> classifier.
-        left: The object to begin with at the left, of ``scenes.OBJECTS``.
+        left: Initial object at the left, of ``scenes.OBJECTS``.
         right: The one at the right.
         grad_cam: If given, makes the maps: ``grad_cam(model, images, targets, layer, signed=)`` -> (N, h, w).
 

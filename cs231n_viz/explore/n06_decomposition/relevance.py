@@ -56,9 +56,9 @@ def relevance(
 
     Args:
         models: A classifier, or name -> classifier.
-        photograph: The one to begin with, of ``sample_images()``.
-        method: The one to begin with, of ``METHODS``.
-        category: The class to begin with; the most probable one if omitted.
+        photograph: Initial photograph, of ``sample_images()``.
+        method: Initial method, of ``METHODS``.
+        category: Initial class; the most probable one if omitted.
 
     Returns:
         The explorer; ``controls`` are ``photograph``, ``network``, ``category`` (the five most probable ones),

@@ -37,7 +37,7 @@ def fooling(
 
     Args:
         models: A classifier, or name -> classifier. With two or more, the next one predicts the same pictures.
-        photograph: The one to begin with, of ``sample_images()``, or ``"noise"``.
+        photograph: Initial photograph, of ``sample_images()``, or ``"noise"``.
         category: The target class; the last one if omitted.
 
     Returns:

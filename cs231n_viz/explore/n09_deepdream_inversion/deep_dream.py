@@ -40,8 +40,8 @@ def deep_dream(
 
     Args:
         models: A classifier, or name -> classifier.
-        photograph: The one to begin with.
-        layer: The layer to begin with; the fourth last one with maps if omitted.
+        photograph: The photograph selected at first.
+        layer: The layer selected at first; the fourth last one with maps if omitted.
         width: Width in pixels of the photographs; the time of a step grows with its square.
         photographs: Names for ``load_image`` to choose from; all of ``sample_images()`` if omitted.
 

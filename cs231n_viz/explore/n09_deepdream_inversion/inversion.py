@@ -30,8 +30,8 @@ def inversion(
 
     Args:
         models: A classifier, or name -> classifier.
-        photograph: The one to begin with, of ``sample_images()``.
-        layer: The layer to begin with; one in the middle if omitted.
+        photograph: The photograph selected at first, of ``sample_images()``.
+        layer: The layer selected at first; one in the middle if omitted.
         photographs: Names for ``load_image`` to choose from; all of ``sample_images()`` if omitted.
 
     Returns:

@@ -49,10 +49,10 @@ def growing(name: str = "brick", *, names: Sequence[str] | None = None, side: in
     """Synthesise a texture pixel by pixel from a sample (Efros–Leung), with any window and tolerance.
 
     Args:
-        name: The sample to begin with.
+        name: Initial sample.
         names: For ``texture_sample`` to choose from; all of ``texture_names()`` if omitted.
         side: Of the samples in pixels.
-        size: Of the picture that grows, to begin with.
+        size: Initial size of the picture that grows.
 
     Returns:
         The explorer; ``controls`` are ``sample``, ``window``, ``tolerance``, ``size`` and ``seed``, and the buttons.
@@ -109,10 +109,10 @@ def texture(
 
     Args:
         models: A classifier, or name -> classifier; with several, the others evaluate the result.
-        name: The sample to begin with.
+        name: Initial sample.
         names: For ``texture_sample`` to choose from; all of ``texture_names()`` if omitted.
         side: Of sample and result in pixels.
-        steps: How many to begin with.
+        steps: Initial number of steps.
 
     Returns:
         The explorer; ``controls`` are ``sample``, ``network``, ``depth`` (how many layers), ``statistic``, ``steps``

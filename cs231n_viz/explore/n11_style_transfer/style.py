@@ -49,10 +49,10 @@ def style(
 
     Args:
         models: A classifier, or name -> classifier, whose features define content and style.
-        photograph: The one to begin with, of ``sample_images()``.
-        painting: The one to begin with, of ``painting_names()``.
-        size: Longer side of the result to begin with.
-        steps: Steps at each of the two sizes to begin with.
+        photograph: Initial photograph, of ``sample_images()``.
+        painting: Initial painting, of ``painting_names()``.
+        size: Initial longer side of the result.
+        steps: Initial number of steps at each of the two sizes.
 
     Returns:
         The explorer; ``controls`` are ``photograph``, ``painting``, ``other`` (a second painting), the ``region`` it

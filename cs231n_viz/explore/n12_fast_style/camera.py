@@ -6,11 +6,11 @@ import numpy as np
 
 
 class NoCameraError(OSError):
-    """There is no camera, or it gives no pictures."""
+    """There is no camera, or it delivers no frames."""
 
 
 class Camera:
-    """The pictures of a webcam, mirrored.
+    """The frames of a webcam, mirrored.
 
     Args:
         device: Number of the camera; 0 is the first.
@@ -32,7 +32,7 @@ class Camera:
             )
 
     def read(self) -> np.ndarray:
-        """The present picture, (H, W, 3), uint8, RGB.
+        """Read the current frame, (H, W, 3), uint8, RGB.
 
         Raises:
             NoCameraError: If the camera has stopped.
@@ -40,9 +40,9 @@ class Camera:
         there, frame = self._capture.read()
         if not there:
             self.close()
-            raise NoCameraError("the webcam gives no more pictures; was it unplugged?")
+            raise NoCameraError("the webcam delivers no more frames; was it unplugged?")
         return np.ascontiguousarray(frame[:, ::-1, ::-1])
 
     def close(self) -> None:
-        """Release the camera, so that its light goes out."""
+        """Release the camera for other programs."""
         self._capture.release()

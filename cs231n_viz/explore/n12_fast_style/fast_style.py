@@ -47,7 +47,7 @@ def fast_style(
 
     Args:
         network: The one that ships if omitted.
-        picture: The one to begin with, of ``sample_images()``; with a folder, its first picture.
+        picture: Initial picture, of ``sample_images()``; with a folder, its first picture.
         folder: Offer the pictures in this folder instead of the photographs that come with the course.
         size: Side of the square that is painted, in pixels; one of 128, 192, 256, 384, 512.
         camera: Opens the webcam.

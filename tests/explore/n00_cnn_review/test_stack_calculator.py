@@ -7,7 +7,7 @@ from tests.explore.controls import median_seconds, move_every_control
 
 
 def test_stack_of_the_lecture():
-    rows = compute_stack(*PRESETS["the lecture's example"])
+    rows = compute_stack(*PRESETS["39 × 31 × 1, of lecture notes"])
     assert [row.shape for row in rows[:2]] == [(36, 28, 20), (18, 14, 20)]
     assert (rows[0].weights, rows[0].biases) == (320, 20)
 
