@@ -38,10 +38,10 @@ def test_an_exercise_has_the_name_of_its_file_and_its_function(name):
 def test_the_notebook_asks_for_the_exercises_of_its_room_in_this_order_with_stars_and_minutes(room):
     notebook = json.loads((ROOT / "notebooks" / f"{room.removeprefix('n')}.ipynb").read_text())
     code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
-    asked = re.findall(r'^@exercise\("(\w+)"\)(?:  # (.+))?$', code, flags=re.MULTILINE)
+    asked = re.findall(r'^@exercise\("(\w+)"\)  # (.+)$', code, flags=re.MULTILINE)
     assert [name for name, _ in asked] == ROOMS[room]
     for name, effort in asked:
-        assert not effort or find(name).header == f"{name}  {effort}"
+        assert find(name).header == f"{name}  {effort}"
 
 
 @pytest.mark.parametrize("room", ROOMS)
