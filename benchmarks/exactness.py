@@ -23,7 +23,8 @@ from tests.explicit import NETWORKS, Explicit, build, pictures, randomise, relat
 CLASSES = 10
 BEGIN, END = "<!-- exactness begins -->", "<!-- exactness ends -->"
 PACKAGES = ("captum", "grad-cam", "torchcam", "zennit")
-METHODS = ("gradient", "guided backprop", "deconvnet", "Grad-CAM", "integrated gradients", "DeepLIFT", "LRP")
+FITTED = "integrated gradients, fitted weights"
+METHODS = ("gradient", "guided backprop", "deconvnet", "Grad-CAM", "integrated gradients", FITTED, "DeepLIFT", "LRP")
 OURS: dict[str, Peer] = {
     "gradient": lambda model, images, layer, target: viz.gradient(model, images, target),
     "guided backprop": lambda model, images, layer, target: viz.guided_backprop(model, images, target),
@@ -31,6 +32,9 @@ OURS: dict[str, Peer] = {
     "Grad-CAM": lambda model, images, layer, target: viz.grad_cam(model, images, target, layer),
     "integrated gradients": lambda model, images, layer, target: viz.integrated_gradients(
         model, images, target, steps=STEPS
+    ),
+    FITTED: lambda model, images, layer, target: viz.integrated_gradients(
+        model, images, target, steps=STEPS, complete=True
     ),
     "DeepLIFT": lambda model, images, layer, target: viz.deep_lift(model, images, target),
     "LRP": lambda model, images, layer, target: viz.lrp(model, images, target, "gamma"),
@@ -87,7 +91,7 @@ def error_functions(model: Classifier, images: Tensor, layer: str, target: int) 
     }
     expected["Grad-CAM"] = grad_cam(explicit, layer, target)
     errors = {method: lambda result, method=method: compared(result, expected[method]) for method in expected}
-    for method in ("integrated gradients", "DeepLIFT"):
+    for method in ("integrated gradients", FITTED, "DeepLIFT"):
         errors[method] = lambda result: ((result.sum() - rise) / rise).abs().item()
     errors["LRP"] = lambda result: ((result.sum() - logit) / logit).abs().item()
     return errors
