@@ -53,8 +53,8 @@ class StyleLoss:
             omitted.
         style_layers: More and deeper ones carry larger strokes; ``style_layers(model)`` if omitted.
         shares: How much of each of several styles, of which only the ratios matter; equal shares if omitted.
-        average_pooling: Let max-pools average, as in the paper. The gradient then reaches every pixel, which leaves less
-            high-frequency noise.
+        average_pooling: Let max-pools average, as in the paper. The gradient then reaches every pixel, and less
+            high-frequency noise is left.
 
     Raises:
         ValueError: If a weight or share is negative or not finite, content and style are both 0, all shares are 0, or
