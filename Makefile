@@ -121,7 +121,7 @@ train: $(STAMP) ## Train and export the shipped networks again, from the picture
 lock: ## Renew requirements.lock from pyproject.toml, keeping the versions that still fit (ARGS=--upgrade for the newest)
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
-	build/lock/bin/uv pip compile pyproject.toml --extra test --extra cluster --universal --python-version 3.10 --no-annotate --quiet \
+	build/lock/bin/uv pip compile pyproject.toml --extra test --extra cluster --extra imagenet --universal --python-version 3.10 --no-annotate --quiet \
 		--custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
 
 clean: ## Remove caches and build products; the environment stays (delete .venv to start afresh)

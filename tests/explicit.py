@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torchvision import models
 
+from cs231n_viz.network.efficientnet import efficientnet_lite0
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.shipped import mini_alexnet, mini_vgg
 
@@ -30,16 +31,21 @@ NETWORKS = {
     "mobilenet_v2": (64, "features.18.2"),
     "mini_alexnet": (223, "relu5"),
     "mini_vgg": (32, "relu5_2"),
+    "efficientnet_lite0": (47, "head.relu"),
 }
-AVERAGED = ("resnet18", "resnet50", "googlenet", "densenet121", "mobilenet_v2", "mini_vgg", "squeezenet1_1")
+AVERAGED = (
+    *("resnet18", "resnet50", "googlenet", "densenet121", "mobilenet_v2", "mini_vgg", "efficientnet_lite0"),
+    "squeezenet1_1",
+)
+OURS = {"mini_alexnet": mini_alexnet, "mini_vgg": mini_vgg, "efficientnet_lite0": efficientnet_lite0}
 CLASSES = 10
 
 
 def build(name: str, *, wide: bool = True) -> nn.Module:
     """Build a network as its library does; with ``wide=False`` its fully connected layers have 32 units."""
     with torch.device("meta"):
-        if name.startswith("mini"):
-            network = {"mini_alexnet": mini_alexnet, "mini_vgg": mini_vgg}[name](CLASSES)
+        if name in OURS:
+            network = OURS[name](CLASSES)
         else:
             extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
             network = models.get_model(name, weights=None, num_classes=CLASSES, **extra)
@@ -176,7 +182,7 @@ class Explicit:
         names = ("relu", "relu_", "relu6")
         name = node.target if node.op == "call_method" else getattr(node.target, "__name__", "")
         linear = (torch.cat, torch.flatten, F.adaptive_avg_pool2d, F.avg_pool2d, F.max_pool2d, F.dropout, operator.add)
-        if name not in names and node.target not in (*linear, operator.iadd):
+        if name not in names and node.target not in (*linear, F.pad, operator.iadd):
             raise NotImplementedError(f"the explicit backward pass has no rule for {node.target}")
         return {"relu6": 6.0}.get(name, torch.inf) if name in names else None
 

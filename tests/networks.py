@@ -1,4 +1,4 @@
-"""Networks that several tests use: the twelve of the exactness tests, small ones; and the state of a model."""
+"""Networks that several tests use: those of the exactness tests, small ones; and the state of a model."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cs231n_viz.network.interception import (
     AVERAGES,
@@ -212,11 +213,14 @@ class Propagation(Interception):
             **dict.fromkeys(RECTIFIERS, self._rectify),
             "batch_norm": self._batch_norm,
             "clone": self._clone,
+            "pad": self._pad,
         }
         super().__init__("lrp", handlers, MAXIMA | SHAPES)
         self.settings = settings
         self.begun = False  # whether the first convolution, which has its own rule in a composite, has run
         self.calls: dict[int, tuple[Tensor, Linear]] = {}  # id of an output -> the output, kept alive, and its call
+        # id of padded maps -> they, kept alive, the maps, and what F.pad added
+        self.padded: dict[int, tuple[Tensor, Tensor, list[int]]] = {}
 
     def _settings_of(self, name: str) -> Settings:
         """The settings for one operation: a composite has a rule for each kind."""
@@ -241,6 +245,9 @@ class Propagation(Interception):
         return self._call(x, Linear(name, run, weight.detach(), bias, self._settings_of(name)))
 
     def _call(self, x: Tensor, call: Linear) -> Tensor:
+        if id(x) in self.padded:
+            _, x, amounts = self.padded[id(x)]
+            call = _with_padding(call, amounts)
         result = _Redistribute.apply(x, call)
         self.calls[id(result)] = result, call
         return result
@@ -287,7 +294,19 @@ class Propagation(Interception):
         if not overwrite:
             return result
         self.calls.pop(id(x), None)
+        self.padded.pop(id(x), None)
         return x.copy_(result)
+
+    def _pad(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
+        """Make the zeros around maps a part of the operation after them, as its own padding is: they get no relevance.
+
+        They would get some where a unit sees nothing but zeros, whose relevance all in its receptive field share.
+        """
+        result = function(*args, **kwargs)
+        given = dict(zip(("input", "pad", "mode", "value"), args, strict=False)) | kwargs
+        if given.get("mode", "constant") == "constant" and not given.get("value"):
+            self.padded[id(result)] = result, args[0], list(given["pad"])
+        return result
 
     def _batch_norm(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         """Fold the batch norm into the convolution before it; without one, it is a linear operation of its own."""
@@ -311,6 +330,17 @@ class Propagation(Interception):
         if id(args[0]) in self.calls:
             self.calls[id(result)] = result, self.calls[id(args[0])][1]
         return result
+
+
+def _with_padding(call: Linear, amounts: list[int]) -> Linear:
+    """The operation that first pads its input with zeros."""
+    limits = call.settings.limits  # of the padded pixels
+    if limits is not None:
+        limits = tuple(F.pad(edge, [-amount for amount in amounts]) for edge in limits)
+    run = call.run
+    return replace(
+        call, run=lambda x, weight: run(F.pad(x, amounts), weight), settings=replace(call.settings, limits=limits)
+    )
 
 
 class _Reached(Exception):

@@ -1,4 +1,4 @@
-"""Load classifiers: the two that ship with the course, torchvision's, and your own.
+"""Load classifiers: those that ship with the course, EfficientNet-Lite0, torchvision's, and your own.
 
 Each is a ``Classifier``, which takes RGB images in [0, 1] and knows its categories and its layers.
 """
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
 from cs231n_viz.data_files import data_path
+from cs231n_viz.network import efficientnet
 from cs231n_viz.network.capture import evaluating
 from cs231n_viz.network.layers import Layer, trace_layers
 from cs231n_viz.network.shipped import ARCHITECTURES, check_sum, fetch, fill, read_state
@@ -197,18 +198,19 @@ def wrap(
 
 
 def offline_models() -> list[str]:
-    """List the models that need no download."""
-    return list(ARCHITECTURES)
+    """List the models that need no download: those that ship, and EfficientNet-Lite0 where its package is installed."""
+    return [*ARCHITECTURES, *([efficientnet.NAME] if efficientnet.is_installed() else [])]
 
 
 def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int = 0) -> Classifier:
     """Load a network by name, in eval mode, its parameters frozen.
 
     Args:
-        name: ``"mini_alexnet"`` or ``"mini_vgg"``, which ship with the course, or any of torchvision's classifiers,
-            for example ``"resnet18"``.
-        weights: ``"DEFAULT"`` for trained weights (torchvision downloads and caches its own), None for random ones,
-            or the path of a safetensors file or a state dict for this network.
+        name: ``"mini_alexnet"`` or ``"mini_vgg"``, which ship with the course; ``"efficientnet_lite0"``, which knows
+            the classes of ImageNet; or any of torchvision's classifiers, for example ``"resnet18"``.
+        weights: ``"DEFAULT"`` for trained weights (those of EfficientNet-Lite0 are in a package of their own, and
+            torchvision downloads and caches its own), None for random ones, or the path of a safetensors file or a
+            state dict for this network.
         seed: Random seed for the random weights.
 
     Returns:
@@ -216,13 +218,14 @@ def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int =
 
     Raises:
         ValueError: If there is no model of that name; names the closest.
-        WeightsError: If the weights cannot be downloaded, are damaged, or belong to another network.
+        WeightsError: If the weights are not installed, cannot be downloaded, are damaged, or belong to another network.
     """
-    known = [*ARCHITECTURES, *torchvision.models.list_models(module=torchvision.models)]
+    known = [*ARCHITECTURES, efficientnet.NAME, *torchvision.models.list_models(module=torchvision.models)]
     if name not in known:
         close = get_close_matches(name, known, n=4, cutoff=0.3)
         raise ValueError(f"there is no model {name!r}; close names: {', '.join(close) or 'none'}")
-    load = _load_mini if name in ARCHITECTURES else _load_torchvision
+    own = {**dict.fromkeys(ARCHITECTURES, _load_mini), efficientnet.NAME: _load_efficientnet}
+    load = own.get(name, _load_torchvision)
     with torch.random.fork_rng(devices=[]):  # layers are initialised by torch's global generator
         torch.manual_seed(seed)
         model = load(name, weights)
@@ -240,6 +243,15 @@ def _load_mini(name: str, weights: str | Path | None) -> Classifier:
     else:
         fill(network, read_state(shipped if weights == "DEFAULT" else Path(weights)), name)
     return Classifier(network, **facts, name=name)
+
+
+def _load_efficientnet(name: str, weights: str | Path | None) -> Classifier:
+    network = efficientnet.efficientnet_lite0()
+    if weights is not None:
+        file = efficientnet.packaged_weights() if weights == "DEFAULT" else Path(weights)
+        fill(network, efficientnet.renamed(read_state(file)), name)
+    categories = torchvision.models.MobileNet_V2_Weights.DEFAULT.meta["categories"]  # ImageNet's, in their usual order
+    return Classifier(network, categories, mean=[efficientnet.MEAN] * 3, std=[efficientnet.STD] * 3, name=name)
 
 
 def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:

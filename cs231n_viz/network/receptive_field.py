@@ -11,10 +11,14 @@ as follows; where branches meet, a unit sees the smallest interval that contains
     offset -= p * stride
     stride *= s
 
+A constant padding, and a crop, which is one of negative width, change the offset alone. Where a padding repeats or
+mirrors the maps, which pixels a unit sees depends on where it is: it counts as seeing all. A unit that sees nothing but
+padding still has the box of its interval, clipped to the picture.
+
 Source: Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, eq. 1-8.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -148,12 +152,24 @@ def _average_window(input: Tensor, kernel_size, stride=None, padding=0, *_, **__
     return _max_window(input, kernel_size, stride, padding)
 
 
+def _padding_window(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> list:
+    """As a convolution with a kernel of one pixel, whose padding is that before the first row and column."""
+    left, _, top, _ = (*pad, 0, 0)[:4]
+    return [(1, 1, top, 1), (1, 1, left, 1)]
+
+
+def _is_over_space(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> bool:
+    """Whether a padding adds constants around maps, and no maps."""
+    return mode == "constant" and input.ndim >= 3 and not any(pad[4:])
+
+
 _WINDOWS: dict[Callable, Callable[..., list]] = {
     torch.conv2d: _conv_window,
     F.max_pool2d: _max_window,
     torch.max_pool2d: _max_window,
     torch.nn.functional.max_pool2d_with_indices: _max_window,
     F.avg_pool2d: _average_window,
+    F.pad: _padding_window,
 }
 
 
@@ -181,6 +197,8 @@ class FieldTracer(TorchFunctionMode):
 
     def _field(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
         source, axes = inputs[0], self.fields[id(inputs[0])]
+        if function is F.pad and not _is_over_space(*args, **kwargs):
+            return self.whole()
         if function in _WINDOWS:
             windows = _WINDOWS[function](*args, **kwargs)
             sides = output.shape[-2:]

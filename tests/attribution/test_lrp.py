@@ -17,7 +17,8 @@ from tests.explicit import Classifier, pictures, randomise, relative_error
 from tests.networks import NAMES, TARGETS, recorded, small
 
 X = pictures(2, 8)
-RECTIFIED = [name for name in NAMES if name != "mobilenet_v2"]  # ReLU6 is flat above 6: its gradient is 0 there
+# ReLU6 is flat above 6: its gradient is 0 there.
+RECTIFIED = [name for name in NAMES if name not in ("mobilenet_v2", "efficientnet_lite0")]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,6 +141,26 @@ def test_a_batch_norm_counts_as_part_of_the_convolution_before_it(rule, overwrit
     folded.conv.load_state_dict(model.conv.state_dict())
     folded.head.load_state_dict(model.head.state_dict())
     assert relative_error(viz.lrp(model, X, 1, rule), viz.lrp(folded, X, 1, rule)) <= 1e-10
+
+
+@pytest.mark.parametrize("rule", ["zero", "epsilon", "gamma", "zplus", "composite"])
+def test_zeros_around_maps_are_as_the_padding_of_the_convolution_after_them(rule):
+    """Also where a unit sees nothing but zeros, and all in its receptive field share its relevance."""
+    own = randomise(small(nn.Sequential(nn.ReLU(), nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.ReLU())))
+    own.conv.bias.data[:3] = -100  # three maps of zeros
+    own.middle[1].bias.data[:] = 1
+    apart = copy.deepcopy(own)
+    for parent, name in ((apart, "conv"), (apart.middle, "1")):
+        convolution = getattr(parent, name)
+        convolution.padding = (0, 0)
+        setattr(parent, name, nn.Sequential(nn.ZeroPad2d(1), convolution))
+    images = X.clone()
+    images[:, :, :4] = 0
+    assert relative_error(apart(images), own(images)) <= 1e-12
+    relevance = viz.lrp(apart, images, 1, rule)
+    assert relative_error(relevance, viz.lrp(own, images, 1, rule)) <= 1e-10
+    if rule in ("gamma", "zplus"):
+        assert relative_error(relevance.flatten(1).sum(1), own(images)[:, 1]) <= 1e-10
 
 
 @pytest.mark.parametrize("rule", ["zero", "gamma", "zplus"])

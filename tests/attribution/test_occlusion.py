@@ -9,12 +9,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cs231n_viz as viz
 from cs231n_viz.attribution.incremental import graph
+from cs231n_viz.attribution.incremental.changes import ChangedMaps
 from cs231n_viz.attribution.incremental.network import Incremental
 from cs231n_viz.attribution.occlusion import grow_occlusion, occlusion, occlusion_steps
+from cs231n_viz.network.efficientnet import efficientnet_lite0
 
 NETWORKS = [
     *("mini_alexnet", "mini_vgg", "alexnet", "vgg11_bn", "resnet18", "googlenet", "squeezenet1_1", "densenet121"),
-    *("mobilenet_v2", "inception_v3"),
+    *("mobilenet_v2", "efficientnet_lite0", "inception_v3"),
 ]
 
 
@@ -46,6 +48,8 @@ def classifier(network: nn.Module, size: int = 24) -> viz.Classifier:
 def named(name: str) -> viz.Classifier:
     if name.startswith("mini"):
         return viz.load_model(name, weights=None, seed=1).double()
+    if name == "efficientnet_lite0":
+        return classifier(efficientnet_lite0(7), size=80)
     extra = {"init_weights": False, "transform_input": True} if name in {"googlenet", "inception_v3"} else {}
     network = torchvision.models.get_model(name, weights=None, num_classes=7, **extra)
     return classifier(network, size=107 if name == "inception_v3" else 80)
@@ -130,6 +134,12 @@ OPERATIONS = {
     "dropout": nn.Dropout(0.5),
     "upsampled": nn.Upsample(scale_factor=2),
     "padded": nn.ZeroPad2d(2),
+    "padded by zeros on some sides": nn.ZeroPad2d((1, 0, 2, 3)),
+    "padded by a number": nn.ConstantPad2d((3, 1, 0, 2), 0.7),
+    "cropped": nn.ZeroPad2d((-3, 2, 1, -5)),
+    "padded by the mirrored maps": nn.ReflectionPad2d((1, 2, 3, 1)),
+    "padded by the edge": nn.ReplicationPad2d((1, 2, 3, 1)),
+    "padded around": nn.CircularPad2d((1, 2, 3, 1)),
     "squared mean": nn.LPPool2d(2, 3, stride=2),
 }
 
@@ -139,6 +149,21 @@ def test_every_operation_is_right_known_or_not(name):
     last = nn.Conv2d(OPERATIONS[name](torch.rand(2, 6, 26, 26)).shape[1], 4, 3)
     layers = [nn.Conv2d(3, 6, 3, padding=2), nn.BatchNorm2d(6), nn.ReLU(inplace=True), OPERATIONS[name], last]
     check(small(*layers), torch.rand(1, 3, 24, 24).double(), [1], window=4, stride=4)
+
+
+class PaddedToOddSize(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, (0, 1 - x.shape[-1] % 2, 1 - x.size(2) % 2, 0), value=0.4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(25, 25), (24, 25), (25, 26)])
+def test_asking_for_the_size_of_a_map_does_not_complete_it(height, width, monkeypatch):
+    completed, whole = [], ChangedMaps.whole
+    monkeypatch.setattr(ChangedMaps, "whole", lambda maps: completed.append(maps) or whole(maps))
+    layers = [nn.Conv2d(3, 6, 2), PaddedToOddSize(), nn.Conv2d(6, 5, 3), nn.AdaptiveAvgPool2d(9), nn.Flatten()]
+    model = classifier(nn.Sequential(*layers, nn.Linear(405, 4)))
+    check(model, torch.rand(1, 3, height, width).double(), [1], window=3, stride=11)
+    assert len(completed) == 1, "all windows are one batch; only the average over the whole map needs it"
 
 
 class Branches(nn.Module):
@@ -211,7 +236,7 @@ def flops(work) -> int:
 
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("mini_vgg", 0.3), ("vgg11_bn", 0.5), ("resnet18", 0.7), ("googlenet", 0.6)],
+    [("mini_vgg", 0.3), ("vgg11_bn", 0.5), ("resnet18", 0.7), ("googlenet", 0.6), ("efficientnet_lite0", 0.8)],
 )
 def test_it_computes_less_than_full_passes_do(name, share):
     model = named(name).float()

@@ -1,4 +1,5 @@
 import copy
+from itertools import product
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 import cs231n_viz as viz
 from cs231n_viz.network import layers
+from cs231n_viz.network.efficientnet import efficientnet_lite0
 from cs231n_viz.network.layers import smallest_side, survives, trace_layers
 
 NAMES = [
@@ -22,10 +24,13 @@ NAMES = [
     "densenet121",
     "mobilenet_v2",
     "shufflenet_v2_x1_0",
+    "efficientnet_lite0",
 ]
 
 
 def network(name):
+    if name == "efficientnet_lite0":
+        return efficientnet_lite0().eval()
     extra = {"init_weights": False} if name in {"googlenet", "inception_v3"} else {}
     return torchvision.models.get_model(name, weights=None, **extra).eval()
 
@@ -79,11 +84,13 @@ def positive_copy(model):
 
 
 def gradient_box(positive, layer, size, unit):
-    """The smallest box around the pixels with a gradient to one unit of a network with positive weights."""
+    """The smallest box around the pixels with a gradient to one unit of a network with positive weights, if any."""
     image = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
     with SupportMode(), viz.capture(positive, [layer], stop=True) as activations:
         positive(image)
     (gradient,) = torch.autograd.grad(activations[layer].sum(1)[(0, *unit)], image)
+    if not gradient.any():
+        return None
     rows, columns = (gradient[0].abs().sum(0).sum(axis).nonzero() for axis in (1, 0))
     return rows.min().item(), columns.min().item(), rows.max().item() + 1, columns.max().item() + 1
 
@@ -97,6 +104,65 @@ def test_boxes_are_the_support_of_the_gradient(name):
         layer = layers[int(share * (len(layers) - 1))]
         unit = layer.shape[1] // 2, layer.shape[2] // 3
         assert layer.field.box(*unit) == gradient_box(positive, layer.name, size, unit), (layer.name, unit)
+
+
+@pytest.mark.parametrize("size", [96, 97, 103])
+def test_boxes_at_the_borders_where_the_padding_depends_on_the_size(size):
+    model = network("efficientnet_lite0")
+    positive = positive_copy(model)
+    fields = {layer.name: layer for layer in trace_layers(model, torch.zeros(1, 3, size, size))}
+    for name in ("stem.relu", "block2_1.depthwise.conv", "block3_1", "block5_1"):
+        last = fields[name].shape[1] - 1
+        for unit in ((0, 0), (0, last), (last, 0), (last, last), (last // 2, last)):
+            assert fields[name].field.box(*unit) == gradient_box(positive, name, size, unit), (name, unit)
+
+
+class Beside(nn.Module):
+    """Maps, and a convolution of the padded maps added to them."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 4)
+
+    def forward(self, x):
+        return x + self.conv(F.pad(x, (2, 1, 0, 3)))
+
+
+class Columns(nn.Module):
+    def forward(self, x):
+        return F.pad(input=x, pad=(3, -1))
+
+
+PADDED = {
+    "below and right": nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 3, 3, stride=2)),
+    "more than the kernel": nn.Sequential(nn.ZeroPad2d((5, 1, 4, 6)), nn.Conv2d(3, 3, (2, 3))),
+    "by a number": nn.Sequential(nn.Conv2d(3, 3, 3, stride=2), nn.ConstantPad2d((0, 2, 1, 0), 0.5), nn.Conv2d(3, 3, 3)),
+    "cropped": nn.Sequential(nn.ZeroPad2d((-2, -1, 0, -3)), nn.Conv2d(3, 3, 3)),
+    "cropped, then padded": nn.Sequential(nn.ZeroPad2d(-2), nn.ZeroPad2d((3, 2, 1, 4)), nn.Conv2d(3, 3, 3, stride=2)),
+    "cropped between": nn.Sequential(nn.Conv2d(3, 3, 3, stride=2), nn.ZeroPad2d((-1, 2, 2, -1)), nn.Conv2d(3, 3, 2)),
+    "before a pool": nn.Sequential(nn.ZeroPad2d((1, 2, 0, 1)), nn.MaxPool2d(3, stride=2)),
+    "depthwise": nn.Sequential(nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(3, 3, 5, stride=2, groups=3), nn.ReLU6()),
+    "beside a shortcut": nn.Sequential(Beside(), nn.Conv2d(3, 3, 3, padding=1)),
+    "columns only": nn.Sequential(Columns(), nn.Conv2d(3, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_every_box_after_a_padding_is_the_support_of_the_gradient(name):
+    """Of every unit, at all borders, that sees more than padding."""
+    model = nn.Sequential(PADDED[name], nn.Identity()).eval()
+    positive = positive_copy(model)
+    field = trace_layers(model, torch.zeros(1, 3, 13, 13))[-1].field
+    boxes = {unit: gradient_box(positive, "1", 13, unit) for unit in product(*map(range, field.shape))}
+    boxes = {unit: box for unit, box in boxes.items() if box is not None}
+    assert len(boxes) > 15
+    assert {unit: field.box(*unit) for unit in boxes} == boxes
+
+
+@pytest.mark.parametrize("pad", [nn.ReflectionPad2d(1), nn.ReplicationPad2d(1), nn.CircularPad2d((0, 1, 0, 1))])
+def test_after_a_padding_with_copies_of_the_maps_a_unit_may_see_everything(pad):
+    layers = trace_layers(nn.Sequential(pad, nn.Conv2d(3, 3, 3)), torch.zeros(1, 3, 16, 16))
+    assert layers[-1].field.box(0, 0) == layers[-1].field.box(5, 5) == (0, 0, 16, 16)
 
 
 @pytest.mark.parametrize("name", NAMES)

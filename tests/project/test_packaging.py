@@ -35,8 +35,9 @@ NEWEST_PYTHON = 14
 
 
 def wanted() -> list[Requirement]:
-    """The dependencies of the project and of its tests."""
-    return [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+    """The dependencies of the project and of its tests, and the weights of a network that knows ImageNet."""
+    extras = PROJECT["optional-dependencies"]
+    return [Requirement(line) for line in PROJECT["dependencies"] + extras["test"] + extras["imagenet"]]
 
 
 def locked() -> list[Requirement]:

@@ -37,10 +37,14 @@ class ChangedMaps:
     values: Tensor
     boxes: Boxes
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the complete maps."""
+        return len(self.boxes.tops), *self.base.shape[1:]
+
     def whole(self) -> Tensor:
         """The complete maps (B, ..., H, W)."""
-        count = len(self.boxes.tops)
-        everywhere = self.base.expand(count, *self.base.shape[1:]).clone(memory_format=_memory_format(self.base))
+        everywhere = self.base.expand(self.shape).clone(memory_format=_memory_format(self.base))
         return _overlay(everywhere, self.values, self.boxes.tops, self.boxes.lefts)
 
     def region(self, boxes: Boxes) -> Tensor:
@@ -93,12 +97,12 @@ def _join(starts: list[list[int]], sizes: list[int], length: int) -> tuple[list[
 
 @dataclass(frozen=True)
 class SlidingWindow:
-    """A convolution or a pooling: every value of its output depends on one small window of its input.
+    """A convolution, a pooling or a padding: every value of its output depends on one small window of its input.
 
     Attributes:
         kernel: Rows and columns of the window, gaps of a dilation included.
         stride: Step from one window to the next.
-        padding: Rows above and columns to the left that the operation adds.
+        padding: Rows above and columns to the left that the operation adds; below 0, it crops them.
         edge: The value that it adds there.
         inside: The operation without its padding.
         whole: The operation as the network has it.

@@ -2,7 +2,7 @@
 
 import copy
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -34,6 +34,32 @@ _POOLS = {  # functions -> the module that does the same, and the names of their
 _LARGE = 2**22  # weights of a linear layer that no cache holds
 
 
+class Padding(NamedTuple):
+    """A constant padding of rows and columns; a negative one crops them.
+
+    Attributes:
+        amounts: Columns before and after, then rows above and below, as ``F.pad`` takes them. They may be nodes, since
+            they can depend on the size of the maps.
+        value: What is added.
+    """
+
+    amounts: Any
+    value: float
+
+    def window(self, amounts: tuple[int, ...]) -> SlidingWindow | None:
+        """Its arithmetic, once the amounts are known: that of a window of one pixel; None if it also adds maps."""
+        if len(amounts) not in (2, 4):
+            return None
+        return SlidingWindow(
+            kernel=(1, 1),
+            stride=(1, 1),
+            padding=((*amounts, 0, 0)[2], amounts[0]),
+            edge=self.value,
+            inside=lambda maps: maps,
+            whole=lambda maps: F.pad(maps, amounts, value=self.value),
+        )
+
+
 class Graph:
     """What a network in eval mode does, operation by operation.
 
@@ -43,6 +69,8 @@ class Graph:
         sliding: Node -> its window arithmetic, for convolutions and poolings; a batch norm after a convolution is
             part of it.
         fused: Batch norms that are part of the convolution before them.
+        padding: Node -> what it adds around the maps, or takes away.
+        sizes: Nodes whose output depends on the size of the input alone.
         bottleneck: Index of the first large linear layer, if everything after it needs its output only; else of the
             last node.
         last_uses: Node -> the inputs that no later node needs.
@@ -59,6 +87,8 @@ class Graph:
         self.fused = {node for node in self.nodes if self._follows_convolution(node)}
         windows = {node: self._sliding_window(node) for node in self.nodes}
         self.sliding = {node: window for node, window in windows.items() if window is not None}
+        self.padding = {node: padding for node in self.nodes if (padding := self._padding(node)) is not None}
+        self.sizes = {node for node in self.nodes if _asks_for_size(node)}
         self.pointwise = {node for node in self.nodes if self._is_pointwise(node)}
         self.bottleneck = self._find_bottleneck()
         last = {used: node for node in self.nodes for used in node.all_input_nodes}
@@ -109,6 +139,17 @@ class Graph:
         before = node.args[0]
         return _is_plain_convolution(self.modules.get(before)) and len(before.users) == 1
 
+    def _padding(self, node: fx.Node) -> Padding | None:
+        module = self.modules.get(node)
+        if not node.args or not isinstance(node.args[0], fx.Node):
+            return None
+        if type(module) in (nn.ZeroPad2d, nn.ConstantPad2d):
+            return Padding(tuple(module.padding), module.value)
+        if node.target is F.pad and _argument(node, 2, "mode", default="constant") == "constant":
+            amounts, value = _argument(node, 1, "pad"), _argument(node, 3, "value") or 0.0
+            return None if isinstance(value, fx.Node) else Padding(amounts, value)
+        return None
+
     def _sliding_window(self, node: fx.Node) -> SlidingWindow | None:
         module = self.modules.get(node)
         if not node.args or not isinstance(node.args[0], fx.Node):
@@ -126,6 +167,12 @@ class Graph:
 
 def _argument(node: fx.Node, position: int, name: str, *, default: object = None) -> object:
     return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
+
+
+def _asks_for_size(node: fx.Node) -> bool:
+    if node.op == "call_method":
+        return node.target in ("size", "dim")
+    return node.target is getattr and node.args[1] in ("shape", "ndim")
 
 
 def _is_plain_convolution(module: nn.Module | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from cs231n_viz.attribution.incremental.changes import Boxes, ChangedMaps, Pair, common_boxes
+from cs231n_viz.attribution.incremental.changes import Boxes, ChangedMaps, Pair, SlidingWindow, common_boxes
 from cs231n_viz.attribution.incremental.graph import Graph
 
 _MOST = 0.8  # of a map: cutting out and pasting a larger box takes longer than computing the map
@@ -44,6 +44,7 @@ class Incremental:
             raise NotIncrementalError("it returns something else than one tensor")
         self._overwriting: set[fx.Node] = set()
         self._base: dict[fx.Node, Any] = {}
+        self._windows: dict[fx.Node, SlidingWindow] = {}
         self._padded: dict[fx.Node, Tensor] = {}
 
     @property
@@ -57,7 +58,7 @@ class Incremental:
         self._run_base(picture)
         if len(self._overwriting) > known:  # they overwrote values of the base; now they are known, and get copies
             self._run_base(picture)
-        for node, operation in self.graph.sliding.items():
+        for node, operation in self._windows.items():
             self._padded[node] = operation.padded(self._base[node.args[0]], self._base[node])
         return self._base[self.graph.nodes[-1]]
 
@@ -93,13 +94,18 @@ class Incremental:
 
     def _run_base(self, picture: Tensor) -> None:
         base = self._base = {}
+        self._windows = dict(self.graph.sliding)
         for node in self.graph.nodes:
+            if node in self.graph.padding:
+                padding = self.graph.padding[node]  # whose amounts may have been computed from the size of the maps
+                window = padding.window(tuple(fx.map_arg(padding.amounts, base.__getitem__)))
+                self._windows |= {} if window is None else {node: window}
             if node.op == "placeholder":
                 base[node] = node.args[0] if base and node.args else picture.clone()
             elif node in self.graph.fused:
                 base[node] = base[node.args[0]]
-            elif node in self.graph.sliding:
-                base[node] = self.graph.sliding[node].whole(base[node.args[0]])
+            elif node in self._windows:
+                base[node] = self._windows[node].whole(base[node.args[0]])
             else:
                 before = {used: _version(base[used]) for used in node.all_input_nodes}
                 base[node] = self._call(node, {used: base[used] for used in before})
@@ -118,8 +124,10 @@ class Incremental:
     def _run(self, node: fx.Node, changed: dict[fx.Node, Any]) -> Any:
         if node in self.graph.fused:
             return changed[node.args[0]]
+        if node in self.graph.sizes and isinstance(changed[node.args[0]], ChangedMaps):
+            return self._call(node, {node.args[0]: torch.empty(changed[node.args[0]].shape, device="meta")})
         result = None
-        if node in self.graph.sliding:
+        if node in self._windows and node.args[0] in changed:
             result = self._slide(node, changed[node.args[0]])
         elif node in self.graph.pointwise:
             result = self._run_in_boxes(node, changed)
@@ -129,7 +137,7 @@ class Incremental:
         return self._call(node, values)
 
     def _slide(self, node: fx.Node, maps: ChangedMaps | Tensor) -> ChangedMaps | Tensor:
-        window = self.graph.sliding[node]
+        window = self._windows[node]
         if isinstance(maps, ChangedMaps):
             boxes = window.reach(maps, self._base[node])
             if self._pays(node, boxes.size):

@@ -30,7 +30,7 @@ def filters(
     """Browse the filters of first layers, trained and untrained; a click on one shows its feature map.
 
     Args:
-        models: Names for ``load_model``, or name -> model; the two networks that ship if omitted.
+        models: Names for ``load_model``, or name -> model; all that need no download if omitted.
         image: The photograph that the chosen filter is convolved with.
         normalise_filters: Turns weights (K, 3, h, w) into colours in [0, 1].
         dominant_orientation: If given, computes the orientation of the chosen filter, (h, w) -> degrees.

@@ -129,7 +129,7 @@ def neighbours(
 
     Args:
         gallery: The pictures to search; 200 scenes if omitted.
-        models: Names for ``load_model``, or name -> model; the two networks that ship if omitted.
+        models: Names for ``load_model``, or name -> model; all that need no download if omitted.
         layers: Names of layers to offer, for each network those that it has. If omitted, the pooled maps and the
             fully connected layers.
         features: Network -> layer -> (N, D), where they are known already. All else that needs no download is
