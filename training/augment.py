@@ -7,15 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def _affine(image: Tensor, random: torch.Generator) -> Tensor:
+def _affine(image: Tensor, random: torch.Generator, areas: tuple[float, float]) -> Tensor:
     """Choose a random affine map, (2, 3), from output to input coordinates in [-1, 1].
 
-    It scales, stretches, rotates, shears and mirrors. A view covers a quarter to 1.8 times the picture's area, since
-    ordinary photographs show objects smaller than the data sets do.
+    It scales, stretches, rotates, shears and mirrors. A view covers a part of the picture's area between ``areas``.
     """
     u = torch.rand(7, generator=random).tolist()
     height, width = image.shape[-2:]
-    side = math.sqrt(width * height * math.exp(math.log(0.25) + u[0] * math.log(1.8 / 0.25)))
+    side = math.sqrt(width * height * math.exp(math.log(areas[0]) + u[0] * math.log(areas[1] / areas[0])))
     aspect = math.exp((u[1] - 0.5) * math.log(4 / 3))
     sx, sy = side * aspect / width, side / aspect / height
     shift_x, shift_y = (2 * u[2] - 1) * (1 - sx), (2 * u[3] - 1) * (1 - sy)
@@ -30,11 +29,17 @@ def _affine(image: Tensor, random: torch.Generator) -> Tensor:
     )
 
 
-def random_views(images: list[Tensor], size: int, random: torch.Generator) -> Tensor:
-    """Warp each uint8 (3, h, w) picture to ``size`` by a random affine map: (N, 3, size, size) in [0, 1]."""
+def random_views(
+    images: list[Tensor], size: int, random: torch.Generator, *, areas: tuple[float, float] = (0.25, 1.8)
+) -> Tensor:
+    """Warp each uint8 (3, h, w) picture to ``size`` by a random affine map: (N, 3, size, size) in [0, 1].
+
+    ``areas`` are the smallest and the largest part of a picture's area that a view covers. By default some cover more
+    than the picture, since ordinary photographs show objects smaller than the data sets do.
+    """
     views = []
     for image in images:
-        grid = F.affine_grid(_affine(image, random)[None], [1, 3, size, size], align_corners=False)
+        grid = F.affine_grid(_affine(image, random, areas)[None], [1, 3, size, size], align_corners=False)
         view = F.grid_sample(image[None].float(), grid, padding_mode="reflection", align_corners=False)
         views.append(view)
     return torch.cat(views).div_(255)

@@ -29,6 +29,8 @@ SETS = {
     "flowers": ("flowers, a random fifth", "VGG Flowers-17 / -102, for research"),
 }
 
+INPUT_SIZES = {name: recipe.input_size for name, recipe in RECIPES.items()} | {"mini_vgg_robust": 192}
+
 _SCRIPTS = {  # script -> the layers that it trains again, its other arguments, its other kinds of views
     "last_layer": ("its last layer was", "", "and on small objects"),
     "upper_layers": (
@@ -42,7 +44,7 @@ _SCRIPTS = {  # script -> the layers that it trains again, its other arguments, 
 def folded(state: dict) -> nn.Sequential:
     """Build the network of a checkpoint, its batch norms merged into the convolutions."""
     name, classes = state["name"], len(state["categories"])
-    trained = ARCHITECTURES[name](classes, batch_norm=True, dropout=RECIPES[name].dropout)
+    trained = ARCHITECTURES[name](classes, batch_norm=True)
     trained.load_state_dict(state["network"])
     return fold_batch_norm(trained, ARCHITECTURES[name](classes))
 
@@ -51,7 +53,7 @@ def export(checkpoint: Path, folder: Path) -> str:
     """Fold the batch norms of a checkpoint and write it as half-precision safetensors; return the network's name."""
     state = torch.load(checkpoint, weights_only=True)
     name, plain = state["name"], folded(state)
-    facts = {"categories": state["categories"], "mean": MEAN, "std": STD, "input_size": RECIPES[name].input_size}
+    facts = {"categories": state["categories"], "mean": MEAN, "std": STD, "input_size": INPUT_SIZES[name]}
     metadata = {"classifier": json.dumps(facts), "format": "pt"}
     ship_weights(plain.state_dict(), folder / f"{name}.safetensors", metadata)
     return name
@@ -61,11 +63,19 @@ def measure(name: str, sets: dict, classes: int) -> dict:
     """Measure all numbers that the card reports about the shipped file."""
     model = load_model(name)
     accuracies = {key: (*accuracy(model.network, *rows, classes), len(rows[1])) for key, rows in sets.items()}
-    gallery = Gallery.photos()
-    predictions = {photo: model.predict(photo, k=3)[0] for photo in gallery.names}
     first = filters.first_convolution(model).weight
     smooth = int((filters.smooth_share(first) >= 0.8).sum()) if first.shape[-1] > 3 else None
-    return {"accuracies": accuracies, "predictions": predictions, "smooth": smooth, "filters": len(first)}
+    return {"accuracies": accuracies, "smooth": smooth, "filters": len(first)}
+
+
+def predictions_table(name: str) -> list[str]:
+    """Write what a network says of the bundled photographs, as the lines of a Markdown table."""
+    model = load_model(name)
+    lines = ["| bundled photograph, never trained on | its three most probable categories |", "|---|---|"]
+    for photo in Gallery.photos().names:
+        best = model.predict(photo, k=3)[0]
+        lines.append(f"| {photo} | {', '.join(f'{label} {p:.0%}' for label, p in best)} |")
+    return lines
 
 
 def card(name: str, checkpoint: Path, measured: dict, folder: Path) -> str:
@@ -86,7 +96,7 @@ def card(name: str, checkpoint: Path, measured: dict, folder: Path) -> str:
         *_earlier(state),
         *_trained_again(state),
         f"- seed {state['command']['seed']}, {len(state['history'])} epochs, {_sizes(recipe)}",
-        f"- time: {state['seconds'] / 60:.0f} minutes of training on {_machine(state['command'])}",
+        f"- time: {state['seconds'] / 60:.0f} minutes of training on {machine(state['command'])}",
         "- teacher: an ImageNet SqueezeNet 1.1, fine-tuned on the same pictures by the same script; 70 % of the loss "
         "are its soft labels",
         "",
@@ -98,9 +108,7 @@ def card(name: str, checkpoint: Path, measured: dict, folder: Path) -> str:
     if measured["smooth"] is not None:
         lines += ["", f"First layer: {measured['smooth']} of {measured['filters']} filters have at least 80 % of their "
                   "spectral energy below half the Nyquist frequency."]  # fmt: skip
-    lines += ["", "| bundled photograph, never trained on | its three most probable categories |", "|---|---|"]
-    for photo, best in measured["predictions"].items():
-        lines.append(f"| {photo} | {', '.join(f'{label} {p:.0%}' for label, p in best)} |")
+    lines += ["", *predictions_table(name)]
     lines += ["", "Limits: it was trained on a few thousand pictures of centred objects. It is a network to look into, "
               "not one to rely on; its prediction for a picture outside its categories means nothing.", ""]  # fmt: skip
     return "\n".join(lines)
@@ -141,7 +149,8 @@ def _sizes(recipe: Recipe) -> str:
     return "pictures of " + ", then ".join(f"{size} px" for _, size in recipe.sizes)
 
 
-def _machine(command: dict[str, str]) -> str:
+def machine(command: dict[str, str]) -> str:
+    """Describe the machine of a run, as far as its options tell."""
     threads = command.get("threads", "None")
     return f"{'all cores' if threads == 'None' else f'{threads} thread'} of a {platform.machine()} CPU, torch bf16"
 

@@ -64,13 +64,16 @@ def mini_alexnet(classes: int, *, batch_norm: bool = False, dropout: float = 0.0
     return nn.Sequential(OrderedDict(modules))
 
 
-def mini_vgg(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
+def mini_vgg(
+    classes: int, *, batch_norm: bool = False, dropout: float = 0.0, pool: type[nn.Module] = nn.MaxPool2d
+) -> nn.Sequential:
     """Build a stack of 3x3 convolutions that ends in global average pooling and one linear layer, as CAM needs.
 
     Args:
         classes: Number of logits.
         batch_norm: Build for training: a batch norm after every convolution, dropout before the last layer.
         dropout: Probability of dropping an input of the last layer while training.
+        pool: Class of the four pooling layers.
 
     Source: Simonyan & Zisserman, arXiv:1409.1556 (the 3x3 stack); Zhou et al., arXiv:1512.04150 (the head).
     Differs from the paper: eight narrow convolutions.
@@ -83,13 +86,26 @@ def mini_vgg(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) ->
             modules += _convolution(f"{block}_{position}", convolution, batch_norm)
             channels = width
         if block < len(_VGG_WIDTHS):
-            modules.append((f"pool{block}", nn.MaxPool2d(2)))
+            modules.append((f"pool{block}", pool(2)))
     modules += [("gap", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
     modules += [("dropout", nn.Dropout(dropout))] if batch_norm else []
     return nn.Sequential(OrderedDict([*modules, ("fc", nn.Linear(channels, classes))]))
 
 
-ARCHITECTURES: dict[str, Callable[..., nn.Sequential]] = {"mini_alexnet": mini_alexnet, "mini_vgg": mini_vgg}
+def mini_vgg_robust(classes: int, *, batch_norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
+    """Build the network of :func:`mini_vgg` with average pooling, to be trained against an adversary.
+
+    The gradient of a max-pool reaches one pixel of each 2x2 window. Four of them print a lattice of 2, 4, 8 and 16
+    pixels into every picture that is optimised; average pooling does not.
+    """
+    return mini_vgg(classes, batch_norm=batch_norm, dropout=dropout, pool=nn.AvgPool2d)
+
+
+ARCHITECTURES: dict[str, Callable[..., nn.Sequential]] = {
+    "mini_alexnet": mini_alexnet,
+    "mini_vgg": mini_vgg,
+    "mini_vgg_robust": mini_vgg_robust,
+}
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ def test_views_of_an_even_picture_are_even_and_in_range():
 def test_views_reach_from_a_quarter_of_the_picture_to_more_than_all_of_it():
     random = torch.Generator().manual_seed(0)
     image = torch.zeros(3, 40, 60, dtype=torch.uint8)
-    areas = [abs(torch.linalg.det(augment._affine(image, random)[:, :2]).item()) for _ in range(400)]
+    areas = [abs(torch.linalg.det(augment._affine(image, random, (0.25, 1.8))[:, :2]).item()) for _ in range(400)]
     assert 0.22 < min(areas) < 0.35
     assert 1.5 < max(areas) < 1.95
 
