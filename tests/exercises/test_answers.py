@@ -27,6 +27,7 @@ def test_every_exercise_has_different_right_answers():
     assert all(len(answers.rights) >= 3 for answers in ANSWERS.values())
 
 
+@pytest.mark.slow  # all 600 together
 @pytest.mark.parametrize(("name", "function", "diagnosis"), WRONG)
 def test_a_wrong_answer_gets_its_own_diagnosis_and_the_reference_back(name, function, diagnosis, capsys):
     returned = exercise(name)(function)
