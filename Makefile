@@ -68,8 +68,8 @@ NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-
 test: $(STAMP) ## Run all tests: the package, every notebook, and JupyterLab in Chromium where there is one
 	$(PY) -m pytest -p tests.redone_exercises $(NBVAL) $(if $(PATHS),,$(SPREAD) $(TESTS)) $(ARGS)
 
-quick: $(STAMP) ## Run the tests of the package that take seconds: no notebook, no browser
-	$(PY) -m pytest -p no:nbval -m "not slow" --ignore=tests/browser $(if $(PATHS),,$(SPREAD) tests) $(ARGS)
+quick: $(STAMP) ## Run what takes two minutes: no notebook, explorer, browser, or wrong answer to an exercise
+	$(PY) -m pytest -p no:nbval -m "not slow" --ignore=tests/browser $(if $(PATHS),,--ignore=tests/explore $(SPREAD) tests) $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting, notebooks included, and what each room of the package may import
 	$(PY) -m ruff check .
@@ -113,6 +113,8 @@ train: $(STAMP) ## Train and export the shipped networks again, from the picture
 	$(PY) -m training.export $(DATA) runs/third/mini_vgg/last.pt
 	$(PY) -m training.upper_layers $(DATA) runs/second/mini_alexnet/last.pt $(TEACHER) --out runs/third
 	$(PY) -m training.export $(DATA) runs/third/mini_alexnet/last.pt
+	$(PY) -m training.robust $(DATA)
+	$(PY) -m training.robust $(DATA) --export data/weights
 	$(PY) -m training.generator $(DATA)
 	$(PY) -m training.generator $(DATA) --export data/weights
 	$(PY) -m training.fast_style $(DATA)

@@ -30,14 +30,17 @@ def class_pictures(model: viz.Classifier, *, categories: list[str], size: int, s
 
 
 def plain_ascent(*models: viz.Classifier, categories: list[str], size: int, steps: int, seed: int) -> Iterator[Tile]:
-    """Gradient ascent on the pixels without any regulariser: x <- clamp(x + g / |g|), from the mean colour."""
-    plain = {"regularisers": "none", "parameterisation": "pixels", "start": "zero", "update": viz.Update("unit", 1.0)}
+    """Gradient ascent on the pixels without any regulariser: x <- clamp(x + g / |g|), from the mean colour.
+
+    To that colour faint noise is added: on a picture of one colour many units are dead and have no gradient.
+    """
+    plain = {"regularisers": "none", "parameterisation": "pixels", "update": viz.Update("unit", 1.0), "progress": False}
     for model in models:
+        start = viz.start_noise(size, seed, spread=0.02, centre=model.mean)
         for name in categories:
-            ascent = viz.class_visualization(
-                model, model.index(name), size=size, steps=steps, seed=seed, progress=False, **plain
-            )
-            yield Tile(ascent.image[0], f"{name}, {model.name}" if len(models) > 1 else name)
+            image = viz.class_visualization(model, model.index(name), start=start, steps=steps, **plain).image
+            title = f"{name}, {model.name}" if len(models) > 1 else name
+            yield Tile(viz.resize(image, (224, 224))[0].clamp(0, 1), title)
 
 
 def channel_pictures(
