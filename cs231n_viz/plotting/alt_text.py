@@ -122,5 +122,5 @@ def _png(image: Image.Image) -> tuple[bytes, str]:
 
 def _jpeg(image: Image.Image) -> tuple[bytes, str]:
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=86, optimize=True)
+    image.save(file, "JPEG", quality=80, optimize=True)
     return file.getvalue(), "image/jpeg"
