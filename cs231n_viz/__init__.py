@@ -36,6 +36,7 @@ from cs231n_viz.data_files import data_path, data_root
 from cs231n_viz.network.capture import activations, capture
 from cs231n_viz.network.interception import UnknownOperationError
 from cs231n_viz.network.layers import Layer, receptive_field
+from cs231n_viz.network.memory import bytes_per_pixel
 from cs231n_viz.network.models import Classifier, load_model, offline_models, wrap
 from cs231n_viz.network.receptive_field import ReceptiveField
 from cs231n_viz.network.shipped import WeightsError
@@ -55,7 +56,7 @@ from cs231n_viz.representation.selectivity import Selectivity, selectivity
 from cs231n_viz.representation.top_patches import StaleIndexError, TopPatches, load_patches, top_patches
 from cs231n_viz.style.colours import luminance
 from cs231n_viz.style.fast import FastStyle, load_fast_style, save_fast_style
-from cs231n_viz.style.loss import StyleLoss, content_layer
+from cs231n_viz.style.loss import JointLoss, StyleLoss, content_layer
 from cs231n_viz.style.painter import Painter
 from cs231n_viz.style.training import StyleTraining, train_style
 from cs231n_viz.style.transfer import Schedule, Stylisation, stylize
@@ -100,6 +101,7 @@ __all__ = [
     "Growth",
     "ImageError",
     "ImagePrior",
+    "JointLoss",
     "Layer",
     "Ledger",
     "OcclusionMap",
@@ -123,6 +125,7 @@ __all__ = [
     "WeightsError",
     "activations",
     "ascend",
+    "bytes_per_pixel",
     "cam",
     "capture",
     "centre_square",

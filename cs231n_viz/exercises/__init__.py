@@ -53,7 +53,7 @@ ROOMS = {
     ],
     "n10_texture": ["window_distances", "minimum_cut", "gram", "covariance", "gram_error"],
     "n11_style_transfer": ["content_loss", "style_loss", "tv_loss"],
-    "n12_fast_style": ["instance_norm", "conditional_instance_norm", "mix_styles"],
+    "n12_fast_style": ["instance_norm", "conditional_instance_norm", "mix_styles", "perceptual_loss"],
 }
 _ROOM_OF = {name: room for room, exercises in ROOMS.items() for name in exercises}
 

@@ -1,0 +1,170 @@
+import torch
+from torch.nn import functional as F
+
+from tests.mutants import Answers
+
+answers = Answers()
+
+
+def gram(maps):
+    return torch.einsum("nchw,ndhw->ncd", maps, maps) / (maps.shape[2] * maps.shape[3])
+
+
+def sizes(values):
+    return values.pow(2).reshape(len(values), -1).sum(1)
+
+
+@answers.right
+def picture_by_picture(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    losses = []
+    for picture, photograph in zip(painted, photographs, strict=True):
+        ours, theirs = features(picture[None]), features(photograph[None])[content_layer]
+        loss = torch.sum((ours[content_layer] - theirs) ** 2) / torch.sum(theirs**2)
+        for layer, target in style_targets.items():
+            f = ours[layer][0].flatten(1)
+            error = torch.sum((f @ f.T / f.shape[1] - target[0]) ** 2) / torch.sum(target**2)
+            loss = loss + style_weight * error / len(style_targets)
+        losses.append(loss)
+    return sum(losses) / len(losses)
+
+
+@answers.right
+def in_one_batch(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    both = features(torch.cat([painted, photographs.detach()]))
+    ours, theirs = both[content_layer].chunk(2)
+    content = sizes(ours - theirs.detach()) / sizes(theirs.detach())
+    errors = [
+        sizes(gram(both[layer][: len(painted)]) - target) / target.norm() ** 2
+        for layer, target in style_targets.items()
+    ]
+    return content.mean() + style_weight * torch.stack(errors).mean()
+
+
+@answers.right
+def by_mse(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    maps, goal = features(painted), features(photographs)[content_layer]
+    content = F.mse_loss(maps[content_layer], goal, reduction="none").mean((1, 2, 3)) / goal.square().mean((1, 2, 3))
+    style = 0
+    for layer, target in style_targets.items():
+        wanted = target.expand(len(painted), -1, -1)
+        style += F.mse_loss(gram(maps[layer]), wanted) / target.square().mean()
+    return torch.mean(content) + style_weight * style / len(style_targets)
+
+
+def relative(ours, theirs):
+    return sizes(ours - theirs) / sizes(theirs)
+
+
+def style_of(maps, targets, of=gram, distance=relative):
+    return torch.stack([distance(of(maps[layer]), target) for layer, target in targets.items()]).mean(0)
+
+
+@answers.wrong("those of the photographs")
+def style_of_the_photographs(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    maps = features(photographs)
+    content = relative(features(painted)[content_layer], maps[content_layer])
+    return (content + style_weight * style_of(maps, style_targets)).mean()
+
+
+@answers.wrong("content is compared in pixels")
+def pixels(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return (relative(painted, photographs) + style_weight * style_of(features(painted), style_targets)).mean()
+
+
+def with_content(distance, features, painted, photographs, style_targets, content_layer, style_weight):
+    maps, goal = features(painted), features(photographs)[content_layer]
+    return (distance(maps[content_layer], goal) + style_weight * style_of(maps, style_targets)).mean()
+
+
+@answers.wrong("content is not relative")
+def absolute_content(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    def squares(ours, theirs):
+        return sizes(ours - theirs)
+
+    return with_content(squares, features, painted, photographs, style_targets, content_layer, style_weight)
+
+
+@answers.wrong("content is not relative")
+def content_by_mse(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return with_content(F.mse_loss, features, painted, photographs, style_targets, content_layer, style_weight)
+
+
+@answers.wrong("one ratio for the whole batch")
+def pooled_ratio(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    def pooled(ours, theirs):
+        return (ours - theirs).pow(2).sum() / theirs.pow(2).sum()
+
+    return with_content(pooled, features, painted, photographs, style_targets, content_layer, style_weight)
+
+
+def with_style(features, painted, photographs, style_targets, content_layer, style_weight, **options):
+    maps = features(painted)
+    content = relative(maps[content_layer], features(photographs)[content_layer])
+    return (content + style_weight * style_of(maps, style_targets, **options)).mean()
+
+
+@answers.wrong("the Gram distance is not relative")
+def absolute_style(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    fed = (features, painted, photographs, style_targets, content_layer, style_weight)
+    return with_style(*fed, distance=lambda ours, theirs: sizes(ours - theirs))
+
+
+@answers.wrong("the Gram distance is not relative")
+def style_by_mse(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    fed = (features, painted, photographs, style_targets, content_layer, style_weight)
+    return with_style(*fed, distance=lambda ours, theirs: (ours - theirs).pow(2).mean((1, 2)))
+
+
+@answers.wrong("sums over the positions")
+def not_normalised(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    fed = (features, painted, photographs, style_targets, content_layer, style_weight)
+    return with_style(*fed, of=lambda maps: maps.flatten(2) @ maps.flatten(2).mT)
+
+
+@answers.wrong("mixed in one Gram matrix")
+def as_in_the_tutorial(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    def mixed(maps):
+        flat = maps.permute(1, 0, 2, 3).flatten(1)
+        return (flat @ flat.T / flat.shape[1])[None]
+
+    fed = (features, painted, photographs, style_targets, content_layer, style_weight)
+    return with_style(*fed, of=mixed)
+
+
+@answers.wrong("the style layers are summed")
+def summed_layers(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    maps = features(painted)
+    loss = relative(maps[content_layer], features(photographs)[content_layer])
+    for layer, target in style_targets.items():
+        loss = loss + style_weight * relative(gram(maps[layer]), target)
+    return loss.mean()
+
+
+def both_terms(features, painted, photographs, style_targets, content_layer):
+    maps = features(painted)
+    return relative(maps[content_layer], features(photographs)[content_layer]), style_of(maps, style_targets)
+
+
+@answers.wrong("the pictures are summed")
+def summed_pictures(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return content.sum() + style_weight * style.sum()
+
+
+@answers.wrong("the style weight is left out")
+def unweighted(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return content.mean() + style.mean()
+
+
+@answers.wrong("multiplies the content as well")
+def everything_weighted(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return style_weight * torch.mean(content + style)
+
+
+@answers.wrong("no gradient goes back")
+def nothing_to_learn_from(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    with torch.no_grad():
+        content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return (content + style_weight * style).mean()
