@@ -22,7 +22,13 @@ from cs231n_viz.synthesis.regularisers import total_variation
 
 Terms = dict[str, float]
 Grams = dict[str, Tensor]
-CONTENT_LAYERS = {"mini_vgg": "relu3_2", "mini_alexnet": "relu3", "vgg19": "features.22", "squeezenet1_1": "features.6"}
+CONTENT_LAYERS = {
+    "mini_vgg": "relu3_2",
+    "mini_vgg_robust": "relu3_2",
+    "mini_alexnet": "relu3",
+    "vgg19": "features.22",
+    "squeezenet1_1": "features.6",
+}
 
 
 def content_layer(model: nn.Module) -> str:
