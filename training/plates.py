@@ -198,14 +198,6 @@ PLATES: dict[str, Plate] = {
         "a face, a pagoda, a sunflower, a dalmatian's spots, a motorbike, candles, lotus flowers, a ball.",
         layout=_FOUR,
     ),
-    "plain_ascent": Plate(
-        methods.plain_ascent,
-        ("mini_vgg", "mini_vgg_robust"),
-        {"categories": ["cat", "church", "Motorbikes", "sunflower"], "size": 128, "steps": 64},
-        caption=f"Plain gradient ascent for mini_vgg, above, and its robust twin, below: {_PLAIN}",
-        alt="Two rows of four classes: noise in the upper row, made for mini_vgg; forms in the lower, for its twin.",
-        layout=_FOUR,
-    ),
     **{
         f"channels_{layer}": Plate(
             methods.channel_pictures,
@@ -238,7 +230,8 @@ PLATES: dict[str, Plate] = {
         ("mini_vgg_robust",),
         {"layer": "relu5_2", "source": _PAGODA, **_DREAM},
         caption="DeepDream of the photograph “china”: relu5_2 of mini_vgg_robust, five octaves of twenty steps.",
-        alt="A pagoda by a lake, overgrown with the forms that the robust network sees in it.",
+        alt="A pagoda by a lake whose roofs have turned into a tent of strong outlines; white round bodies on dark "
+        "legs, like sheep, stand beside it and in the sky.",
     ),
     "dream_sky": Plate(
         methods.dream,
