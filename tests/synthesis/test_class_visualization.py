@@ -223,7 +223,7 @@ def test_redirecting_an_objective_by_keyword_still_works_and_says_the_new_form()
     [
         ({"regularisers": "blur"}, "none, l2, yosinski, robust, channel; got 'blur'"),
         ({"regularisers": Regularisers(blur=1.0)}, "parameterisation='pixels'"),
-        ({"parameterisation": "codes"}, "'fourier' or 'pixels', got 'codes'"),
+        ({"parameterisation": "codes"}, "'fourier', 'pixels' or 'phase', got 'codes'"),
         ({"start": "grey"}, "'zero', 'noise' or a picture, got 'grey'"),
         ({"start": torch.rand(1, 3, 8, 8) * 9}, "images must be"),
     ],
