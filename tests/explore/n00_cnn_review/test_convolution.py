@@ -1,5 +1,7 @@
 """The convolution explorer: every control moves the picture, a learner's function feeds it, a wrong one is named."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,17 @@ def test_convolution_says_the_sum_of_the_nine_products():
     assert f"<b>{5 * 0.4 - 0.1 - 0.3 - 0.5 - 0.7:.3f}</b>" in explorer.text.value.replace("−", "-").replace(
         "-0.0", "0.0"
     )
+
+
+def test_convolution_counts_as_lecture_notes_do():
+    picture = [[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]]
+    explorer = explore.convolution(np.array(picture, float))
+    explorer.controls["preset"].value = "lecture notes"
+    sums = []
+    for cell in range(9):
+        explorer.controls["cell"].value = cell
+        sums.append(float(re.search(r"<b>(.*?)</b>", explorer.text.value)[1]))
+    assert sums == [4, 3, 4, 2, 4, 3, 2, 3, 4]  # counted by hand: the ones on the diagonals of each window
 
 
 def test_convolution_says_where_the_steps_do_not_divide():
