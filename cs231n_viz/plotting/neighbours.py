@@ -30,7 +30,7 @@ def show_neighbours(gallery: Gallery, query: int, neighbours: Mapping[str, Tenso
         gallery: Where query and neighbours come from.
         query: Index of the query.
         neighbours: Title of a row -> (k,) indices of neighbours, the nearest first.
-        size: Inches per thumbnail.
+        size: Inches per thumbnail; the text grows with it.
 
     Returns:
         The figure; ``plotting.figure`` gives it alternative text.
@@ -42,7 +42,7 @@ def show_neighbours(gallery: Gallery, query: int, neighbours: Mapping[str, Tenso
         raise ValueError("neighbours is empty; wanted at least one row of them")
     rows = {title: [int(i) for i in indices] for title, indices in neighbours.items()}
     columns = 1 + max(map(len, rows.values()))
-    width, height = size * (columns + 0.35), (size + 0.42) * len(rows)
+    width, height = size * (columns + 0.35), 1.34 * size * len(rows)
     fig, axes = plt.subplots(
         len(rows),
         columns,
@@ -54,13 +54,13 @@ def show_neighbours(gallery: Gallery, query: int, neighbours: Mapping[str, Tenso
     for ax in axes.flat:
         ax.set_axis_off()
     image, label = gallery[query]
-    _draw_thumbnail(axes[0, 0], image, gallery.categories[label])
-    axes[0, 0].set_title("query", fontsize=9, loc="left")
+    _draw_thumbnail(axes[0, 0], image, gallery.categories[label], size=size)
+    axes[0, 0].set_title("query", fontsize=7 * size, loc="left")
     for line, (title, indices) in zip(axes, rows.items(), strict=True):
-        line[1].set_title(title, fontsize=9, loc="left")
+        line[1].set_title(title, fontsize=7 * size, loc="left")
         for ax, index in zip(line[1:], indices, strict=False):
             other, its_label = gallery[index]
-            _draw_thumbnail(ax, other, gallery.categories[its_label], crossed=its_label != label)
+            _draw_thumbnail(ax, other, gallery.categories[its_label], size=size, crossed=its_label != label)
     return fig
 
 
@@ -72,6 +72,7 @@ def show_embedding(
     ax: Axes | None = None,
     title: str = "",
     legend: bool = True,
+    size: float = 20,
 ) -> Axes:
     """Draw an embedding as a scatter plot; each class has a colour and a marker of its own.
 
@@ -82,6 +83,7 @@ def show_embedding(
         ax: Axes to draw on; the current ones if omitted.
         title: Text above the axes.
         legend: Name the classes beside the axes.
+        size: Area of a marker in square points.
 
     Returns:
         The axes, without ticks: a unit of these coordinates means nothing to a reader.
@@ -98,12 +100,12 @@ def show_embedding(
         x, y = points[labels == number].T
         if len(x):
             name = categories[number] if categories else str(number)
-            marker, size = (f"${name}$", 26) if named else (shape, 20)
-            ax.scatter(x, y, s=size, marker=marker, color=colour, label=name, linewidth=0.2)
+            marker, area = (f"${name}$", 1.3 * size) if named else (shape, size)
+            ax.scatter(x, y, s=area, marker=marker, color=colour, label=name, linewidth=0.2)
     ax.set(xticks=[], yticks=[], title=title)
     ax.set_aspect("equal", adjustable="datalim")  # distances are what the map is about
     if legend and not named:
-        ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 
@@ -180,10 +182,10 @@ def class_markers(count: int) -> list[tuple[str, str]]:
     return [(COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]) for i in range(count)]
 
 
-def _draw_thumbnail(ax: Axes, image: Tensor, label: str, *, crossed: bool = False) -> None:
+def _draw_thumbnail(ax: Axes, image: Tensor, label: str, *, size: float, crossed: bool = False) -> None:
     """A small picture over its label; ``crossed``, with a frame and a cross."""
-    ax.imshow(thumbnail(image, 96))
-    ax.text(0.5, -0.04, label, transform=ax.transAxes, ha="center", va="top", fontsize=8)
+    ax.imshow(thumbnail(image, max(96, round(80 * size))))
+    ax.text(0.5, -0.04, label, transform=ax.transAxes, ha="center", va="top", fontsize=6.4 * size)
     if crossed:
         frame = Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, edgecolor=BOX_COLOUR, linewidth=4)
         ax.add_patch(frame)

@@ -49,6 +49,14 @@ def test_neighbours_of_another_class_have_a_frame_and_a_cross(gallery):
     assert titles == ["query", "one", "two"]
 
 
+def test_text_and_markers_grow_with_the_size(gallery):
+    small, large = (show_neighbours(gallery, 0, {"row": torch.tensor([1, 2])}, size=s) for s in (1.25, 2.5))
+    assert large.axes[1].texts[0].get_fontsize() == 2 * small.axes[1].texts[0].get_fontsize() == 16
+    points, labels = torch.arange(6.0).view(3, 2), torch.tensor([0, 0, 1])
+    areas = {ax.get_sizes()[0] for ax in show_embedding(points, labels, ax=plt.figure().gca(), size=64).collections}
+    assert areas == {64}
+
+
 def test_neighbours_are_drawn_in_the_order_given(gallery):
     fig = show_neighbours(gallery, 4, {"row": torch.tensor([3, 0, 2])})
     shades = [int(ax.images[0].get_array()[0, 0, 0]) for ax in fig.axes if ax.images]
