@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,17 +57,20 @@ def number(value: Any) -> float | None:
         return None
 
 
-def unchanged(after: Any, before: Any) -> bool:
-    """Is an argument still as it was: values, ``requires_grad``, and for a network also its mode and ``.grad``?"""
+def change(after: Any, before: Any) -> str | None:
+    """Name what of an argument is not as it was: "values", "requires_grad", "gradient", "mode"; None if nothing is."""
     if isinstance(before, Tensor):
-        return equal(after, before) and after.dtype == before.dtype and after.requires_grad == before.requires_grad
+        if not equal(after, before) or after.dtype != before.dtype:
+            return "values"
+        return "requires_grad" if after.requires_grad != before.requires_grad else None
     if isinstance(before, nn.Module):
-        return _state(after).keys() == _state(before).keys() and equal(_state(after), _state(before))
+        return _change_of_network(after, before)
     if isinstance(before, dict):
-        return after.keys() == before.keys() and all(unchanged(after[key], before[key]) for key in before)
+        return "values" if after.keys() != before.keys() else _first(change(after[k], before[k]) for k in before)
     if isinstance(before, list | tuple):
-        return len(after) == len(before) and all(map(unchanged, after, before))
-    return equal(after, before) if isinstance(before, int | float | str | np.ndarray) else True
+        return "values" if len(after) != len(before) else _first(map(change, after, before))
+    plain = isinstance(before, int | float | str | np.ndarray)
+    return "values" if plain and not equal(after, before) else None
 
 
 def describe(got: Any, expected: Any) -> str:
@@ -77,7 +81,18 @@ def describe(got: Any, expected: Any) -> str:
         return _describe_tensor(got, expected)
     if isinstance(expected, int | float) and not isinstance(expected, bool):
         return _describe_number(got, expected)
-    return "another value was expected"
+    if isinstance(expected, list | tuple):
+        return _describe_sequence(got, expected)
+    return f"{got!r:.60} came out, {expected!r:.60} was expected"
+
+
+def _describe_sequence(got: Any, expected: Sequence[Any]) -> str:
+    if not isinstance(got, list | tuple):
+        return f"one {type(got).__name__} came out, {len(expected)} values were expected (return them as a tuple)"
+    if len(got) != len(expected):
+        return f"{len(got)} values came out, {len(expected)} were expected"
+    wrong = next(i for i, (left, right) in enumerate(zip(got, expected, strict=True)) if not equal(left, right))
+    return f"value {wrong + 1} of {len(expected)}: {describe(got[wrong], expected[wrong])}"
 
 
 def _describe_number(got: Any, expected: float) -> str:
@@ -111,7 +126,7 @@ def _describe_tensor(got: Any, expected: Tensor) -> str:
         ("the sign is flipped", -expected),
         *[(f"axis {axis} runs backwards", expected.flip(axis)) for axis in range(expected.ndim)],
         *([("the last two axes are swapped", expected.mT)] if expected.ndim > 1 else []),
-        (f"every value is {factor:.4g} times the expected one", factor * expected),
+        (_times(factor), factor * expected),
         (f"every value is off by {offset:.4g}", expected + offset),
     ]
     for words, guess in guesses:
@@ -120,6 +135,15 @@ def _describe_tensor(got: Any, expected: Tensor) -> str:
     gap = (got - expected).abs()
     where = tuple(int(i) for i in np.unravel_index(int(gap.argmax()), gap.shape))
     return f"{int((gap > TOLERANCE).sum())} of {gap.numel()} values differ, most at index {where}, by {gap.max():.4g}"
+
+
+def _times(factor: float) -> str:
+    if f"{factor:.4g}" == "1":
+        return (
+            f"nearly right: every value is {1 + (factor - 1):.7g} times the expected one; is a small number added to "
+            "a denominator, or something rounded?"
+        )
+    return f"every value is {factor:.4g} times the expected one"
 
 
 def _describe_shape(got: Tensor, expected: Tensor) -> str:
@@ -144,8 +168,19 @@ def _whole(value: Any) -> bool:
     return True
 
 
-def _state(module: nn.Module) -> dict[str, Any]:
-    modes: dict[str, Any] = {f"{name}.training": part.training for name, part in module.named_modules()}
-    grads = {f"{name}.grad": p.grad for name, p in module.named_parameters()}
-    flags = {f"{name}.requires_grad": p.requires_grad for name, p in module.named_parameters()}
-    return {**modes, **grads, **flags, **module.state_dict()}
+def _change_of_network(after: nn.Module, before: nn.Module) -> str | None:
+    if not _same_items(after.state_dict(), before.state_dict()):
+        return "values"
+    if not _same_items(*({n: p.requires_grad for n, p in net.named_parameters()} for net in (after, before))):
+        return "requires_grad"
+    if not _same_items(*({n: p.grad for n, p in net.named_parameters()} for net in (after, before))):
+        return "gradient"
+    return None if [m.training for m in after.modules()] == [m.training for m in before.modules()] else "mode"
+
+
+def _same_items(after: dict[str, Any], before: dict[str, Any]) -> bool:
+    return after.keys() == before.keys() and equal(after, before)
+
+
+def _first(changes: Iterable[str | None]) -> str | None:
+    return next((how for how in changes if how), None)

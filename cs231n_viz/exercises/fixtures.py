@@ -1,6 +1,7 @@
 """What several exercises share: exact tensors, networks of a few lines, and scores that mistaken answers follow."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,33 @@ class Squares(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, K)."""
         return torch.einsum("kchw,nchw->nk", self.weights, images.square() / 2)
+
+
+class LostGraph(Exception):
+    """An answer that can be differentiated was asked for; its message says what cuts it off."""
+
+
+def gradient_of(argument: str) -> Callable[..., Tensor]:
+    """For ``Check(ask=...)``: the gradient of an answer's sum with respect to one of its arguments.
+
+    Raises:
+        LostGraph: If the answer does not depend on the argument as autograd sees it.
+    """
+
+    def ask(function: Callable[..., Tensor], **fed: Any) -> Tensor:
+        leaf = fed[argument].clone().requires_grad_()
+        value = function(**{**fed, argument: leaf})
+        gradient = None
+        if isinstance(value, Tensor) and value.requires_grad:
+            (gradient,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+        if gradient is None:
+            raise LostGraph(
+                f"no gradient reaches {argument}: `.detach()`, `.data`, `.item()`, `no_grad`, NumPy or a new tensor "
+                "cuts the graph, and gradient descent would stand still"
+            )
+        return gradient
+
+    return ask
 
 
 def target_logits(logits: Tensor, targets: Tensor) -> Tensor:

@@ -13,6 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cs231n_viz.exercises.fixtures import LostGraph
+from cs231n_viz.exercises.guard import SECONDS, TimeUp
+
+_ADVICE = {
+    "values": "something works in place (`+=`, `x[...] =`, `.pop()`, a method ending in `_`): work on a copy",
+    "requires_grad": "`requires_grad_()` was called on the input itself: call it on `x.detach().clone()`",
+    "gradient": "`.backward()` also fills the `.grad` of whatever was given: use `torch.autograd.grad(score, x)`",
+    "mode": "`.train()` or `.eval()` was called on the network that was given: leave its mode alone",
+}
 WIDTH = 110  # characters of a line in the output of a notebook cell
 _LABEL = 11  # characters of "  came out " and its like
 
@@ -59,7 +68,7 @@ def table(rows: Sequence[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def error_line(error: Exception, function: Callable[..., Any]) -> str:
+def error_line(error: BaseException, function: Callable[..., Any]) -> str:
     """Describe an error in one line: where in the student's own code, and what.
 
     Args:
@@ -71,6 +80,7 @@ def error_line(error: Exception, function: Callable[..., Any]) -> str:
     """
     message = textwrap.shorten(str(error).split("\n")[0], WIDTH, placeholder=" …")
     what = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    what = "it was still running when its time was over" if isinstance(error, TimeUp) else what
     code = getattr(inspect.unwrap(function), "__code__", None)
     own = [f for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
     if not own:
@@ -92,11 +102,32 @@ def signature_complaint(reference: Callable[..., Any], function: Callable[..., A
     return f"the {what} differ: yours are {_plain(given)}, asked for are {_plain(wanted)}"
 
 
-def changed(names: Sequence[str]) -> list[str]:
-    """Explain which inputs were changed, and why that is likely."""
+def advice(error: BaseException) -> str | None:
+    """Say what leads to an error that is no mistake of one exercise alone; None for any other."""
+    if isinstance(error, TimeUp):
+        return f"a loop that never ends; the checks stop an answer after {SECONDS:g} seconds"
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted, from outside or by itself"
+    if isinstance(error, SystemExit):
+        return "exit() and sys.exit() end the whole notebook: use return, or raise an error"
+    if isinstance(error, RecursionError):
+        return "the function calls itself without an end"
+    return str(error) if isinstance(error, LostGraph) else None
+
+
+def changed(how: Mapping[str, str]) -> list[str]:
+    """Explain which inputs were changed, in what respect (as ``compare.change`` names it), and why that is likely."""
+    listed = ", ".join(f"`{name}` ({what})" for name, what in how.items())
+    return table([("changed", listed), ("likely", _ADVICE[next(iter(how.values()))])])
+
+
+def replaced(names: Sequence[str]) -> list[str]:
+    """Explain that an answer has replaced what it should only call."""
     listed = ", ".join(f"`{name}`" for name in names)
-    advice = "something works in place (`+=`, `x[...] =`, `.pop()`, a method ending in `_`): work on a copy"
-    return table([("changed", listed), ("likely", advice)])
+    return [
+        "✗ Python, NumPy, PyTorch and the checks are left as they were",
+        *table([("changed", f"{listed}: put back"), ("likely", "a name of a library was assigned to, or deleted")]),
+    ]
 
 
 def fallback(name: str) -> str:

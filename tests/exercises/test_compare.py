@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cs231n_viz.exercises.compare import describe, equal, unchanged
+from cs231n_viz.exercises.compare import change, describe, equal
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,8 @@ def test_equal(got, expected, same):
     assert equal(got, expected) is same
 
 
-def test_unchanged_sees_the_gradient_flag():
+def test_a_change_is_named_by_what_changed():
     x = torch.ones(2)
-    assert unchanged(x.clone(), x)
-    assert not unchanged(x.clone().requires_grad_(), x)
+    assert change(x.clone(), x) is None
+    assert change(x.clone().requires_grad_(), x) == "requires_grad"
+    assert change(x + 1, x) == "values"

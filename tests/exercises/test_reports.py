@@ -23,7 +23,7 @@ def test_the_report_of_a_wrong_answer_shows_what_was_fed_what_came_out_and_what_
 
     assert output_size(7, kernel=3, padding=1) == 7  # the reference from here on
     assert capsys.readouterr().out.splitlines() == [
-        "output_size  ★ · 5 min",
+        "output_size  ★ · 5 min · 1 point",
         "✓ a 3×3 filter on 7×7 has 5 positions per side",
         "✓ with stride 2 it has 3",
         "✗ padding 1 keeps the size",
