@@ -1,4 +1,4 @@
-"""Nothing that an answer does takes the kernel, the checks or the libraries with it: a verdict, and what follows runs."""
+"""Nothing that an answer does takes the kernel, the checks or the libraries with it: it gets a verdict."""
 
 import inspect
 import sys
