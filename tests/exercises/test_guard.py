@@ -10,7 +10,7 @@ from torch import nn
 
 from cs231n_viz.exercises import Check, Entry, exercise, find, guard, names
 from cs231n_viz.exercises.core import examine
-from cs231n_viz.exercises.fixtures import gradient_of
+from cs231n_viz.exercises.fixtures import central_differences, gradient_of
 from tests.exercises.test_answers import likely
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -212,7 +212,15 @@ def test_a_loss_that_has_lost_its_graph_is_named(cut):
             return square(x)
 
     assert "no gradient reaches x" in likely(examine(entry, without)[1])
+    assert "no gradient reaches x" in likely(examine(entry, lambda x: torch.tensor(float((x.numpy() ** 2).sum())))[1])
     assert exercise is not None
+
+
+def test_central_differences_are_the_gradient_of_a_polynomial():
+    at = torch.tensor([[1.0, -2.0, 0.5]])
+    torch.testing.assert_close(
+        central_differences(lambda x: x.pow(3).sum(), at), torch.tensor([[3.0, 12.0, 0.75]]).double()
+    )
 
 
 def test_a_mistake_must_explain_most_of_the_failures():
