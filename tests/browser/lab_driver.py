@@ -87,6 +87,7 @@ class LabServer:
             "JUPYTERLAB_SETTINGS_DIR": "settings",
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython",
+            "CS231N_VIZ_PROGRESS": "progress",
         }
         python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         return {**os.environ, **{name: str(state / place) for name, place in places.items()}, "PYTHONPATH": python_path}

@@ -57,3 +57,10 @@ def test_an_unfit_notebook_is_reported_and_left_as_it_was(tmp_path, capsys, sour
     assert run_notebooks.main([str(path)]) == 1
     assert reason in capsys.readouterr().out
     assert path.read_text() == before
+
+
+def test_answers_that_were_kept_earlier_are_not_seen(tmp_path, monkeypatch):
+    monkeypatch.setenv("CS231N_VIZ_PROGRESS", str(tmp_path))
+    path = write(tmp_path / "demo.ipynb", "import os; os.listdir(os.environ['CS231N_VIZ_PROGRESS'])")
+    assert run_notebooks.main([str(path)]) == 0
+    assert json.loads(path.read_text())["cells"][1]["outputs"][0]["data"]["text/plain"] == ["[]"]
