@@ -115,6 +115,18 @@ def central_differences(formula: Callable[[Tensor], Any], at: Tensor, step: floa
     return gradient
 
 
+def dtype_of(function: Callable[..., Any], **fed: Any) -> str:
+    """For ``Check(ask=...)``: the name of an answer's dtype, such as "float32"; of anything but a tensor its type."""
+    value = function(**fed)
+    return str(value.dtype).removeprefix("torch.") if isinstance(value, Tensor) else type(value).__name__
+
+
+def is_attached(function: Callable[..., Any], **fed: Any) -> bool:
+    """For ``Check(ask=...)``: does the answer still hang on a graph, so that it cannot be drawn or saved?"""
+    value = function(**fed)
+    return isinstance(value, Tensor) and value.requires_grad
+
+
 def target_logits(logits: Tensor, targets: Tensor) -> Tensor:
     """Each image's logit of its own target, (N,)."""
     return logits[torch.arange(len(targets)), targets]
