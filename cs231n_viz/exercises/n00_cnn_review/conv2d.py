@@ -1,5 +1,7 @@
 """A convolution layer, before the bias."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -30,6 +32,29 @@ def _conv(image: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
     return conv2d(image, kernels, stride=stride, padding=padding)
 
 
+def _one_side(image: Tensor, kernels: Tensor, stride: int, padding: int, *, axis: int) -> Tensor:
+    """Rows and columns of positions are both counted with one side of the filter."""
+    padded = F.pad(image, (padding,) * 4)
+    height, width = kernels.shape[-2:]
+    rows, columns = ((length - kernels.shape[axis]) // stride + 1 for length in padded.shape[1:])
+    windows = [
+        [padded[:, y * stride : y * stride + height, x * stride : x * stride + width] for x in range(columns)]
+        for y in range(rows)
+    ]
+    maps = [torch.stack([(kernels * window).sum(dim=(1, 2, 3)) for window in row], dim=-1) for row in windows]
+    return torch.stack(maps, dim=-2)
+
+
+def _channels_kept(image: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+    kept = [_conv(image[c : c + 1], kernels[:, c : c + 1], stride, padding) for c in range(len(image))]
+    return torch.stack(kept, dim=1)
+
+
+def _padded_here(*sides: int) -> Callable[..., Tensor]:
+    """Zeros only where ``sides`` (left, right, top, bottom) has a 1."""
+    return lambda image, kernels, s, p: conv2d(F.pad(image, [p * side for side in sides]), kernels, stride=s)
+
+
 def _edge_padded(image: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
     padded = F.pad(image[None], (padding,) * 4, mode="replicate")[0] if padding else image
     return conv2d(padded, kernels, stride=stride)
@@ -45,6 +70,13 @@ ENTRY = Entry(
     reference=conv2d,
     stars=3,
     minutes=20,
+    hints=(
+        "Pad first. Then count the positions along each axis: rows with the height of the filter, columns with its "
+        "width. Each position gives K numbers.",
+        "Cut the window at (i·stride, j·stride) out of all channels, multiply it with each filter as it is, not "
+        "turned, and sum over channels, rows and columns; two loops and `sum(dim=(1, 2, 3))` do, and so do `unfold` "
+        "and `einsum`.",
+    ),
     checks=[
         Check(
             "one 2×2 filter on a 3×3 image, by hand",
@@ -55,7 +87,9 @@ ENTRY = Entry(
         _by_torch("three filters give three maps", integers(2, 3, 3), integers(3, 2, 2, 2)),
         _by_torch("stride 2", integers(1, 5, 5), integers(1, 1, 3, 3), stride=2),
         _by_torch("a border of zeros", integers(1, 3, 3) + 7, integers(1, 1, 3, 3), padding=1),
-        _by_torch("nothing square, all together", integers(3, 6, 9), integers(4, 3, 2, 3), stride=2, padding=1),
+        _by_torch("a filter taller than wide, with fractions", integers(2, 4, 6) / 8, integers(2, 2, 3, 2) / 4),
+        _by_torch("a filter wider than tall", integers(2, 5, 4), integers(3, 2, 1, 3)),
+        _by_torch("nothing square, all together", integers(3, 6, 10), integers(4, 3, 2, 3), stride=2, padding=1),
     ],
     mistakes={
         "the filter is flipped: that is the convolution of mathematics, networks use cross-correlation": (
@@ -71,6 +105,43 @@ ENTRY = Entry(
         "the products are averaged over the window: they are summed": (
             lambda image, kernels, s, p: _conv(image, kernels, s, p) / kernels[0, 0].numel(),
             lambda image, kernels, s, p: _conv(image, kernels, s, p) / kernels[0].numel(),
+        ),
+        "the channels are not summed: a filter gives one map, not one for each channel": _channels_kept,
+        "the maps of all filters are added: each filter has a map of its own": (
+            lambda image, kernels, s, p: _conv(image, kernels, s, p).sum(dim=0, keepdim=True),
+            lambda image, kernels, s, p: _conv(image, kernels, s, p).sum(dim=0),
+        ),
+        "a ReLU follows: the sum itself was asked for, negative or not": (
+            lambda image, kernels, s, p: _conv(image, kernels, s, p).relu()
+        ),
+        "rounded to whole numbers: pixels and weights have fractions": (
+            lambda image, kernels, s, p: _conv(image, kernels, s, p).round(),
+            lambda image, kernels, s, p: _conv(image, kernels, s, p).trunc(),
+        ),
+        "the number of columns is counted with the height of the filter: take its width": (
+            lambda image, kernels, s, p: _one_side(image, kernels, s, p, axis=2)
+        ),
+        "the number of rows is counted with the width of the filter: take its height": (
+            lambda image, kernels, s, p: _one_side(image, kernels, s, p, axis=3)
+        ),
+        "the stride moves the window along one axis only: both have it": (
+            lambda image, kernels, s, p: _conv(image, kernels, 1, p)[:, ::s],
+            lambda image, kernels, s, p: _conv(image, kernels, 1, p)[:, :, ::s],
+        ),
+        "the pixels under the filter lie `stride` apart: that is dilation, the stride moves the whole window": (
+            lambda image, kernels, s, p: F.conv2d(image[None], kernels, padding=p, dilation=s)[0]
+        ),
+        "zeros are missing on some sides: `padding` of them go on all four": (
+            _padded_here(1, 0, 1, 0),
+            _padded_here(0, 1, 0, 1),
+            _padded_here(1, 1, 0, 0),
+            _padded_here(0, 0, 1, 1),
+        ),
+        "padded to keep the size, whatever `padding` says": (
+            lambda image, kernels, s, p: F.conv2d(
+                image[None], kernels, stride=s, padding=[side // 2 for side in kernels.shape[2:]]
+            )[0],
+            lambda image, kernels, s, p: _conv(image, kernels, s, 1),
         ),
         "the stride is ignored": lambda image, kernels, s, p: _conv(image, kernels, 1, p),
         "the padding is ignored": lambda image, kernels, s, p: _conv(image, kernels, s, 0),

@@ -17,7 +17,7 @@ def max_pool(image: Tensor, size: int, stride: int) -> Tensor:
         stride: Steps from one window to the next; windows overlap where it is smaller than ``size``.
 
     Returns:
-        (C, H', W').
+        (C, H', W'). Only windows that lie wholly inside the image count; a rest at its end is left out.
     """
     windows = image.unfold(1, size, stride).unfold(2, size, stride)  # (C, H', W', size, size)
     return windows.amax(dim=(-2, -1))
@@ -38,6 +38,12 @@ ENTRY = Entry(
     reference=max_pool,
     stars=2,
     minutes=10,
+    hints=(
+        "How many windows of `size` fit along an axis if each begins `stride` after the one before? The channels stay "
+        "apart, and a maximum may be negative.",
+        "Two calls of `unfold(axis, size, stride)` lay all windows out as two new axes at the end; the maximum over "
+        "these two is the answer (`amax`).",
+    ),
     checks=[
         Check(
             "2×2 windows of a 4×4 image, by hand",
@@ -46,6 +52,7 @@ ENTRY = Entry(
         ),
         _by_torch("negative values count too", integers(1, 4, 4) - 7, 2, 2),
         _by_torch("each channel by itself", integers(3, 4, 4), 2, 2),
+        _by_torch("a last row too few for a window is left out; values with fractions", integers(2, 5, 6) / 4, 2, 2),
         _by_torch("windows of 3 that overlap at stride 2, as in AlexNet", integers(2, 5, 7), 3, 2),
         _by_torch("windows of 1 at stride 2 with gaps between them", integers(1, 5, 3), 1, 2),
     ],
@@ -60,6 +67,41 @@ ENTRY = Entry(
         "the maximum runs over the channels too: each channel is pooled by itself": (
             lambda image, size, stride: max_pool(image, size, stride).amax(dim=0, keepdim=True),
             lambda image, size, stride: max_pool(image, size, stride).amax(dim=0),
+        ),
+        "the last windows reach over the edge: only those that lie inside count, as in PyTorch with ceil_mode=False": (
+            lambda image, size, stride: F.max_pool2d(image[None], size, stride, ceil_mode=True)[0]
+        ),
+        "the image is padded: windows begin at its first pixel": (
+            lambda image, size, stride: F.max_pool2d(image[None], size, stride, padding=size // 2)[0]
+        ),
+        "only one axis is pooled: the window has rows and columns": (
+            lambda image, size, stride: F.max_pool2d(image[None], (size, 1), (stride, 1))[0],
+            lambda image, size, stride: F.max_pool2d(image[None], (1, size), (1, stride))[0],
+            lambda image, size, stride: image.unfold(1, size, stride).amax(dim=-1)[:, :, ::stride],
+            lambda image, size, stride: image.unfold(2, size, stride).amax(dim=-1)[:, ::stride],
+        ),
+        "every `stride`-th pixel is taken: the maximum of the window was asked for": (
+            lambda image, size, stride: image.unfold(1, size, stride).unfold(2, size, stride)[..., 0, 0],
+            lambda image, size, stride: image[:, ::stride, ::stride],
+        ),
+        "the window is summed: the maximum was asked for": (
+            lambda image, size, stride: image.unfold(1, size, stride).unfold(2, size, stride).sum(dim=(-2, -1))
+        ),
+        "this is the median of the window: the maximum was asked for": (
+            lambda image, size, stride: (
+                image.unfold(1, size, stride).unfold(2, size, stride).flatten(3).median(dim=-1).values
+            )
+        ),
+        "these are the places of the maxima: their values were asked for": (
+            lambda image, size, stride: F.max_pool2d(image[None], size, stride, return_indices=True)[1][0],
+            lambda image, size, stride: image.unfold(1, size, stride).unfold(2, size, stride).flatten(3).argmax(-1),
+        ),
+        "rounded to whole numbers: activations have fractions": (
+            lambda image, size, stride: max_pool(image, size, stride).trunc(),
+            lambda image, size, stride: max_pool(image, size, stride).round(),
+        ),
+        "as many columns as rows are counted: the map need not be square": (
+            lambda image, size, stride: max_pool(image, size, stride)[:, :, : (image.shape[1] - size) // stride + 1]
         ),
         "the windows are moved by their size: move them by `stride`, they may overlap": (
             lambda image, size, stride: max_pool(image, size, size)

@@ -29,6 +29,11 @@ ENTRY = Entry(
     reference=parameter_count,
     stars=1,
     minutes=5,
+    hints=(
+        "Count the weights of one filter first: it sees all input channels, not one.",
+        "One filter has in_channels · kernel · kernel weights and, if asked for, a single bias; there are out_channels "
+        "such filters.",
+    ),
     checks=[
         _count("twenty 4×4 filters on one channel: 320 weights", (1, 20, 4), 320, bias=False),
         _count("340 with the biases", (1, 20, 4), 340),
@@ -50,11 +55,27 @@ ENTRY = Entry(
         "the biases are missing": lambda c, f, k, b: c * f * k * k,
         "the biases are counted although `bias` is False": lambda c, f, k, b: (c * k * k + 1) * f,
         "`kernel` is one side of the filter: it has kernel * kernel weights per channel": (
-            lambda c, f, k, b: f * (c * k + b)
+            lambda c, f, k, b: f * (c * k + b),
+            lambda c, f, k, b: f * (c * 2 * k + b),
         ),
+        "a filter is not a cube: its third side is the number of input channels": (
+            lambda c, f, k, b: f * (k**3 + b),
+            lambda c, f, k, b: c * f * k**3 + b * f,
+        ),
+        "the channels are added: every filter has weights for every input channel, multiply": (
+            lambda c, f, k, b: (c + f) * k * k + b * f
+        ),
+        "this is one channel of one filter: multiply by the channels on both sides": lambda c, f, k, b: k * k + b,
+        "without a bias nothing is left: `bias` adds, it does not multiply": (
+            lambda c, f, k, b: c * f * k * k * b,
+            lambda c, f, k, b: (c * k * k + 1) * f * b,
+        ),
+        "`bias` works the wrong way round": lambda c, f, k, b: c * f * k * k + f * (not b),
         "multiplied by the size of the output (36×28): the same weights are used at every position": (
             lambda c, f, k, b: c * f * k * k * 36 * 28 + b * f,
             lambda c, f, k, b: (c * k * k + b) * f * 36 * 28,
+            lambda c, f, k, b: c * f * k * k * (39 - k + 1) * (31 - k + 1) + b * f,
+            lambda c, f, k, b: (c * k * k + b) * f * (39 - k + 1) * (31 - k + 1),
         ),
     },
 )

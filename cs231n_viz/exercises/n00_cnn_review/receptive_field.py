@@ -1,6 +1,6 @@
 """The size of a receptive field."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 from cs231n_viz.exercises.core import Check, Entry
@@ -44,6 +44,26 @@ def _summed_strides(stack: Sequence[tuple[int, int]]) -> int:
     return field
 
 
+def _each(add: Callable[[int, int], int]) -> Callable[[Sequence[tuple[int, int]]], int]:
+    """An answer that adds something else for each layer, made of its kernel and the step of the layer below."""
+
+    def answer(stack: Sequence[tuple[int, int]]) -> int:
+        field, step = 1, 1
+        for kernel, stride in stack:
+            field += add(kernel, step)
+            step *= stride
+        return field
+
+    return answer
+
+
+def _recurrence_upwards(stack: Sequence[tuple[int, int]]) -> int:
+    field = 1
+    for kernel, stride in stack:
+        field = (field - 1) * stride + kernel
+    return field
+
+
 _VGG16 = [(3, 1), (3, 1), (2, 2), (3, 1), (3, 1), (2, 2), *[(3, 1), (3, 1), (3, 1), (2, 2)] * 2, *[(3, 1)] * 3]
 
 ENTRY = Entry(
@@ -51,11 +71,17 @@ ENTRY = Entry(
     reference=receptive_field,
     stars=2,
     minutes=10,
+    hints=(
+        "Two numbers go up with you: how many pixels a unit sees, and how many pixels lie between neighbouring units.",
+        "Start with one pixel and a step of 1. Each layer adds (kernel - 1) steps of the layer below, and only then "
+        "multiplies the step by its own stride.",
+    ),
     checks=[
         Check("one 3×3 layer sees 3 pixels", {"stack": [(3, 1)]}, 3),
         Check("its stride does not change what one unit sees", {"stack": [(3, 2)]}, 3),
         Check("two 3×3 layers see 5", {"stack": [(3, 1), (3, 1)]}, 5),
         Check("with stride 2 in the lower one they see 7", {"stack": [(3, 2), (3, 1)]}, 7),
+        Check("a window of 4 above one of 2 at stride 2 sees 8", {"stack": [(2, 2), (4, 1)]}, 8),
         Check("three layers of stride 2", {"stack": [(3, 2), (3, 2), (3, 2)]}, 15),
         Check("no layer at all: the pixel itself", {"stack": []}, 1),
         Check("AlexNet's fifth convolution", {"stack": [(kernel, stride) for kernel, stride, _ in ALEXNET]}, 163),
@@ -74,6 +100,27 @@ ENTRY = Entry(
         "the kernels are multiplied: neighbouring fields overlap, each layer adds kernel - 1": (
             lambda stack: prod(kernel for kernel, _ in stack)
         ),
+        "the stack is walked from the wrong end: its first layer lies on the image": (
+            lambda stack: receptive_field(stack[::-1]),
+            _recurrence_upwards,
+        ),
+        "each layer adds kernel times the step: of its kernel places, one is counted already, so kernel - 1": (
+            _each(lambda kernel, step: kernel * step),
+            _each(lambda kernel, step: kernel * step - 1),
+        ),
+        "twice half the kernel is only right where it is odd: each layer adds kernel - 1": (
+            _each(lambda kernel, step: 2 * (kernel // 2) * step),
+            _each(lambda kernel, step: kernel // 2 * 2 * step if kernel > 2 else step),
+        ),
+        "half the kernel is added: it reaches out on both sides": _each(lambda kernel, step: (kernel // 2) * step),
+        "pooling is left out: it counts like a convolution": (
+            lambda stack: receptive_field([(kernel, stride) for kernel, stride in stack if (kernel, stride) != (2, 2)]),
+            _each(lambda kernel, step: (kernel - 1) * step if kernel > 2 else 0),
+        ),
+        "this is the distance between neighbouring units, the product of the strides: the field was asked for": (
+            lambda stack: prod(stride for _, stride in stack)
+        ),
+        "this is the area: the side was asked for": lambda stack: receptive_field(stack) ** 2,
         "the pixel to begin with is missing: start from 1": lambda stack: receptive_field(stack) - 1,
     },
 )

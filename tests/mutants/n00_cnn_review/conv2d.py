@@ -138,3 +138,85 @@ def with_a_bias(image, kernels, *, stride=1, padding=0):
 def scales_the_image(image, kernels, *, stride=1, padding=0):
     image *= 2
     return F.conv2d(image[None], kernels, stride=stride, padding=padding)[0] / 2
+
+
+@answers.wrong("counted with the height of the filter")
+def a_square_filter_assumed(image, kernels, *, stride=1, padding=0):
+    padded = F.pad(image, (padding, padding, padding, padding))
+    side = kernels.shape[2]
+    rows = (padded.shape[1] - side) // stride + 1
+    columns = (padded.shape[2] - side) // stride + 1
+    out = torch.zeros(len(kernels), rows, columns)
+    for k, kernel in enumerate(kernels):
+        for y in range(rows):
+            for x in range(columns):
+                window = padded[:, y * stride : y * stride + kernel.shape[1], x * stride : x * stride + kernel.shape[2]]
+                out[k, y, x] = (window * kernel).sum()
+    return out
+
+
+@answers.wrong("counted with the width of the filter")
+def rows_by_the_width(image, kernels, *, stride=1, padding=0):
+    padded = F.pad(image, (padding, padding, padding, padding))
+    _, _, height, width = kernels.shape
+    rows = (padded.shape[1] - width) // stride + 1
+    columns = (padded.shape[2] - width) // stride + 1
+    out = torch.zeros(len(kernels), rows, columns)
+    for y in range(rows):
+        for x in range(columns):
+            window = padded[:, y * stride : y * stride + height, x * stride : x * stride + width]
+            out[:, y, x] = (window[None] * kernels).sum((1, 2, 3))
+    return out
+
+
+@answers.wrong("the channels are not summed")
+def a_map_per_channel(image, kernels, *, stride=1, padding=0):
+    padded = F.pad(image, [padding] * 4)
+    windows = padded.unfold(1, kernels.shape[2], stride).unfold(2, kernels.shape[3], stride)
+    return torch.einsum("cyxij,kcij->kcyx", windows, kernels)
+
+
+@answers.wrong("the maps of all filters are added")
+def filters_added(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels.sum(0, keepdim=True), stride=stride, padding=padding)[0]
+
+
+@answers.wrong("a ReLU follows")
+def with_relu(image, kernels, *, stride=1, padding=0):
+    return F.relu(F.conv2d(image[None], kernels, stride=stride, padding=padding)[0])
+
+
+@answers.wrong("rounded to whole numbers")
+def rounded(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, stride=stride, padding=padding)[0].round().int()
+
+
+@answers.wrong("rounded to whole numbers")
+def in_whole_numbers(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, stride=stride, padding=padding)[0].long()
+
+
+@answers.wrong("along one axis only")
+def stride_down_only(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, stride=(stride, 1), padding=padding)[0]
+
+
+@answers.wrong("that is dilation")
+def dilated(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(image[None], kernels, dilation=stride, padding=padding)[0]
+
+
+@answers.wrong("zeros are missing on some sides")
+def padded_at_the_near_end(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(F.pad(image, (padding, 0, padding, 0))[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("zeros are missing on some sides")
+def padded_left_and_right(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(F.pad(image, (padding, padding))[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("whatever `padding` says")
+def always_the_same_size(image, kernels, *, stride=1, padding=0):
+    height, width = kernels.shape[-2:]
+    return F.conv2d(image[None], kernels, stride=stride, padding=(height // 2, width // 2))[0]

@@ -112,3 +112,68 @@ def relu_in_place_afterwards(image, size, stride):
     result = pool_by(torch.max, image, size, stride)
     image.clamp_(min=0)
     return result
+
+
+@answers.right
+def as_columns(image, size, stride):
+    rows = (image.shape[1] - size) // stride + 1
+    columns = F.unfold(image[:, None], size, stride=stride)  # (C, size², positions)
+    return columns.max(1).values.unflatten(1, (rows, -1))
+
+
+@answers.wrong("reach over the edge")
+def half_windows_too(image, size, stride):
+    starts = [range(0, n - size + stride, stride) for n in image.shape[1:]]
+    return torch.stack(
+        [
+            torch.stack([image[:, y : y + size, x : x + size].amax((1, 2)) for x in starts[1] if x < image.shape[2]], 1)
+            for y in starts[0]
+            if y < image.shape[1]
+        ],
+        1,
+    )
+
+
+@answers.wrong("the image is padded")
+def padded(image, size, stride):
+    return F.max_pool2d(image[None], size, stride, size // 2)[0]
+
+
+@answers.wrong("only one axis is pooled")
+def rows_alone(image, size, stride):
+    return image.unfold(1, size, stride).amax(-1)
+
+
+@answers.wrong("every `stride`-th pixel")
+def subsampled(image, size, stride):
+    return image[:, ::stride, ::stride]
+
+
+@answers.wrong("the window is summed")
+def summed(image, size, stride):
+    return pool_by(torch.sum, image, size, stride)
+
+
+@answers.wrong("the median of the window")
+def medians(image, size, stride):
+    return pool_by(torch.median, image, size, stride)
+
+
+@answers.wrong("the places of the maxima")
+def places(image, size, stride):
+    return pool_by(torch.argmax, image, size, stride).long()
+
+
+@answers.wrong("rounded to whole numbers")
+def whole_numbers(image, size, stride):
+    return pool_by(torch.max, image, size, stride).to(torch.int64)
+
+
+@answers.wrong("as many columns as rows")
+def a_square_map(image, size, stride):
+    count = (image.shape[1] - size) // stride + 1
+    out = torch.empty(len(image), count, count)
+    for y in range(count):
+        for x in range(count):
+            out[:, y, x] = image[:, y * stride : y * stride + size, x * stride : x * stride + size].amax((1, 2))
+    return out

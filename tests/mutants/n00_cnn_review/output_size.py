@@ -109,3 +109,70 @@ def negative_sizes(size, *, kernel, stride=1, padding=0):
     if room % stride != 0:
         raise ValueError(room)
     return room // stride + 1
+
+
+@answers.wrong("rounded silently")
+def rounds_up(size, *, kernel, stride=1, padding=0):
+    return math.ceil((size + 2 * padding - kernel) / stride) + 1
+
+
+@answers.wrong("padding is subtracted")
+def minus_padding(size, *, kernel, stride=1, padding=0):
+    room = size - kernel - 2 * padding
+    return room // stride + 1
+
+
+@answers.wrong("counted in pixels")
+def padding_in_steps(size, *, kernel, stride=1, padding=0):
+    return (size - kernel) // stride + 2 * padding + 1
+
+
+@answers.wrong("only right where it is odd")
+def twice_the_half(size, *, kernel, stride=1, padding=0):
+    return (size + 2 * padding - 2 * (kernel // 2) - 1) // stride + 1
+
+
+@answers.wrong("the room of the filter")
+def divides_the_size(size, *, kernel, stride=1, padding=0):
+    if size % stride or kernel > size + 2 * padding:
+        raise ValueError("does not divide")
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+@answers.wrong("compared with the image")
+def compared_before_padding(size, *, kernel, stride=1, padding=0):
+    if kernel > size:
+        raise ValueError("the filter is too large")
+    steps, rest = divmod(size - kernel + 2 * padding, stride)
+    if rest:
+        raise ValueError("the steps do not divide")
+    return steps + 1
+
+
+@answers.wrong("a filter that just fits is refused")
+def needs_room(size, *, kernel, stride=1, padding=0):
+    room = size - kernel + 2 * padding
+    if room <= 0 or room % stride:
+        raise ValueError
+    return room // stride + 1
+
+
+@answers.wrong("`assert` raises")
+def asserts(size, *, kernel, stride=1, padding=0):
+    room = size - kernel + 2 * padding
+    assert room >= 0, "too large"
+    assert room % stride == 0, "does not divide"
+    return room // stride + 1
+
+
+@answers.wrong("None came out")
+def only_where_it_fits(size, *, kernel, stride=1, padding=0):
+    room = size - kernel + 2 * padding
+    if room >= 0 and room % stride == 0:
+        return room // stride + 1
+
+
+@answers.wrong("a value came out where an error")
+def returns_a_message(size, *, kernel, stride=1, padding=0):
+    room = size - kernel + 2 * padding
+    return "invalid" if room < 0 or room % stride else room // stride + 1

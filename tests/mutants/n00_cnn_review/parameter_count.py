@@ -81,3 +81,44 @@ def kernel_not_squared(in_channels, out_channels, kernel, *, bias=True):
 def a_filter_per_place(in_channels, out_channels, kernel, *, bias=True):
     positions = (39 - kernel + 1) * (31 - kernel + 1)
     return positions * kernel * kernel * in_channels * out_channels + (out_channels if bias else 0)
+
+
+@answers.wrong("`kernel` is one side")
+def sides_added(in_channels, out_channels, kernel, *, bias=True):
+    return (in_channels * (kernel + kernel) + bias) * out_channels
+
+
+@answers.wrong("a filter is not a cube")
+def cubes(in_channels, out_channels, kernel, *, bias=True):
+    return out_channels * kernel**3 + (out_channels if bias else 0)
+
+
+@answers.wrong("the channels are added")
+def channels_added(in_channels, out_channels, kernel, *, bias=True):
+    return kernel**2 * (in_channels + out_channels) + (out_channels if bias else 0)
+
+
+@answers.wrong("one channel of one filter")
+def one_slice(in_channels, out_channels, kernel, *, bias=True):
+    return kernel * kernel + int(bias)
+
+
+@answers.wrong("`bias` adds")
+def multiplied_by_the_flag(in_channels, out_channels, kernel, *, bias=True):
+    return in_channels * out_channels * kernel * kernel * bias
+
+
+@answers.wrong("the wrong way round")
+def inverted_flag(in_channels, out_channels, kernel, *, bias=True):
+    weights = kernel * kernel * in_channels * out_channels
+    return weights if bias else weights + out_channels
+
+
+@answers.wrong("but as float")
+def a_float(in_channels, out_channels, kernel, *, bias=True):
+    return float(kernel * kernel * in_channels * out_channels + bias * out_channels)
+
+
+@answers.wrong("a tuple came out")
+def two_numbers(in_channels, out_channels, kernel, *, bias=True):
+    return kernel * kernel * in_channels * out_channels, bias * out_channels

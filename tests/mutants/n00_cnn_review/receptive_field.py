@@ -109,3 +109,73 @@ def empties_the_stack(stack):
         kernel, stride = stack.pop()
         field = (field - 1) * stride + kernel
     return field
+
+
+@answers.wrong("from the wrong end")
+def from_the_top(stack):
+    field, jump = 1, 1
+    for kernel, stride in reversed(stack):
+        field, jump = field + (kernel - 1) * jump, jump * stride
+    return field
+
+
+@answers.wrong("from the wrong end")
+def downward_rule_upwards(stack):
+    field = 1
+    for kernel, stride in stack:
+        field = stride * (field - 1) + kernel
+    return field
+
+
+@answers.wrong("kernel times the step")
+def whole_kernels(stack):
+    field, jump = 1, 1
+    for kernel, stride in stack:
+        field += kernel * jump
+        jump *= stride
+    return field
+
+
+@answers.wrong("only right where it is odd")
+def both_halves(stack):
+    reach, jump = 0, 1
+    for kernel, stride in stack:
+        reach += kernel // 2 * jump
+        jump *= stride
+    return 2 * reach + 1
+
+
+@answers.wrong("half the kernel is added")
+def one_half(stack):
+    field, jump = 1, 1
+    for kernel, stride in stack:
+        field, jump = field + kernel // 2 * jump, jump * stride
+    return field
+
+
+@answers.wrong("pooling is left out")
+def no_pooling(stack):
+    field, jump = 1, 1
+    for kernel, stride in stack:
+        if kernel == stride == 2:
+            continue
+        field, jump = field + (kernel - 1) * jump, jump * stride
+    return field
+
+
+@answers.wrong("the distance between neighbouring units")
+def the_stride(stack):
+    jump = 1
+    for _, stride in stack:
+        jump *= stride
+    return jump
+
+
+@answers.wrong("this is the area")
+def squared(stack):
+    return downwards_from_the_top(stack) ** 2
+
+
+@answers.wrong("but as float")
+def a_float(stack):
+    return downwards_from_the_top(stack) * 1.0
