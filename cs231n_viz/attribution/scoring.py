@@ -121,15 +121,35 @@ def randomization_test(
     rows = check_each(targets, len(images))
     # An SSIM window has its meaning in pixels of the picture: coarse maps are enlarged, as in the paper.
     compare, size = (ssim, tuple(images.shape[2:])) if similarity == "ssim" else (rank_correlation, None)
-    original = as_maps(method(model, images, rows), size)
+    (_, original), *others = randomized_maps(model, images, rows, method, seed=seed)
+    original = as_maps(original, size)
+    return {layer: compare(original, as_maps(maps, size)).mean().item() for layer, maps in others}
+
+
+def randomized_maps(
+    model: nn.Module, images: Tensor, targets: Targets, method: Method, *, seed: int = 0
+) -> Iterator[tuple[str, Tensor]]:
+    """Make the maps that :func:`randomization_test` compares, while more and more layers are re-initialised.
+
+    Args:
+        model: As there; it has its own weights whenever the caller holds a map.
+        images: As there.
+        targets: As there.
+        method: As there.
+        seed: Random seed for the new weights.
+
+    Yields:
+        (layer, what ``method`` gave): first ``("", …)`` of the network as it is, then from the logits down to the
+        pixels, with this layer and all after it random.
+    """
+    images = check_images(images)
+    rows = check_each(targets, len(images))
+    yield "", method(model, images, rows)
     layers = [name for name, module in network_of(model).named_modules() if list(module.parameters(recurse=False))]
-    similarities, randomised = {}, []
-    for layer in reversed(layers):
-        randomised.append(layer)
-        with _randomised(model, randomised, seed):
-            maps = as_maps(method(model, images, rows), size)
-        similarities[layer] = compare(original, maps).mean().item()
-    return similarities
+    for count in range(1, len(layers) + 1):
+        with _randomised(model, layers[::-1][:count], seed):
+            maps = method(model, images, rows)
+        yield layers[-count], maps
 
 
 @contextmanager

@@ -238,3 +238,18 @@ def test_weights_come_back_after_an_error_and_when_two_modules_share_them():
     for similarity in ("rank", "ssim"):
         with unchanged(model, images):
             scoring.randomization_test(model, images, 0, lambda *ask: ask[1].mean(1), similarity=similarity)
+
+
+def test_the_maps_of_a_randomised_network_come_layer_by_layer_and_leave_the_weights_alone():
+    model = network()
+    images = pictures(1, 12)
+    with unchanged(model, images):
+        (name, original), *others = scoring.randomized_maps(model, images, 1, viz.saliency)
+        assert name == ""
+        torch.testing.assert_close(original, viz.saliency(model, images, 1))
+        for _ in scoring.randomized_maps(model, images, 1, viz.saliency):
+            torch.testing.assert_close(viz.saliency(model, images, 1), original)  # its own weights in between
+            break
+    similarities = scoring.randomization_test(model, images, 1, viz.saliency)
+    assert [layer for layer, _ in others] == list(similarities)
+    assert not any(torch.equal(maps, original) for _, maps in others)
