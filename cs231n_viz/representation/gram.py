@@ -21,6 +21,7 @@ Statistic = Literal["gram", "covariance"]
 
 STYLE_LAYERS = {  # by network, from fields of a few pixels to a few dozen
     "mini_vgg": ("relu1_1", "pool1", "relu2_1", "pool2", "relu3_1", "relu3_2", "relu4_1", "relu4_2"),
+    "mini_vgg_robust": ("relu1_1", "relu2_1", "relu3_1", "relu3_2", "relu4_1", "relu4_2"),  # its pools average already
     "mini_alexnet": ("relu1", "pool1", "relu2", "relu3", "relu4", "relu5"),
     "squeezenet1_1": tuple(f"features.{index}" for index in (1, 3, 4, 6, 7, 9, 10)),
     "vgg19": ("features.1", "features.4", "features.9", "features.18", "features.27"),
