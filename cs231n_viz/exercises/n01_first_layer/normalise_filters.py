@@ -48,6 +48,22 @@ _NEGATIVE = [[-0.1, -0.2], [-0.8, -0.4], [-0.2, -0.6]]
 _NEGATIVE_SHOWN = [[0.4375, 0.375], [0.0, 0.25], [0.375, 0.125]]
 
 
+def _halved(weights: Tensor, *, by: float = 1.0, plus: float = 0.0, at_least: float = 0.0) -> Tensor:
+    """The reference, with the mistakes of the denominator."""
+    largest = (weights.abs().amax(dim=(1, 2, 3), keepdim=True) + plus).clamp_min(max(at_least, 1e-12))
+    return 0.5 + by * weights / (2 * largest)
+
+
+# Two filters of two rows and three columns, and what they look like.
+_ROWS = torch.tensor(
+    [
+        [[[0.1, 0.2, 0.3], [-0.4, 0.0, 0.1]], [[0.8, -0.2, 0.0], [0.4, 0.2, -0.6]], [[0.0, 0.1, 0.2], [0.6, 0.0, 0.4]]],
+        [[[0.0, 0.5, 0.0], [1.0, -1.5, 0.5]], [[0.5, 1.0, 1.5], [0.0, 2.0, -1.0]], [[1.0, 0.0, 0.5], [0.5, 1.0, 0.0]]],
+    ]
+)
+_ROWS_SHOWN = 0.5 + _ROWS / torch.tensor([1.6, 4.0]).view(2, 1, 1, 1)
+
+
 def _shown(title: str, *filters: tuple[list, list]) -> Check:
     weights, expected = (_filters(*side) for side in zip(*filters, strict=True))
     return Check(title, {"weights": weights}, expected)
@@ -58,8 +74,15 @@ ENTRY = Entry(
     reference=normalise_filters,
     stars=2,
     minutes=10,
+    hints=(
+        "Each filter needs one number: its largest magnitude over channels, rows and columns. Which fraction of it "
+        "takes [-1, 1] to [0, 1]?",
+        "`abs().amax(dim=(1, 2, 3), keepdim=True)` has the shape (K, 1, 1, 1). Put 1 where it is zero, divide the "
+        "weights by twice this, and add 0.5.",
+    ),
     checks=[
         _shown("zero is mid-grey, the largest weight is 1, the hue stays", (_ORANGE, _ORANGE_SHOWN)),
+        Check("filters of two rows and three columns", {"weights": _ROWS}, _ROWS_SHOWN),
         _shown("a filter of negative weights lies below mid-grey", (_NEGATIVE, _NEGATIVE_SHOWN)),
         _shown(
             "a weak filter beside a strong one uses the whole range too",
@@ -96,6 +119,63 @@ ENTRY = Entry(
             lambda weights: (weights + 0.5).clamp(0, 1),
         ),
         "the range is [-1, 1]: halve, and add 0.5": lambda weights: 2 * _by_magnitude(weights, 1, 2, 3) - 1,
+        "½ is missing: w / m lies in [-1, 1], and half of it fits beside 0.5": (
+            lambda weights: _halved(weights, by=2),
+            lambda weights: _halved(weights, by=2).clamp(0, 1),
+        ),
+        "0.5 is missing: zero has to become mid-grey": (
+            lambda weights: _halved(weights) - 0.5,
+            lambda weights: (_halved(weights) - 0.5).clamp(0, 1),
+        ),
+        "a small number is added to the denominator, which makes weak filters paler: treat only a zero apart": (
+            lambda weights: _halved(weights, plus=1e-2),
+            lambda weights: _halved(weights, plus=1e-3),
+            lambda weights: _halved(weights, plus=1e-4),
+            lambda weights: _halved(weights, plus=1e-5),
+            lambda weights: _halved(weights, plus=5e-4),
+            lambda weights: _halved(weights, at_least=1e-1),
+            lambda weights: _halved(weights, at_least=1.0),
+        ),
+        "only one or two of a filter's three axes are looked at: its maximum runs over channels, rows and columns": (
+            lambda weights: _by_magnitude(weights, 1),
+            lambda weights: _by_magnitude(weights, 3),
+            lambda weights: _by_magnitude(weights, 2),
+            lambda weights: _by_magnitude(weights, 1, 2),
+            lambda weights: _by_magnitude(weights, 1, 3),
+        ),
+        "the filters are mixed: the maximum also runs over axis 0": (
+            lambda weights: _by_magnitude(weights, 0, 2, 3),
+            lambda weights: _by_magnitude(weights, 0),
+            lambda weights: _by_magnitude(weights, 0, 1),
+        ),
+        "scaled by the L2 norm: then nothing reaches 0 or 1, take the largest magnitude": (
+            lambda weights: 0.5 + weights / (2 * weights.square().sum((1, 2, 3), True).sqrt().clamp_min(1e-12)),
+            lambda weights: 0.5 + weights / (2 * weights.square().sum((1, 2, 3), True).sqrt()),
+            lambda weights: 0.5 + weights / weights.square().sum((1, 2, 3), True).sqrt().clamp_min(1e-12),
+        ),
+        "the sign is lost: negative weights are darker than mid-grey": (
+            lambda weights: (2 * _by_magnitude(weights, 1, 2, 3) - 1).abs(),
+            lambda weights: _by_magnitude(weights.abs(), 1, 2, 3),
+        ),
+        "a curve is no scale: sigmoid and tanh change the ratios of the weights": (
+            torch.sigmoid,
+            lambda weights: 0.5 + torch.tanh(weights) / 2,
+            lambda weights: torch.sigmoid(2 * _by_magnitude(weights, 1, 2, 3) - 1),
+        ),
+        "the range is 0 to 255: colours in [0, 1] were asked for": (
+            lambda weights: 255 * _by_magnitude(weights, 1, 2, 3),
+            lambda weights: (255 * _by_magnitude(weights, 1, 2, 3)).trunc(),
+            lambda weights: (255 * _by_magnitude(weights, 1, 2, 3)).round(),
+        ),
+        "a filter of zeros is black: it has to be mid-grey": (
+            lambda weights: torch.where(
+                weights.abs().amax(dim=(1, 2, 3), keepdim=True) > 0, _by_magnitude(weights, 1, 2, 3), 0.0
+            ),
+        ),
+        "rounded to steps: colours in [0, 1] need no rounding": (
+            lambda weights: (255 * _by_magnitude(weights, 1, 2, 3)).round() / 255,
+            lambda weights: (255 * _by_magnitude(weights, 1, 2, 3)).trunc() / 255,
+        ),
         "divided by the standard deviation: that does not bound the range, and subtracting the mean moves zero": (
             lambda weights: _by_deviation(weights, 1, 2, 3),
             lambda weights: _by_deviation(weights, 0, 1, 2, 3),

@@ -35,8 +35,8 @@ def half_spectrum(weights):
 
 @answers.right
 def tries_every_wave(weights):
-    size = len(weights)
-    up, right = torch.meshgrid(-torch.arange(size), torch.arange(size), indexing="ij")
+    up, right = torch.meshgrid(*[torch.arange(n) for n in weights.shape], indexing="ij")
+    up = -up
     best = (0.0, 0)
     for angle in range(0, 180, 2):
         turned = right * math.cos(math.radians(angle)) + up * math.sin(math.radians(angle))
@@ -115,3 +115,59 @@ def not_padded(weights):
 def subtracts_in_place(weights):
     weights -= weights.mean()
     return in_numpy(weights)
+
+
+@answers.wrong("the signs of the frequencies are lost")
+def without_signs(weights):
+    down, right = peak(centred(weights), 128)
+    return math.degrees(math.atan2(abs(down), abs(right)))
+
+
+@answers.wrong("the signs of the frequencies are lost")
+def by_differences(weights):
+    array = weights.numpy()
+    return float(np.degrees(np.arctan2(np.abs(np.diff(array, axis=0)).mean(), np.abs(np.diff(array)).mean())))
+
+
+@answers.wrong("the directions between count too")
+def rows_or_columns(weights):
+    return 0.0 if weights.diff(dim=1).abs().mean() >= weights.diff(dim=0).abs().mean() else 90.0
+
+
+@answers.wrong("taken for the frequency")
+def places(weights):
+    row, column = divmod(int(torch.fft.fft2(weights - weights.mean(), s=(64, 64)).abs().argmax()), 64)
+    return math.degrees(math.atan2(-row, column)) % 180
+
+
+@answers.wrong("fftshift moves frequency 0")
+def half_shifted(weights):
+    row, column = divmod(
+        int(torch.fft.fftshift(torch.fft.fft2(weights - weights.mean(), s=(64, 64))).abs().argmax()), 64
+    )
+    frequencies = np.fft.fftfreq(64)
+    return math.degrees(math.atan2(-frequencies[row], frequencies[column])) % 180
+
+
+@answers.wrong("only the real part")
+def real_part(weights):
+    row, column = divmod(int(torch.fft.fft2(weights - weights.mean(), s=(64, 64)).real.argmax()), 64)
+    frequencies = np.fft.fftfreq(64)
+    return math.degrees(math.atan2(-frequencies[row], frequencies[column])) % 180
+
+
+@answers.wrong("folded at 90")
+def quarter_turns(weights):
+    return in_numpy(weights) % 90
+
+
+@answers.wrong("own mean is subtracted")
+def mean_of_each_row(weights):
+    down, right = peak(weights.numpy() - weights.numpy().mean(1, keepdims=True), 64)
+    return math.degrees(math.atan2(-down, right)) % 180
+
+
+@answers.wrong("own mean is subtracted")
+def mean_of_each_column(weights):
+    down, right = peak(weights.numpy() - weights.numpy().mean(0), 64)
+    return math.degrees(math.atan2(-down, right)) % 180

@@ -114,3 +114,88 @@ def divides_in_place(weights):
     for one in weights:
         one /= one.abs().max().clamp_min(1e-12)
     return (weights + 1) / 2
+
+
+def largest_of(weights):
+    return weights.abs().flatten(1).max(1).values.clamp_min(1e-20)[:, None, None, None]
+
+
+@answers.wrong("½ is missing")
+def forgets_the_half(weights):
+    return weights / largest_of(weights) + 0.5
+
+
+@answers.wrong("½ is missing")
+def forgets_the_half_and_clips(weights):
+    return torch.stack([(0.5 + one / one.abs().max().clamp_min(1e-9)).clip(0, 1) for one in weights])
+
+
+@answers.wrong("0.5 is missing")
+def forgets_mid_grey(weights):
+    return weights / (2 * largest_of(weights))
+
+
+@answers.wrong("makes weak filters paler")
+def epsilon(weights):
+    return 0.5 + 0.5 * weights / (weights.abs().amax((1, 2, 3), keepdim=True) + 1e-3)
+
+
+@answers.wrong("makes weak filters paler")
+def at_least_a_tenth(weights):
+    return 0.5 + 0.5 * weights / largest_of(weights).clamp(min=0.1)
+
+
+@answers.wrong("over channels, rows and columns")
+def pixel_by_pixel(weights):
+    return 0.5 + 0.5 * weights / weights.abs().amax(1, keepdim=True).clamp_min(1e-20)
+
+
+@answers.wrong("over channels, rows and columns")
+def row_by_row(weights):
+    return 0.5 + 0.5 * weights / weights.abs().amax((1, 3), keepdim=True).clamp_min(1e-20)
+
+
+@answers.wrong("the filters are mixed")
+def colour_by_colour(weights):
+    return 0.5 + 0.5 * weights / weights.abs().amax((0, 2, 3), keepdim=True).clamp_min(1e-20)
+
+
+@answers.wrong("scaled by the L2 norm")
+def unit_length(weights):
+    return 0.5 + weights / (2 * weights.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None, None])
+
+
+@answers.wrong("the sign is lost")
+def magnitudes(weights):
+    return weights.abs() / largest_of(weights)
+
+
+@answers.wrong("a curve is no scale")
+def sigmoids(weights):
+    return 1 / (1 + torch.exp(-weights))
+
+
+@answers.wrong("the range is 0 to 255")
+def bytes_of_an_image(weights):
+    return ((0.5 + weights / (2 * largest_of(weights))) * 255).byte()
+
+
+@answers.wrong("a filter of zeros is black")
+def empty_filters_black(weights):
+    images = [0.5 + one / (2 * one.abs().max()) if one.any() else torch.zeros_like(one) for one in weights]
+    return torch.stack(images)
+
+
+@answers.wrong("rounded to steps")
+def by_way_of_bytes(weights):
+    return (255 * (0.5 + weights / (2 * largest_of(weights)))).byte() / 255
+
+
+@answers.wrong("a numpy.ndarray came out")
+def numpy_comes_out(weights):
+    return in_numpy(weights).numpy()
+
+
+@answers.wrong("in another order")
+def colours_last(weights):
+    return one_filter_at_a_time(weights).movedim(1, -1)
