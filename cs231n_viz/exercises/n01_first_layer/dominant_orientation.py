@@ -171,7 +171,6 @@ ENTRY = Entry(
         ),
         "only the real part is compared, and it depends on where the stripes begin: take abs()": (
             lambda weights: _from_spectrum(weights, strength=lambda spectrum: spectrum.real),
-            lambda weights: _from_spectrum(weights, strength=lambda spectrum: spectrum.real.abs()),
         ),
         "folded at 90°: only whole half turns are the same direction, % 180": lambda weights: _angle(weights) % 90,
         "each row's or column's own mean is subtracted, and with it the stripes along it: take the mean of all": (
