@@ -1,10 +1,13 @@
 # Needs python3 (3.10 or newer) with venv and pip, and make. The first target that is run creates the environment;
-# afterwards nothing is installed until requirements.lock or pyproject.toml changes.
+# afterwards nothing is installed until requirements.lock or pyproject.toml changes. In a folder that was moved or
+# renamed only the course's own package is installed again, in seconds and without a connection.
 #
 #   ARGS=...         handed to the command of the target:  make lab ARGS=--no-browser    make test ARGS="-k layers"
 #                    a path in it is the only one that is tested:  make test ARGS=tests/attribution
+#   NOTEBOOK=04      the notebook that make reset gives back
 #   WORKERS=n        processes that share all tests; by default one more than there are cores, at most 4
 #   VENV=folder      the environment, .venv unless told otherwise
+#   SITE_VENV=folder the small one of `make site`, .venv-site unless told otherwise
 #   PYTHON=python3   the interpreter that creates it
 #   TORCH_INDEX=url  another wheel index for PyTorch, such as its CPU-only one; leaves out the CUDA libraries
 
@@ -12,49 +15,91 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 TESTS ?= tests notebooks
+NOTEBOOK ?=
 
 PY := $(VENV)/bin/python
+ORIGINALS := $(VENV)/share/cs231n_viz/notebooks
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 export OMP_NUM_THREADS ?= $(CORES)
 # Waiting threads sleep. By default they spin, which beside any other work makes a forward pass several times slower.
 export OMP_WAIT_POLICY ?= passive
 
-# The stamp's name changes with what is to be installed and from where.
-STAMP := $(VENV)/installed-$(shell { cat requirements.lock pyproject.toml; pwd; echo "$(TORCH_INDEX)"; } | cksum | cut -d ' ' -f 1)
+# The stamps' names change with what is to be installed and from where; of each kind there is one at a time.
+name_of = $(shell { $(1); } | cksum | cut -d ' ' -f 1)
+LOCKED := $(VENV)/locked-$(call name_of,cat requirements.lock; echo "$(TORCH_INDEX)")
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
-# JupyterLab would otherwise ask on its first start whether it may fetch news, and look for updates.
-LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
-# The same policy for every kernel of this environment, whoever starts it: IPython runs this before the first cell.
-KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# No question about news on the first start, no look for updates. A closed notebook ends its kernel: fourteen of them
+# would fill the memory.
+LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}, "@jupyterlab/notebook-extension:tracker": {"kernelShutdown": true}}
+# The same policy for every kernel of this environment, whoever starts it: IPython runs this before the first cell. And
+# a kernel names its language as the notebooks do, without its version: JupyterLab would write that into each notebook
+# that is opened, and call it changed.
+KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive"); from ipykernel.ipkernel import IPythonKernel; IPythonKernel.language_info = {"name": "python"}
+
+STAMP := $(VENV)/installed-$(call name_of,cat pyproject.toml; pwd; echo '$(LAB_SETTINGS) $(KERNEL_SETTINGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test quick lint format notebooks data pictures plates bench exactness train lock clean
+.PHONY: help setup lab reset test quick lint format notebooks data pictures plates bench exactness train site lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  \1|/' | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
-$(STAMP):
+$(LOCKED):
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python 3.10 or newer is needed; $(PYTHON) is {v.major}.{v.minor}")'
 	@echo "Installing the locked versions into $(VENV); this happens once and takes some minutes."
 	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
-	@rm -f $(VENV)/installed-*
+	@rm -f $(VENV)/locked-* $(VENV)/installed-*
 ifdef TORCH_INDEX
 	@grep -vE '^(nvidia|cuda|triton)' requirements.lock > $(VENV)/wanted.txt
 	$(PY) -m pip install --disable-pip-version-check --extra-index-url $(TORCH_INDEX) -r $(VENV)/wanted.txt
 else
 	$(PY) -m pip install --disable-pip-version-check -r requirements.lock
 endif
-	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The package is installed by the path of this folder. Only what starts with "-m" is run from $(VENV): the scripts in its
+# bin/ name the folder that they were made in.
+$(STAMP): $(LOCKED)
+	@rm -f $(VENV)/installed-*
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@mkdir -p $(VENV)/share/jupyter/lab/settings $(VENV)/etc/ipython
 	@echo '$(LAB_SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@echo '$(KERNEL_SETTINGS)' > $(VENV)/etc/ipython/ipython_kernel_config.py
+	@git ls-files --error-unmatch notebooks >/dev/null 2>&1 || [ -d $(ORIGINALS) ] || \
+		{ mkdir -p $(ORIGINALS) && cp notebooks/*.ipynb $(ORIGINALS); }
 	@touch $@
 
 setup: $(STAMP) ## Create the environment, which the other targets do, too, where it is missing
 
-lab: $(STAMP) ## Open JupyterLab on the notebooks, on this machine only (ARGS=--no-browser where there is no screen)
-	$(PY) -m jupyterlab --ip=127.0.0.1 $(ROOT_FLAG) --ServerApp.root_dir=notebooks $(ARGS)
+LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(ROOT_FLAG) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/index.ipynb
+
+lab: $(STAMP) ## Open JupyterLab on the course, on this machine only (ARGS=--no-browser where there is no screen)
+	@echo "Everything is installed. JupyterLab starts at the address below; Ctrl+C, twice, ends it."
+	@$(LAB) --Application.log_level=WARN $(ARGS)
+
+# NOTEBOOK is a number, a name or a path: 4, 04, 04_saliency, notebooks/04_saliency.ipynb. The original is that of the
+# last commit that came from elsewhere, else of the last commit; in an archive without git, what was there at first.
+reset: ## Give back the original of a notebook (NOTEBOOK=04); your copy is moved aside, never deleted
+	@set -eu; \
+	from=$$(git merge-base HEAD '@{upstream}' 2>/dev/null || echo HEAD); \
+	if all=$$(git ls-tree --name-only "$$from" notebooks/ 2>/dev/null | grep '[.]ipynb$$'); \
+	then original() { git show "$$from:./notebooks/$$1"; }; \
+	else all=$$(ls $(ORIGINALS)) || { echo "No originals here: neither git has them nor the installation."; exit 2; }; original() { cat "$(ORIGINALS)/$$1"; }; fi; \
+	all=$$(echo "$$all" | sed 's|.*/||'); \
+	name=$$(echo "$$all" | grep -E '^0?$(basename $(notdir $(NOTEBOOK)))(_.*)?[.]ipynb$$' | head -n 1) || true; \
+	[ -n "$(NOTEBOOK)" ] && [ -n "$$name" ] || \
+		{ echo "NOTEBOOK=$(NOTEBOOK) is none of the notebooks; say make reset NOTEBOOK=..., with one of:"; echo "$$all"; exit 2; }; \
+	mkdir -p notebooks/set_aside; \
+	original "$$name" > notebooks/set_aside/.original; \
+	if cmp -s notebooks/set_aside/.original "notebooks/$$name"; \
+	then rm notebooks/set_aside/.original; echo "notebooks/$$name is the original: nothing to do."; exit; fi; \
+	aside() { echo "notebooks/set_aside/$${name%.ipynb}-$$(date +%Y-%m-%d-%H%M%S).ipynb"; }; \
+	while [ -e "$$(aside)" ]; do sleep 1; done; \
+	if [ -e "notebooks/$$name" ]; then aside=$$(aside); mv "notebooks/$$name" "$$aside"; echo "Your copy is now $$aside."; fi; \
+	mv notebooks/set_aside/.original "notebooks/$$name"; \
+	echo "notebooks/$$name is the original again: close it in JupyterLab and open it anew." ; \
+	echo "Your right answers are kept: viz.exercises.restore(\"name\") takes one up again."
 
 # The paths in ARGS, which replace those that are tested otherwise.
 PATHS = $(filter tests% notebooks%,$(ARGS))
@@ -63,7 +108,7 @@ PATHS = $(filter tests% notebooks%,$(ARGS))
 # wait for a page or a kernel; a part of them runs in this one, which starts sooner.
 WORKERS ?= $(if $(filter 1 2 3,$(CORES)),$(shell expr $(CORES) + 1),4)
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600
+NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600 --ignore=notebooks/set_aside
 
 test: $(STAMP) ## Run all tests: the package, every notebook, and JupyterLab in Chromium where there is one
 	$(PY) -m pytest -p tests.redone_exercises $(NBVAL) $(if $(PATHS),,$(SPREAD) $(TESTS)) $(ARGS)
@@ -74,7 +119,7 @@ quick: $(STAMP) ## Run what takes two minutes: no notebook, explorer, browser, o
 lint: $(STAMP) ## Check style and formatting, notebooks included, and what each room of the package may import
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(VENV)/bin/lint-imports --no-cache
+	$(PY) -c 'from importlinter.cli import lint_imports_command as check; check()' --no-cache
 
 format: $(STAMP) ## Format the code and mend what the linter can mend
 	$(PY) -m ruff check --fix .
@@ -120,11 +165,28 @@ train: $(STAMP) ## Train and export the shipped networks again, from the picture
 	$(PY) -m training.fast_style $(DATA)
 	$(PY) -m training.fast_style $(DATA) --export data/weights
 
+# An environment of its own: the pages are made from stored outputs, so neither PyTorch nor a kernel is needed.
+SITE_VENV ?= .venv-site
+SITE_PY := $(SITE_VENV)/bin/python
+SITE_STAMP := $(SITE_VENV)/installed-$(shell cksum < site/requirements.txt | cut -d ' ' -f 1)
+
+$(SITE_STAMP):
+	@[ -x $(SITE_PY) ] || $(PYTHON) -m venv $(SITE_VENV)
+	@rm -f $(SITE_VENV)/installed-*
+	$(SITE_PY) -m pip install --disable-pip-version-check --quiet -r site/requirements.txt
+	@touch $@
+
+site: $(SITE_STAMP) ## Build the course as pages that work offline, build/site/html, with every link checked
+	$(SITE_PY) site/build.py $(ARGS)
+
 lock: ## Renew requirements.lock from pyproject.toml, keeping the versions that still fit (ARGS=--upgrade for the newest)
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
 	build/lock/bin/uv pip compile pyproject.toml --extra test --extra cluster --extra imagenet --universal --python-version 3.10 --no-annotate --quiet \
 		--custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
+	sed -n '/^site = \[/,/^\]/p' pyproject.toml | sed -nE 's/^ *"([^"]+)".*/\1/p' > build/lock/site.in
+	build/lock/bin/uv pip compile build/lock/site.in --universal --python-version 3.10 --no-annotate --quiet \
+		--custom-compile-command "make lock" --output-file site/requirements.txt $(ARGS)
 
 clean: ## Remove caches and build products; the environment stays (delete .venv to start afresh)
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from IPython.core import application
+from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -130,7 +133,7 @@ def make(*arguments: str, recipe: str = "", **environment: str) -> str:
 
 def test_make_help_lists_every_target():
     phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()
-    assert set(phony) >= set("setup lab test quick lint format notebooks bench train clean help".split())
+    assert set(phony) >= set("setup lab reset test quick lint format notebooks bench train clean help".split())
     assert set(phony) == set(targets())
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^  ([a-z]+) +\S", shown, re.MULTILINE) == targets()
@@ -168,22 +171,37 @@ def test_waiting_threads_sleep_in_every_kernel_unless_told_otherwise(policy, exp
     read = application.ENV_CONFIG_DIRS + application.SYSTEM_CONFIG_DIRS
     assert Path(sys.prefix, place).parent in [Path(folder) for folder in read]
 
-    profile = tmp_path / "profile_default"
-    profile.mkdir()
-    profile.joinpath(Path(place).name).write_text(make("shown", recipe="echo '$(KERNEL_SETTINGS)'"))
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    environment |= {"IPYTHONDIR": str(tmp_path), **policy}
-    manager, client = start_new_kernel(env=environment)
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | policy
     printed = []
-    try:
+    with kernel_of_make(tmp_path, environment) as client:
         client.execute_interactive(
             "import os; print(os.environ['OMP_WAIT_POLICY'])",
             output_hook=lambda message: printed.append(message["content"].get("text", "")),
         )
+    assert "".join(printed) == f"{expected}\n"
+
+
+def test_opening_a_notebook_changes_nothing_in_it(tmp_path):
+    """JupyterLab copies what the kernel says about its language into the notebook: what is new there counts as changed."""
+    with kernel_of_make(tmp_path, dict(os.environ)) as client:
+        told = client.kernel_info(reply=True, timeout=60)["content"]["language_info"]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert json.loads(path.read_text(encoding="utf-8"))["metadata"]["language_info"] == told, path.name
+
+
+@contextmanager
+def kernel_of_make(folder: Path, environment: dict[str, str]) -> Iterator[BlockingKernelClient]:
+    """A kernel with the settings that ``make setup`` writes."""
+    profile = folder / "profile_default"
+    profile.mkdir()
+    place = Path(re.search(r"\$\(KERNEL_SETTINGS\)' > \$\(VENV\)/(\S+)", MAKEFILE)[1])
+    profile.joinpath(place.name).write_text(make("shown", recipe="echo '$(KERNEL_SETTINGS)'"))
+    manager, client = start_new_kernel(env=environment | {"IPYTHONDIR": str(folder)})
+    try:
+        yield client
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    assert "".join(printed) == f"{expected}\n"
 
 
 def test_waiting_threads_sleep_for_conda_and_in_the_dev_container():
