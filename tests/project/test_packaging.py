@@ -182,7 +182,7 @@ def test_waiting_threads_sleep_in_every_kernel_unless_told_otherwise(policy, exp
 
 
 def test_opening_a_notebook_changes_nothing_in_it(tmp_path):
-    """JupyterLab copies what the kernel says about its language into the notebook: what is new there counts as changed."""
+    """JupyterLab copies what the kernel says about its language into a notebook; what is new there makes it changed."""
     with kernel_of_make(tmp_path, dict(os.environ)) as client:
         told = client.kernel_info(reply=True, timeout=60)["content"]["language_info"]
     for path in (ROOT / "notebooks").glob("*.ipynb"):
