@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry, Raises
+from cs231n_viz.exercises.fixtures import dtype_of
 
 
 def grabcut_seeds(saliency: Tensor, *, foreground: float = 0.95, background: float = 0.30) -> Tensor:
@@ -53,7 +54,26 @@ def _seeds(
     return seeds
 
 
-_RAMP = torch.tensor([[0.5, 3.0, 8.0, 20.0], [1.0, 2.0, 9.0, 60.0], [0.0, 4.0, 5.0, 6.0]])
+def _by_counting(saliency: Tensor, foreground: float, background: float) -> Tensor:
+    if (saliency == saliency[0, 0]).all():
+        raise ValueError
+    order, count = saliency.flatten().argsort(), saliency.numel()
+    marks = torch.full_like(order, 2, dtype=torch.uint8)
+    marks[order[: int(count * background)]] = 0
+    marks[order[int(count * foreground) :]] = 1
+    return marks.view(saliency.shape)
+
+
+def _by_deviation(saliency: Tensor, foreground: float, background: float) -> Tensor:
+    marks = torch.full_like(saliency, 2, dtype=torch.uint8)
+    marks[saliency <= saliency.mean()] = 0
+    marks[saliency > saliency.mean() + saliency.std()] = 1
+    if saliency.std() == 0:
+        raise ValueError
+    return marks
+
+
+_RAMP = torch.tensor([[0.5, 3.0, 8.0, 14.0], [1.0, 2.0, 9.0, 60.0], [0.0, 4.0, 5.0, 6.0]])
 _SPARSE = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
 
 ENTRY = Entry(
@@ -61,6 +81,12 @@ ENTRY = Entry(
     reference=grabcut_seeds,
     stars=2,
     minutes=10,
+    hints=(
+        "Which two values of the map part its pixels, and which of the three codes does each part get?",
+        "Fill a uint8 tensor of the map's shape with 2 (`torch.full_like` with a dtype), write 0 where the map is "
+        "at most `saliency.quantile(background)` and 1 where it is above that of `foreground`; raise if no pixel "
+        "is.",
+    ),
     checks=[
         Check(
             "quantiles 0.75 and 0.25 of twelve values: three are the object, three the background",
@@ -78,6 +104,7 @@ ENTRY = Entry(
             torch.tensor([[0, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]),
         ),
         Check("a constant map gives no seeds", {"saliency": torch.ones(3, 4)}, Raises()),
+        Check("the marks are uint8, which is all that OpenCV takes", {"saliency": _RAMP}, "uint8", dtype_of),
     ],
     mistakes={
         "the thresholds are shares of the maximum: a quantile is the value below which a share of the pixels lies": (
@@ -99,5 +126,13 @@ ENTRY = Entry(
             _seeds(lambda values, share: values.quantile(1 - share))
         ),
         "a map without any contrast must be refused": _seeds(refuses=False),
+        "the object is marked 255: 1 is its code": _seeds(codes=(255, 0, 2)),
+        "between the two quantiles, all is marked as the object": _seeds(codes=(1, 0, 1)),
+        "the quantiles of the positive pixels alone: the whole map has them": (
+            _seeds(lambda values, share: values[values > 0].quantile(share))
+        ),
+        "foreground and background are ignored": lambda saliency, *_: _seeds()(saliency, 0.95, 0.30),
+        "pixels are counted off: quantiles lie between two of them, and equal ones belong together": _by_counting,
+        "mean and standard deviation: quantiles were asked for": _by_deviation,
     },
 )

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import dtype_of
 
 
 def guided_relu(inputs: Tensor, gradient: Tensor) -> Tensor:
@@ -21,6 +22,10 @@ def guided_relu(inputs: Tensor, gradient: Tensor) -> Tensor:
 
 _INPUTS = torch.tensor([[1.5, -2.0, 0.0, 3.0], [-0.5, 2.5, 0.25, -4.0], [4.0, -1.0, 0.0, 0.5]])
 _GRADIENT = torch.tensor([[2.0, 5.0, 7.0, -1.0], [-3.0, 0.5, -6.0, 4.0], [1.0, -8.0, -2.0, 3.0]])
+_SMALL = {  # above 0 is above 0, however little
+    "inputs": torch.tensor([[1e-4, 2.0, -1e-4], [3.0, 5e-4, 0.02]]),
+    "gradient": torch.tensor([[0.75, 4e-4, 0.5], [-3e-4, 6e-3, 2e-3]]),
+}
 _GUIDED = torch.tensor([[2.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.0, 0.0], [1.0, 0.0, 0.0, 3.0]])
 
 ENTRY = Entry(
@@ -28,6 +33,12 @@ ENTRY = Entry(
     reference=guided_relu,
     stars=1,
     minutes=5,
+    hints=(
+        "Two things can stop a value of the gradient: its own sign, and what the ReLU was given. Which entries "
+        "survive both?",
+        "Compare `inputs` and `gradient` with 0; the two masks multiply the gradient, which is 0 where either is "
+        "False.",
+    ),
     checks=[
         Check(
             "one value of each kind",
@@ -40,6 +51,13 @@ ENTRY = Entry(
             {"inputs": _INPUTS.view(1, 3, 2, 2), "gradient": _GRADIENT.view(1, 3, 2, 2)},
             _GUIDED.view(1, 3, 2, 2),
         ),
+        Check("small numbers", _SMALL, torch.tensor([[0.75, 4e-4, 0.0], [0.0, 6e-3, 2e-3]])),
+        Check(
+            "inputs that are part of a graph, as in a network",
+            {"inputs": _INPUTS.clone().requires_grad_(), "gradient": _GRADIENT},
+            _GUIDED,
+        ),
+        Check("in float32, like the gradient", {"inputs": _INPUTS, "gradient": _GRADIENT}, "float32", dtype_of),
     ],
     mistakes={  # of input x and gradient g
         "this is the ordinary backward pass of a ReLU: negative gradients must be stopped as well": (
@@ -55,5 +73,32 @@ ENTRY = Entry(
         "the gradient's magnitude is passed on: where it is negative, nothing passes": lambda x, g: g.abs() * (x > 0),
         "the product of input and gradient decides: two negatives give a positive one": lambda x, g: g * (x * g > 0),
         "active at an input of exactly 0: the ReLU is not, there": lambda x, g: g.clamp_min(0) * (x >= 0),
+        "small values are stopped too: the conditions are above 0": (
+            lambda x, g: g * (x > 1e-3) * (g > 1e-3),
+            lambda x, g: g * (x > 1e-2) * (g > 1e-2),
+            lambda x, g: g * (x > 0) * (g > 1e-3),
+            lambda x, g: g * (x > 1e-3) * (g > 0),
+        ),
+        "negative gradients pass and positive ones are stopped": lambda x, g: g.clamp_max(0) * (x > 0),
+        "the gradient passes where the ReLU was not active": (
+            lambda x, g: g.clamp_min(0) * (x <= 0),
+            lambda x, g: g.clamp_min(0) * (x < 0),
+        ),
+        "only the values that pass are returned: keep the shape, with zeros elsewhere": lambda x, g: g[
+            (x > 0) & (g > 0)
+        ],
+        "rounded to whole numbers": (
+            lambda x, g: (g.clamp_min(0) * (x > 0)).int(),
+            lambda x, g: (g.clamp_min(0) * (x > 0)).round(),
+        ),
+        "this is the forward pass: the gradient was asked for": (
+            lambda x, g: x.clamp_min(0),
+            lambda x, g: (x + g).clamp_min(0),
+            lambda x, g: torch.minimum(x, g).clamp_min(0),
+        ),
+        "inactive at 1 and below: the ReLU is active above 0": (
+            lambda x, g: g.clamp_min(0) * (x > 1),
+            lambda x, g: g * (x > 0) * (g >= 1),
+        ),
     },
 )

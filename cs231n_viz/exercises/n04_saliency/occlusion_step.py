@@ -9,6 +9,7 @@ from cs231n_viz.exercises.core import Check, Entry
 from cs231n_viz.exercises.fixtures import (
     Score,
     all_target_logits,
+    dtype_of,
     integers,
     linear,
     pixels,
@@ -43,28 +44,36 @@ def occlusion_step(
         return model(images)[rows, targets] - model(covered)[rows, targets]
 
 
+def _square(images: Tensor, top: int, left: int, window: int) -> Tensor:
+    """True where a window lies, in the shape of the images."""
+    inside = torch.zeros_like(images, dtype=torch.bool)
+    inside[..., max(top, 0) : top + window, max(left, 0) : left + window] = True
+    return inside
+
+
+def _slice_of_channels(images: Tensor, top: int, left: int, window: int) -> Tensor:
+    inside = torch.zeros_like(images, dtype=torch.bool)
+    inside[:, top : top + window, left : left + window] = True
+    return inside
+
+
+def _pushed_back(images: Tensor, top: int, left: int, window: int) -> Tensor:
+    return _square(images, min(top, images.shape[2] - window), min(left, images.shape[3] - window), window)
+
+
 def _step(
     score: Score = target_logits,
     *,
     drop: Callable[[Tensor, Tensor], Tensor] = torch.sub,
-    swapped: bool = False,
-    beyond: int = 0,
-    centred: bool = False,
-    channels: int = 3,
-    outside: bool = False,
-    black: bool = False,
+    where: Callable[[Tensor, int, int, int], Tensor] = _square,
+    value: Callable[[Tensor, float], Tensor] = torch.full_like,
 ) -> Callable[..., Tensor]:
     """The reference, with the mistakes that can be made on the way."""
 
     def step(
         model: nn.Module, images: Tensor, targets: Tensor, top: int, left: int, window: int, fill: float
     ) -> Tensor:
-        top, left = (left, top) if swapped else (top, left)
-        if centred:
-            top, left = max(top - window // 2, 0), max(left - window // 2, 0)
-        inside = torch.zeros(images.shape[1:], dtype=torch.bool)
-        inside[:channels, top : top + window + beyond, left : left + window + beyond] = True
-        covered = torch.where(~inside if outside else inside, 0.0 if black else fill, images)
+        covered = torch.where(where(images, top, left, window), value(images, fill), images)
         with torch.no_grad():
             return drop(score(model(images), targets), score(model(covered), targets))
 
@@ -87,12 +96,25 @@ ENTRY = Entry(
     reference=occlusion_step,
     stars=1,
     minutes=10,
+    hints=(
+        "How much does the target's logit change when you run a copy of the images, with a square of one value, "
+        "through the network?",
+        "Clone the images, assign `fill` to the rows and columns of the window with slices after `:, :`, and take "
+        "each image's own logit by indexing with `torch.arange(N)` and `targets`; before minus after.",
+    ),
     checks=[
         _drop("one image, a linear network: the sum over the window", (4, 5), [1], top=1, left=2, window=2),
         _drop("another fill", (4, 5), [2], top=0, left=1, window=3, fill=0.125),
         _drop("two images, each with its own target", (4, 5), [2, 0], top=0, left=3, window=1),
         _drop("a window that reaches beyond the border", (4, 5), [0, 1], top=2, left=3, window=4, fill=1.0),
         _drop("three images, two of one class", (5, 4), [1, 1, 0], top=3, left=0, window=2, fill=0.0),
+        Check(
+            "in float32, as later cells compare it",
+            {"model": linear(integers(3, 3, 4, 5)), "images": pixels(1, 3, 4, 5), "targets": torch.tensor([2])}
+            | {"top": 1, "left": 0, "window": 2},
+            "float32",
+            dtype_of,
+        ),
     ],
     mistakes={
         "this is the logit that is left: the drop was asked for, before minus after": (
@@ -115,11 +137,58 @@ ENTRY = Entry(
         "the batch is mixed: logits[:, targets] takes all targets of every image, one each was asked for": (
             _step(all_target_logits)
         ),
-        "top and left are swapped: rows come first": _step(swapped=True),
-        "the window is one pixel too large: top + window is the first row after it": _step(beyond=1),
-        "the window is centred on (top, left): this is its first pixel": _step(centred=True),
-        "only one channel is covered: all three were asked for": _step(channels=1),
-        "everything but the window is covered": _step(outside=True),
-        "the window is black whatever fill says": _step(black=True),
+        "top and left are swapped: rows come first": (
+            _step(where=lambda images, top, left, window: _square(images, left, top, window))
+        ),
+        "the window is one pixel too large: top + window is the first row after it": (
+            _step(where=lambda images, top, left, window: _square(images, top, left, window + 1))
+        ),
+        "the window is centred on (top, left): this is its first pixel": (
+            _step(
+                where=lambda images, top, left, window: _square(
+                    images, max(top - window // 2, 0), max(left - window // 2, 0), window
+                )
+            )
+        ),
+        "only one channel is covered: all three were asked for": (
+            _step(where=lambda images, *place: _square(images, *place) & torch.tensor([1, 0, 0]).view(3, 1, 1).bool())
+        ),
+        "everything but the window is covered": _step(where=lambda images, *place: ~_square(images, *place)),
+        "the window is black whatever fill says": _step(value=lambda images, _: torch.zeros_like(images)),
+        "the window gets the mean of the image: it gets the value fill": (
+            _step(value=lambda images, _: images.mean(dim=(1, 2, 3), keepdim=True).expand_as(images)),
+            _step(value=lambda images, _: images.mean(dim=(2, 3), keepdim=True).expand_as(images)),
+            _step(value=lambda images, _: images.mean().expand_as(images)),
+        ),
+        "fill is subtracted from the pixels, or added: they get this value": (
+            _step(value=lambda images, fill: images - fill),
+            _step(value=lambda images, fill: images + fill),
+        ),
+        "divided by the logit before: the drop itself was asked for": (
+            _step(drop=lambda before, after: (before - after) / before)
+        ),
+        "negative drops are cut off: a window that was evidence against the class counts below 0": (
+            _step(drop=lambda before, after: (before - after).clamp_min(0))
+        ),
+        "the window is pushed back into the image: what lies beyond its border is ignored": _step(where=_pushed_back),
+        "only the first image is covered": (
+            _step(
+                where=lambda images, *place: (
+                    _square(images, *place) & (torch.arange(len(images)) == 0).view(-1, 1, 1, 1)
+                )
+            )
+        ),
+        "the window has 32 pixels whatever is asked for": (
+            _step(where=lambda images, top, left, window: _square(images, top, left, 32))
+        ),
+        "channels are sliced where rows should be: rows are the third axis of (N, 3, H, W)": (
+            _step(where=_slice_of_channels)
+        ),
+        "all images are summed or averaged: one number for each was asked for": (
+            _step(drop=lambda before, after: (before - after).sum()),
+            _step(drop=lambda before, after: (before - after).mean()),
+        ),
+        "these are all logits: pick that of each target": _step(lambda logits, _: logits),
+        "all images follow the first target: each has its own": _step(lambda logits, targets: logits[:, targets[0]]),
     },
 )

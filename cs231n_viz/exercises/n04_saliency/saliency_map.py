@@ -10,6 +10,7 @@ from cs231n_viz.exercises.fixtures import (
     Score,
     Squares,
     all_target_logits,
+    dtype_of,
     integers,
     linear,
     pixels,
@@ -69,9 +70,11 @@ def _map(
     return maps
 
 
-def _saliency(title: str, size: tuple[int, int], targets: list[int], *, squares: bool = False, **options: str) -> Check:
+def _saliency(
+    title: str, size: tuple[int, int], targets: list[int], *, squares: bool = False, shift: int = 0, **options: str
+) -> Check:
     """The gradient is w for a linear network and w x for ``Squares``."""
-    weights, images, rows = integers(3, 3, *size), pixels(len(targets), 3, *size), torch.tensor(targets)
+    weights, images, rows = integers(3, 3, *size) + shift, pixels(len(targets), 3, *size), torch.tensor(targets)
     gradient = weights[rows] * images if squares else weights[rows]
     largest = gradient.abs().amax(1)
     expected = largest**2 if options.get("magnitude") == "square" else largest
@@ -84,12 +87,24 @@ ENTRY = Entry(
     reference=saliency_map,
     stars=2,
     minutes=15,
+    hints=(
+        "Which number do you differentiate, with respect to what, and which of the three channels counts?",
+        "Make a copy of the images a leaf with `requires_grad_`, sum each image's own target logit, call "
+        "`torch.autograd.grad`, then take the magnitude first and the largest over dim 1 after it.",
+    ),
     checks=[
         _saliency("a linear network: the largest |weight| of the three channels", (3, 4), [1]),
         _saliency("its square on request", (2, 3), [0], magnitude="square"),
         _saliency("two images, each with its own target", (3, 2), [2, 0]),
         _saliency("a network that is not linear: the image counts", (3, 4), [0], squares=True),
         _saliency("and three images at once", (4, 3), [1, 0, 1], squares=True, magnitude="square"),
+        Check(
+            "in float32, as later cells compare it",
+            {"model": linear(integers(3, 3, 2, 3)), "images": pixels(2, 3, 2, 3), "targets": torch.tensor([2, 0])},
+            "float32",
+            dtype_of,
+        ),
+        _saliency("all gradients are below 0", (2, 3), [1, 0], shift=-7),
     ],
     mistakes={
         "this is the gradient of the loss, or of the log-probability; the logit was asked for": (
@@ -119,5 +134,31 @@ ENTRY = Entry(
         "scaled to a largest value of 1: the maps of two images could no longer be compared": _map(reduce=_scaled),
         "multiplied by the image: this is gradient × input, a black pixel may matter too": _map(times_input=True),
         "magnitude='square' is ignored": _map(reduce=lambda gradient, magnitude: gradient.abs().amax(1)),
+        "the norm over the channels: the largest of the three was asked for": (
+            _map(
+                reduce=lambda gradient, magnitude: (
+                    gradient.norm(dim=1) if magnitude == "abs" else gradient.square().sum(1)
+                )
+            ),
+            _map(reduce=lambda gradient, magnitude: _sized(gradient.norm(dim=1), magnitude)),
+        ),
+        "one channel only: the largest of the three was asked for": tuple(
+            _map(reduce=lambda gradient, magnitude, c=c: _sized(gradient, magnitude)[:, c]) for c in range(3)
+        ),
+        "the smallest of the three channels: the largest was asked for": (
+            _map(reduce=lambda gradient, magnitude: _sized(gradient, magnitude).amin(1))
+        ),
+        "negative gradients are cut off: they matter as much": (
+            _map(reduce=lambda gradient, magnitude: _sized(gradient.clamp_min(0), magnitude).amax(1))
+        ),
+        "the largest over the images: channels are the second axis of (N, 3, H, W)": (
+            _map(reduce=lambda gradient, magnitude: _sized(gradient, magnitude).amax(0))
+        ),
+        "the first target is used for all images": _map(lambda logits, targets: logits[:, targets[0]]),
+        "this is the gradient of all logits together: pick that of the target": _map(lambda logits, targets: logits),
+        "square and abs are exchanged": (
+            _map(reduce=lambda gradient, magnitude: _largest(gradient, "abs" if magnitude == "square" else "square"))
+        ),
+        "squared whatever is asked for": _map(reduce=lambda gradient, _: gradient.square().amax(1)),
     },
 )

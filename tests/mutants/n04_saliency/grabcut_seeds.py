@@ -28,14 +28,14 @@ def in_numpy(saliency, *, foreground=0.95, background=0.30):
     low, high = np.quantile(values, [background, foreground])
     if values.max() <= high + 1e-7:
         raise ValueError("no seeds")
-    return torch.from_numpy(np.where(values > high + 1e-7, 1, np.where(values <= low + 1e-7, 0, 2)))
+    return torch.from_numpy(np.where(values > high + 1e-7, 1, np.where(values <= low + 1e-7, 0, 2)).astype(np.uint8))
 
 
 @answers.right
 def by_arithmetic(saliency, *, foreground=0.95, background=0.30):
     refuse_if_flat(saliency, foreground)
     low, high = limits(saliency, background, foreground)
-    return 2 * (saliency > low).long() - (saliency > high).long()
+    return 2 * (saliency > low).byte() - (saliency > high).byte()
 
 
 @answers.right
@@ -121,4 +121,89 @@ def in_place(saliency, *, foreground=0.95, background=0.30):
     saliency[saliency <= low] = 0
     saliency[middle] = 2
     saliency[top] = 1
-    return saliency
+    return saliency.byte()
+
+
+@answers.right
+def plain_numpy(saliency, *, foreground=0.95, background=0.30):
+    values = saliency.numpy()
+    above = values > np.quantile(values, foreground)
+    if not above.any():
+        raise ValueError("nowhere above")
+    marks = np.full(values.shape, 2, np.uint8)
+    marks[values <= np.quantile(values, background)] = 0
+    marks[above] = 1
+    return torch.from_numpy(marks)
+
+
+@answers.right
+def by_the_value_below(saliency, *, foreground=0.95, background=0.30):
+    """No value lies between a quantile and the one below it, so that this makes no difference."""
+    low, high = (saliency.quantile(q, interpolation="lower") for q in (background, foreground))
+    if saliency.max() <= high:
+        raise ValueError("no seeds")
+    return paint(saliency, low, high)
+
+
+@answers.wrong("'int64' came out")
+def in_long(saliency, *, foreground=0.95, background=0.30):
+    refuse_if_flat(saliency, foreground)
+    low, high = limits(saliency, background, foreground)
+    return torch.where(saliency > high, 1, torch.where(saliency > low, 2, 0))
+
+
+@answers.wrong("'float32' came out")
+def in_floats(saliency, *, foreground=0.95, background=0.30):
+    refuse_if_flat(saliency, foreground)
+    return paint(saliency, *limits(saliency, background, foreground)).float()
+
+
+@answers.wrong("marked 255")
+def white(saliency, *, foreground=0.95, background=0.30):
+    refuse_if_flat(saliency, foreground)
+    return paint(saliency, *limits(saliency, background, foreground), codes=(255, 0, 2))
+
+
+@answers.wrong("all is marked as the object")
+def all_but_the_background(saliency, *, foreground=0.95, background=0.30):
+    refuse_if_flat(saliency, foreground)
+    return (saliency > saliency.quantile(background)).byte()
+
+
+@answers.wrong("the quantiles of the positive pixels")
+def without_zeros(saliency, *, foreground=0.95, background=0.30):
+    positive = saliency[saliency > 0]
+    low, high = limits(positive, background, foreground)
+    if not (saliency > high).any():
+        raise ValueError("no seeds")
+    return paint(saliency, low, high)
+
+
+@answers.wrong("foreground and background are ignored")
+def always_the_same(saliency, *, foreground=0.95, background=0.30):
+    refuse_if_flat(saliency, 0.95)
+    return paint(saliency, *limits(saliency, 0.3, 0.95))
+
+
+@answers.wrong("pixels are counted off")
+def counted(saliency, *, foreground=0.95, background=0.30):
+    rank = saliency.flatten().argsort().argsort().view(saliency.shape)
+    if saliency.min() == saliency.max():
+        raise ValueError("flat")
+    marks = torch.full(saliency.shape, 2, dtype=torch.uint8)
+    marks[rank < int(background * saliency.numel())] = 0
+    marks[rank >= int(foreground * saliency.numel())] = 1
+    return marks
+
+
+@answers.wrong("mean and standard deviation")
+def deviations(saliency, *, foreground=0.95, background=0.30):
+    if saliency.std() == 0:
+        raise ValueError("flat")
+    return paint(saliency, saliency.mean(), saliency.mean() + saliency.std())
+
+
+@answers.wrong("a value came out where an error was asked for")
+def returns_the_error(saliency, *, foreground=0.95, background=0.30):
+    low, high = limits(saliency, background, foreground)
+    return paint(saliency, low, high) if (saliency > high).any() else None

@@ -32,7 +32,7 @@ def in_place_on_a_copy(inputs, gradient):
 
 @answers.right
 def in_numpy(inputs, gradient):
-    return torch.from_numpy(np.maximum(gradient.numpy(), 0) * (inputs.numpy() > 0))
+    return torch.from_numpy(np.maximum(gradient.numpy(), 0) * (inputs.detach().numpy() > 0))
 
 
 @answers.wrong("the ordinary backward pass")
@@ -86,3 +86,53 @@ def open_at_zero(inputs, gradient):
 def zeroes_in_place(inputs, gradient):
     gradient[(inputs <= 0) | (gradient <= 0)] = 0
     return gradient
+
+
+@answers.wrong("small values are stopped too")
+def tolerant(inputs, gradient):
+    return torch.where((inputs > 0.01) & (gradient > 0.01), gradient, 0)
+
+
+@answers.wrong("small values are stopped too")
+def tolerant_of_gradients(inputs, gradient):
+    return gradient.masked_fill((gradient < 1e-3) | (inputs <= 0), 0)
+
+
+@answers.wrong("negative gradients pass")
+def the_wrong_half(inputs, gradient):
+    return torch.where((inputs > 0) & (gradient < 0), gradient, 0)
+
+
+@answers.wrong("passes where the ReLU was not active")
+def the_wrong_inputs(inputs, gradient):
+    return torch.relu(gradient).masked_fill(inputs > 0, 0)
+
+
+@answers.wrong("only the values that pass")
+def selected(inputs, gradient):
+    return gradient[torch.logical_and(inputs > 0, gradient > 0)]
+
+
+@answers.wrong("rounded to whole numbers")
+def in_integers(inputs, gradient):
+    return torch.relu(gradient).long() * (inputs > 0)
+
+
+@answers.wrong("this is the forward pass")
+def forward(inputs, gradient):
+    return inputs.relu()
+
+
+@answers.wrong("this is the forward pass")
+def forward_of_the_sum(inputs, gradient):
+    return functional.relu(inputs + gradient)
+
+
+@answers.wrong("inactive at 1 and below")
+def above_one(inputs, gradient):
+    return functional.relu(gradient) * (inputs > 1)
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(inputs, gradient):
+    return (torch.relu(gradient) * (inputs > 0)).double()

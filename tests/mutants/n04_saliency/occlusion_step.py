@@ -121,3 +121,92 @@ def over_the_original(model, images, targets, *, top, left, window=32, fill=0.5)
     before = pick(model(images), targets)
     images[:, :, top : top + window, left : left + window] = fill
     return before - pick(model(images), targets)
+
+
+@answers.right
+def with_a_graph_cut_off(model, images, targets, *, top, left, window=32, fill=0.5):
+    bottom, right = min(top + window, images.shape[2]), min(left + window, images.shape[3])
+    patch = torch.full((len(images), 3, bottom - top, right - left), fill)
+    around = (left, images.shape[3] - right, top, images.shape[2] - bottom)
+    inside = functional.pad(torch.ones_like(patch), around)
+    covered = images * (1 - inside) + functional.pad(patch, around)
+    with torch.inference_mode():
+        change = pick(model(images), targets) - pick(model(covered), targets)
+    return change.clone()
+
+
+@answers.wrong("gets the mean of the image")
+def mean_of_each_image(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    for one in covered:
+        one[:, top : top + window, left : left + window] = one.mean()
+    return pick(model(images) - model(covered), targets)
+
+
+@answers.wrong("fill is subtracted from the pixels")
+def darker(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[..., top : top + window, left : left + window] -= fill
+    return pick(model(images) - model(covered), targets)
+
+
+@answers.wrong("divided by the logit before")
+def share_that_is_lost(model, images, targets, *, top, left, window=32, fill=0.5):
+    before, after = (pick(model(x), targets) for x in (images, cover(images, top, left, window, fill)))
+    return 1 - after / before
+
+
+@answers.wrong("negative drops are cut off")
+def losses_only(model, images, targets, *, top, left, window=32, fill=0.5):
+    return torch.relu(pick(model(images) - model(cover(images, top, left, window, fill)), targets))
+
+
+@answers.wrong("pushed back into the image")
+def always_whole(model, images, targets, *, top, left, window=32, fill=0.5):
+    height, width = images.shape[-2:]
+    covered = cover(images, max(0, min(top, height - window)), max(0, min(left, width - window)), window, fill)
+    return pick(model(images) - model(covered), targets)
+
+
+@answers.wrong("only the first image is covered")
+def the_first_alone(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[0, :, top : top + window, left : left + window] = fill
+    return pick(model(images) - model(covered), targets)
+
+
+@answers.wrong("has 32 pixels whatever is asked for")
+def default_window(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top, left, 32, fill)), targets)
+
+
+@answers.wrong("channels are sliced where rows should be")
+def one_colon_too_few(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[:, top : top + window, left : left + window] = fill
+    return pick(model(images) - model(covered), targets)
+
+
+@answers.wrong("summed or averaged")
+def in_all(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top, left, window, fill)), targets).sum()
+
+
+@answers.wrong("summed or averaged")
+def on_average(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top, left, window, fill)), targets).mean()
+
+
+@answers.wrong("these are all logits")
+def of_every_class(model, images, targets, *, top, left, window=32, fill=0.5):
+    return model(images) - model(cover(images, top, left, window, fill))
+
+
+@answers.wrong("all images follow the first target")
+def one_target(model, images, targets, *, top, left, window=32, fill=0.5):
+    return (model(images) - model(cover(images, top, left, window, fill)))[:, targets[0]]
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top, left, window, fill)), targets).double()

@@ -119,8 +119,80 @@ def only_abs(model, images, targets, *, magnitude="abs"):
     return logit_gradient(model, images, targets).abs().amax(1)
 
 
-@answers.wrong("something works in place")
+@answers.wrong("`requires_grad_()` was called on the input")
 def marks_the_callers_tensor(model, images, targets, *, magnitude="abs"):
     images.requires_grad_()
     (gradient,) = torch.autograd.grad(model(images).gather(1, targets[:, None]).sum(), images)
     return of(gradient, magnitude).amax(1)
+
+
+@answers.right
+def by_vector_jacobian_product(model, images, targets, *, magnitude="abs"):
+    _, gradient = torch.autograd.functional.vjp(lambda x: model(x).gather(1, targets[:, None]).sum(), images)
+    size = gradient.pow(2) if magnitude == "square" else torch.maximum(gradient, -gradient)
+    return torch.maximum(torch.maximum(size[:, 0], size[:, 1]), size[:, 2])
+
+
+@answers.wrong("the norm over the channels")
+def length(model, images, targets, *, magnitude="abs"):
+    gradient = logit_gradient(model, images, targets)
+    squares = (gradient**2).sum(1)
+    return squares if magnitude == "square" else squares.sqrt()
+
+
+@answers.wrong("one channel only")
+def red(model, images, targets, *, magnitude="abs"):
+    return of(logit_gradient(model, images, targets)[:, 0], magnitude)
+
+
+@answers.wrong("one channel only")
+def green(model, images, targets, *, magnitude="abs"):
+    return of(logit_gradient(model, images, targets), magnitude)[:, 1]
+
+
+@answers.wrong("the smallest of the three channels")
+def smallest(model, images, targets, *, magnitude="abs"):
+    return of(logit_gradient(model, images, targets), magnitude).min(dim=1).values
+
+
+@answers.wrong("negative gradients are cut off")
+def rectified(model, images, targets, *, magnitude="abs"):
+    return of(logit_gradient(model, images, targets).relu(), magnitude).max(dim=1).values
+
+
+@answers.wrong("the largest over the images")
+def wrong_axis(model, images, targets, *, magnitude="abs"):
+    return of(logit_gradient(model, images, targets), magnitude).max(dim=0).values
+
+
+@answers.wrong("the first target is used for all images")
+def one_target(model, images, targets, *, magnitude="abs"):
+    return of(gradient_of(lambda x: model(x)[:, targets[0]].sum(), images), magnitude).amax(1)
+
+
+@answers.wrong("the gradient of all logits together")
+def of_everything(model, images, targets, *, magnitude="abs"):
+    return of(gradient_of(lambda x: model(x).sum(), images), magnitude).amax(1)
+
+
+@answers.wrong("square and abs are exchanged")
+def exchanged(model, images, targets, *, magnitude="abs"):
+    gradient = logit_gradient(model, images, targets)
+    return (gradient**2 if magnitude == "abs" else gradient.abs()).amax(1)
+
+
+@answers.wrong("squared whatever is asked for")
+def always_squared(model, images, targets, *, magnitude="abs"):
+    return logit_gradient(model, images, targets).square().amax(1)
+
+
+@answers.wrong("'float64' came out")
+def through_numpy(model, images, targets, *, magnitude="abs"):
+    return torch.from_numpy(of(logit_gradient(model, images, targets), magnitude).numpy().astype(float).max(1))
+
+
+@answers.wrong("also fills the `.grad`")
+def plain_backward(model, images, targets, *, magnitude="abs"):
+    pixels = images.clone().requires_grad_()
+    model(pixels).gather(1, targets[:, None]).sum().backward()
+    return of(pixels.grad, magnitude).amax(1)
