@@ -7,13 +7,16 @@ from pathlib import Path
 
 from cs231n_viz.exercises.assignments import make_assignments
 
-# Answers run in forked processes of one thread. These are read when NumPy and PyTorch are loaded, so before this line.
+# Answers run in forked processes of one thread each. NumPy and PyTorch read these when they are loaded.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what is asked for; returns 1, after one line that says why, if that is impossible."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(given)
+    if options.run is _grade:
+        _in_one_thread(given)
     return options.run(options)
 
 
@@ -39,6 +42,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _in_one_thread(arguments: list[str]) -> None:
+    """Start again with one thread: by now NumPy and PyTorch are loaded."""
+    if any(os.environ.get(name) != value for name, value in _ONE_THREAD.items()):
+        os.environ.update(_ONE_THREAD)
+        os.execv(sys.executable, [sys.executable, "-m", "cs231n_viz.exercises", *arguments])
+
+
 def _assignments(options: argparse.Namespace) -> int:
     try:
         made = make_assignments(options.notebooks, options.out, nbgrader=options.nbgrader)
@@ -50,9 +60,6 @@ def _assignments(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    if any(os.environ.get(name) != value for name, value in _ONE_THREAD.items()):
-        os.environ.update(_ONE_THREAD)
-        os.execv(sys.executable, [sys.executable, "-m", "cs231n_viz.exercises", *sys.argv[1:]])
     try:  # these need fork and resource, which Windows does not have
         from cs231n_viz.exercises.grading.pages import write_all
         from cs231n_viz.exercises.grading.run import GradingError, grade

@@ -141,8 +141,8 @@ def _table(entries: list[Entry]) -> str:
             *rows,
             f"| **together** | | **{minutes}** | **{points}** |",
             "",
-            "Write each function in its cell and run it: the checks tell what is right, and what is not yet. A function "
-            "may use imports and helpers from the cells above it.",
+            "Write each function in its cell and run it: the checks tell what is right, and what is not yet. "
+            "A function may use imports and helpers from the cells above it.",
         ]
     )
 
@@ -159,13 +159,14 @@ def _nbgrader(name: str, *, solution: bool, points: int = 0) -> dict[str, Any]:
 
 def _hidden_test(entry: Entry) -> dict[str, Any]:
     name = entry.name
+    claim = f'"{name} is not right yet"'
     source = f"""\
 # {name}: {entry.points} point{"s" * (entry.points > 1)}; nothing to write here
 ### BEGIN HIDDEN TESTS
 from cs231n_viz.exercises import core, find
 
-assert {name} is not find("{name}").reference, "{name} is not right yet"
-assert core.examine(find("{name}"), {name})[0] is {name}, "{name} is not right yet"
+entry = find("{name}")
+assert {name} is not entry.reference and core.examine(entry, {name})[0] is {name}, {claim}
 ### END HIDDEN TESTS"""
     metadata = {"nbgrader": _nbgrader(f"{name}-points", solution=False, points=entry.points)}
     shared = {"cell_type": "code", "id": f"{name}-points".replace("_", "-"), "execution_count": None, "outputs": []}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
-from cs231n_viz.exercises import core, find, guard, report
+from cs231n_viz.exercises import core, find, guard
 from cs231n_viz.exercises.core import Entry, Outcome
 from cs231n_viz.exercises.grading import answering
 from cs231n_viz.exercises.grading.cells import Answer

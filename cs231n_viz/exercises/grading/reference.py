@@ -14,17 +14,8 @@ from cs231n_viz.exercises.grading.cells import needed_by
 def reference_notebook(names: Sequence[str]) -> dict[str, Any]:
     """Make a notebook (format 4) that answers some exercises by their references."""
     sources = ["from cs231n_viz.exercises import exercise", *(answer_of(find(name)) for name in names)]
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"c{number}",
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-            "source": text,
-        }
-        for number, text in enumerate(sources)
-    ]
+    empty = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**empty, "id": f"c{number}", "source": source} for number, source in enumerate(sources)]
     return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 

@@ -3,7 +3,7 @@
 Everywhere (Linux and macOS): limits on processor time, memory, processes and the size of files; an empty working
 directory; nothing to read from, output thrown away; no sockets in Python. Where Linux allows it, also namespaces: no
 network at all, the file system read-only, the hand-ins hidden, no process in sight that could be stopped. As root, the
-code runs as ``nobody``.
+code runs as ``nobody``, who may read what root may read.
 """
 
 import ctypes
@@ -17,16 +17,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import psutil
-import torch
 
 NOBODY = 65534
 _CLONE = 0x00020000 | 0x08000000 | 0x20000000 | 0x40000000  # new namespaces: mounts, IPC, processes, network
 _CLONE_USER = 0x10000000
 _MOUNT_SETATTR, _HERE, _RECURSIVE, _READ_ONLY, _PRIVATE = 442, -100, 0x8000, 1, 1 << 18
+_KEEP_RIGHTS, _NO_NEW_RIGHTS, _READ_ANYTHING = 8, 38, 1 << 2
 _DONE, _OUT_OF_TIME, _BY_SIGNAL = 97, 99, 100  # exit codes: the work was done, it was stopped, killed by a signal
 
 
@@ -67,6 +69,7 @@ def run_apart(work: Callable[[int], None], limits: Limits) -> Ended:
     folder = Path(tempfile.mkdtemp(prefix="answer-"))
     limits = replace(limits, memory=limits.memory + psutil.Process().memory_info().vms)
     reading, writing = os.pipe()
+    has_namespaces()  # tried here, not in a process that the limits hold for
     keeper = os.fork()
     if keeper == 0:
         _keep(work, writing, folder, limits)  # never returns
@@ -112,10 +115,13 @@ def _keep(work: Callable[[int], None], writing: int, folder: Path, limits: Limit
     code = 1
     try:
         _silence(writing)
-        unprivileged = _separate(folder, limits.hidden)
+        if os.getuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+        if has_namespaces():
+            _separate(folder, limits.hidden)
         answer = os.fork()
         if answer == 0:
-            _answer(work, writing, folder, limits, unprivileged)
+            _answer(work, writing, folder, limits)
         os.close(writing)
         code = _await(answer, limits.seconds)
     finally:
@@ -137,7 +143,7 @@ def _await(answer: int, seconds: float) -> int:
     return _OUT_OF_TIME if over else _BY_SIGNAL - code if code < 0 else min(code, _DONE)
 
 
-def _answer(work: Callable[[int], None], writing: int, folder: Path, limits: Limits, drop: bool) -> None:
+def _answer(work: Callable[[int], None], writing: int, folder: Path, limits: Limits) -> None:
     """In the third process: give up what is not needed, then run the code."""
     code = 1
     try:
@@ -147,7 +153,7 @@ def _answer(work: Callable[[int], None], writing: int, folder: Path, limits: Lim
         os.environ.update(HOME=str(folder), TMPDIR=str(folder))
         tempfile.tempdir = None  # asks for TMPDIR again
         _limit(limits)
-        _give_up_rights(drop)
+        _give_up_rights()
         _no_sockets()
         work(writing)
         code = _DONE
@@ -191,42 +197,56 @@ def _no_sockets() -> None:
         setattr(socket, name, refuse)
 
 
-def _separate(folder: Path, hidden: Sequence[Path]) -> bool:
-    """Enter new namespaces where Linux lets us; returns whether rights have to be given up in the next process."""
+@cache
+def has_namespaces() -> bool:
+    """Does this system let us separate an answer from network, files and other processes? Tried once, in a process."""
     if not sys.platform.startswith("linux"):
         return False
-    system = ctypes.CDLL(None, use_errno=True)
-    root = os.getuid() == 0 and _readable_by_all()
-    if root:
-        os.chown(folder, NOBODY, NOBODY)
-    user, group = os.getuid(), os.getgid()
-    if system.unshare(_CLONE | (0 if root else _CLONE_USER)) != 0:
-        return True
+    trial = os.fork()
+    if trial == 0:
+        code = 1
+        try:
+            _separate(Path(tempfile.gettempdir()), ())
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(trial, 0)[1] == 0
+
+
+def _separate(folder: Path, hidden: Sequence[Path]) -> None:
+    """Enter new namespaces, in which only ``folder`` can be written to; OSError where Linux does not let us."""
+    user, group, root = os.getuid(), os.getgid(), os.getuid() == 0
+    _call("unshare", _CLONE | (0 if root else _CLONE_USER))
     if not root:
         for name, line in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-            Path(f"/proc/self/{name}").write_text(line)
-    # For this process and its children alone.
-    attributes = (ctypes.c_uint64 * 4)(_READ_ONLY, 0, _PRIVATE, 0)
-    system.syscall(_MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, attributes, ctypes.sizeof(attributes))
-    empty = [place for place in hidden if not folder.is_relative_to(place)]
-    for place, options in [(folder, b"size=64m,mode=1777"), *((place, b"size=4k,mode=0555") for place in empty)]:
-        system.mount(b"none", os.fsencode(place), b"tmpfs", 0, options)
-    return True
+            handle = os.open(f"/proc/self/{name}", os.O_WRONLY)
+            os.write(handle, line.encode())
+            os.close(handle)
+    attributes = (ctypes.c_uint64 * 4)(_READ_ONLY, 0, _PRIVATE, 0)  # for this process and its children alone
+    _call("syscall", _MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, attributes, ctypes.sizeof(attributes))
+    for place in hidden:
+        if place.is_dir() and not folder.is_relative_to(place):
+            _call("mount", b"none", os.fsencode(place), b"tmpfs", _READ_ONLY, b"size=4k")
+    _call("mount", b"none", os.fsencode(folder), b"tmpfs", 0, b"size=64m,mode=1777")
 
 
-def _give_up_rights(drop: bool) -> None:
-    if not drop:
-        return
-    system = ctypes.CDLL(None, use_errno=True)
-    system.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS: no program that it starts gets more rights than it has
-    if os.getuid() == 0 and _readable_by_all():
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-    system.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())  # none of the rights of root
+def _give_up_rights() -> None:
+    """Keep none of the rights of root but to read, as Python may lie in its home; get none by another program."""
+    linux, root = sys.platform.startswith("linux"), os.getuid() == 0
+    if linux:
+        _call("prctl", _KEEP_RIGHTS, 1, 0, 0, 0)
+        _call("prctl", _NO_NEW_RIGHTS, 1, 0, 0, 0)
+    if root:
+        with suppress(OSError):  # a container may know no other user
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+    if linux:
+        kept = _READ_ANYTHING if root else 0
+        _call("capset", (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(kept, kept))
 
 
-def _readable_by_all() -> bool:
-    """Can ``nobody`` read what is still to be imported? Not where it lies in a home directory."""
-    folders = [parent for file in (torch.__file__, __file__) for parent in Path(file).resolve().parents]
-    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in folders)
+def _call(function: str, *arguments: object) -> None:
+    """Call the C library; OSError if it says no."""
+    if getattr(ctypes.CDLL(None, use_errno=True), function)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), f"{function}: {os.strerror(ctypes.get_errno())}")
