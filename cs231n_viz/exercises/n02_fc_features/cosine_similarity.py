@@ -40,6 +40,11 @@ ENTRY = Entry(
     reference=cosine_similarity,
     stars=1,
     minutes=5,
+    hints=(
+        "All scalar products are one matrix product. By which two lengths is each of them divided?",
+        "`queries.norm(dim=1)[:, None] * bank.norm(dim=1)` is (Q, N). Put 1 where it is zero, then divide "
+        "`queries @ bank.T` by it.",
+    ),
     checks=[
         _cosine(
             "24/25 between (3, 4) and (4, 3), and a right angle",
@@ -52,6 +57,12 @@ ENTRY = Entry(
             [[1.0, 2, 2]],
             [[-3.0, -6, -6], [100, 200, 200], [2, -1, 0]],
             [[-1.0, 1.0, 0.0]],
+        ),
+        _cosine(
+            "short rows have the same cosines as long ones",
+            [[0.03, 0.04], [0.12, -0.05]],
+            [[0.04, 0.03], [0.0, 0.02], [-60.0, -80.0]],
+            [[0.96, 0.8, -1.0], [33 / 65, -5 / 13, -16 / 65]],
         ),
         _cosine(
             "a row of zeros has similarity 0",
@@ -77,6 +88,49 @@ ENTRY = Entry(
             lambda q, b: _cosines(q - q.mean(1, keepdim=True), b - b.mean(1, keepdim=True))
         ),
         "row i meets only row i of the bank: all pairs were asked for": lambda q, b: F.cosine_similarity(q, b),
+        "negative cosines are cut off: the cosine goes down to -1": lambda q, b: _cosines(q, b).clamp_min(0),
+        "moved to [0, 1]: the cosine goes from -1 to 1": lambda q, b: (1 + _cosines(q, b)) / 2,
+        "divided by the length of the whole matrix: each row has its own": (
+            lambda q, b: q @ b.T / (q.norm() * b.norm()),
+            lambda q, b: q @ b.T / b.norm(),
+        ),
+        "divided by the largest of the scalar products: divide each by its two lengths": (
+            lambda q, b: (q @ b.T) / (q @ b.T).abs().amax(1, keepdim=True).clamp_min(1e-12),
+            lambda q, b: (q @ b.T) / (q @ b.T).amax(1, keepdim=True),
+            lambda q, b: (q @ b.T) / (q @ b.T).abs().max(),
+            lambda q, b: (q @ b.T) / (q @ b.T).max(),
+        ),
+        "softmax gives shares: a cosine depends on two vectors alone": (
+            lambda q, b: (q @ b.T).softmax(1),
+            lambda q, b: _cosines(q, b).softmax(1),
+        ),
+        "the lengths are kept above a number, so that short rows seem less alike: only zero needs care": (
+            lambda q, b: q @ b.T / (q.norm(dim=1).clamp_min(1)[:, None] * b.norm(dim=1).clamp_min(1)),
+            lambda q, b: q @ b.T / _lengths(q, b).clamp_min(1),
+            lambda q, b: q @ b.T / _lengths(q, b).clamp_min(0.1),
+            lambda q, b: q @ b.T / _lengths(q, b).clamp_min(0.01),
+            lambda q, b: q @ b.T / (_lengths(q, b) + 1),
+            lambda q, b: q @ b.T / (_lengths(q, b) + 1e-2),
+            lambda q, b: q @ b.T / (_lengths(q, b) + 1e-3),
+            lambda q, b: q @ b.T / (_lengths(q, b) + 1e-4),
+            lambda q, b: q @ b.T / (_lengths(q, b) + 1e-5),
+            lambda q, b: q @ b.T / (_lengths(q, b) + 1e-6),
+            lambda q, b: (q / (q.norm(dim=1) + 1e-3)[:, None]) @ (b / (b.norm(dim=1) + 1e-3)[:, None]).T,
+            lambda q, b: (q / (q.norm(dim=1) + 1e-4)[:, None]) @ (b / (b.norm(dim=1) + 1e-4)[:, None]).T,
+            lambda q, b: (q / (q.norm(dim=1) + 1e-5)[:, None]) @ (b / (b.norm(dim=1) + 1e-5)[:, None]).T,
+        ),
+        "a row of zeros is given a cosine of 1 or -1: it has no direction, and the answer asked for is 0": (
+            lambda q, b: torch.where(_lengths(q, b) == 0, 1.0, _cosines(q, b)),
+            lambda q, b: torch.where(_lengths(q, b) == 0, -1.0, _cosines(q, b)),
+        ),
+        "the length is a mean of squares: it is the root of their sum": (
+            lambda q, b: q @ b.T / (_lengths(q, b) / q.shape[1]).clamp_min(1e-12)
+        ),
+        "rounded: a cosine has more than a few digits": (
+            lambda q, b: _cosines(q, b).mul(100).round() / 100,
+            lambda q, b: _cosines(q, b).mul(1000).round() / 1000,
+            lambda q, b: _cosines(q, b).half(),
+        ),
         "the sign is lost: opposite rows have -1": lambda q, b: _cosines(q, b).abs(),
         "this is the angle: its cosine was asked for": lambda q, b: _cosines(q, b).clamp(-1, 1).acos(),
         "0 / 0 is NaN: a row of zeros needs care": lambda q, b: q @ b.T / _lengths(q, b),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cs231n_viz.exercises.core import Check, Entry
@@ -44,17 +45,19 @@ def _calls(function: Callable, queries: Tensor, bank: Tensor) -> int:
 
 def _loops(function: Callable, queries: Tensor, bank: Tensor) -> bool:
     """Does ten times the work take several times as many calls?"""
-    few = _calls(function, queries[:4], bank[:4])
-    return _calls(function, queries, bank[:4]) > 3 * few or _calls(function, queries[:4], bank) > 3 * few
+    few = _calls(function, queries[:2], bank[:2])
+    return _calls(function, queries, bank[:2]) > 3 * few or _calls(function, queries[:2], bank) > 3 * few
 
 
 def _nan_with_itself(function: Callable, bank: Tensor) -> bool:
     return bool(torch.isnan(function(bank, bank)).any())
 
 
-def _expanded(queries: Tensor, bank: Tensor, *, cross: float = 2.0, power: int = 2) -> Tensor:
+def _expanded(
+    queries: Tensor, bank: Tensor, *, cross: float = 2.0, power: int = 2, least: float = -torch.inf
+) -> Tensor:
     squared = queries.norm(dim=1)[:, None] ** power + bank.norm(dim=1)[None, :] ** power - cross * queries @ bank.T
-    return squared.sqrt()
+    return squared.clamp_min(least).sqrt()
 
 
 def _looped(queries: Tensor, bank: Tensor) -> Tensor:
@@ -62,6 +65,10 @@ def _looped(queries: Tensor, bank: Tensor) -> Tensor:
 
 
 _TRIPLES = {"queries": torch.tensor([[0.0, 0, 0], [6, 8, 0]]), "bank": torch.tensor([[3.0, 4, 0], [0, 8, 0]])}
+_FRACTIONS = {
+    "queries": torch.tensor([[0.0, 0], [2, -8 / 3]]),
+    "bank": torch.tensor([[1, -4 / 3], [0.003, -0.004], [0, 0]]),
+}
 _OBLONG = {"queries": torch.tensor([[0.0, 0], [6, 8]]), "bank": torch.tensor([[3.0, 4], [0, 8], [6, 0], [-9, 0]])}
 
 ENTRY = Entry(
@@ -69,6 +76,12 @@ ENTRY = Entry(
     reference=pairwise_distances,
     stars=1,
     minutes=10,
+    hints=(
+        "Every query has to meet every row of the bank: (Q, 1, D) against (1, N, D), or |q|² + |b|² - 2 q·b, where the "
+        "last term is one matrix product.",
+        "Lay the squared norms of the queries along the rows, `[:, None]`, those of the bank along the columns, "
+        "subtract twice `queries @ bank.T`, clamp at 0 and take the root.",
+    ),
     checks=[
         Check("two queries, a bank of two", _TRIPLES, torch.tensor([[5.0, 8.0], [5.0, 6.0]])),
         Check(
@@ -76,10 +89,15 @@ ENTRY = Entry(
             _OBLONG,
             torch.tensor([[5.0, 8.0, 6.0, 9.0], [5.0, 6.0, 8.0, 17.0]]),
         ),
-        Check("an image's distance to itself is not NaN", {"bank": noise(200, 64)}, False, _nan_with_itself),
+        Check(
+            "fractions, signs, small distances, and none",
+            _FRACTIONS,
+            torch.tensor([[5 / 3, 0.005, 0.0], [5 / 3, 10 / 3 - 0.005, 10 / 3]]),
+        ),
+        Check("an image's distance to itself is not NaN", {"bank": noise(60, 64)}, False, _nan_with_itself),
         Check(
             "ten times as many images take no more calls: no loop",
-            {"queries": noise(40, 8), "bank": noise(40, 8)},
+            {"queries": noise(20, 8), "bank": noise(20, 8)},
             False,
             _loops,
         ),
@@ -88,6 +106,40 @@ ENTRY = Entry(
         "the root is missing: these are squared distances": lambda q, b: (q[:, None] - b).square().sum(2),
         "absolute differences are summed: that is L1, and L2 was asked for": lambda q, b: (q[:, None] - b).abs().sum(2),
         "the mean of the squares is taken: L2 takes their sum": lambda q, b: (q[:, None] - b).square().mean(2).sqrt(),
+        "the largest difference alone is taken: L2 sums the squares of all": (
+            lambda q, b: (q[:, None] - b).abs().amax(2)
+        ),
+        "differences are summed with their signs: square them first": (
+            lambda q, b: (q[:, None] - b).sum(2),
+            lambda q, b: (q[:, None] - b).sum(2).abs(),
+        ),
+        "a number is added under the root: an image's distance to itself is no longer 0": (
+            lambda q, b: ((q[:, None] - b).square().sum(2) + 1e-3).sqrt(),
+            lambda q, b: ((q[:, None] - b).square().sum(2) + 1e-4).sqrt(),
+            lambda q, b: ((q[:, None] - b).square().sum(2) + 1e-5).sqrt(),
+            lambda q, b: ((q[:, None] - b).square().sum(2) + 1e-6).sqrt(),
+            lambda q, b: _expanded(q, b, least=1e-6),
+            lambda q, b: _expanded(q, b, least=1e-4),
+            lambda q, b: _expanded(q, b, least=1e-5),
+        ),
+        "each row's own mean is subtracted first: that hides differences of brightness": (
+            lambda q, b: torch.cdist(q - q.mean(1, keepdim=True), b - b.mean(1, keepdim=True))
+        ),
+        "the rows are made unit vectors first: the length of a difference was asked for": (
+            lambda q, b: torch.cdist(functional.normalize(q, dim=1), functional.normalize(b, dim=1))
+        ),
+        "this is one minus the cosine: L2 was asked for": (
+            lambda q, b: 1 - functional.normalize(q, dim=1) @ functional.normalize(b, dim=1).T
+        ),
+        "the queries are compared with one another: compare them with the bank": (
+            lambda q, b: torch.cdist(q, q),
+            lambda q, b: torch.cdist(b, b),
+        ),
+        "rounded to half precision: keep the numbers as they are": (
+            lambda q, b: torch.cdist(q.half().float(), b.half().float()).half(),
+            lambda q, b: (q.half()[:, None] - b.half()).norm(dim=2),
+            lambda q, b: torch.cdist(q, b).half(),
+        ),
         "row i meets only row i: `queries[:, None] - bank[None]` lets every query meet every row": (
             lambda q, b: (q - b).norm(dim=1)
         ),

@@ -44,9 +44,10 @@ def _scores(features: Tensor, k: int, mean: Tensor | float | None = None) -> Ten
     return u[:, :k] * s[:k]
 
 
-def _by_columns(features: Tensor, k: int) -> Tensor:
-    _, _, v = _factors(features)
-    return (features - features.mean(0)).double() @ v[:, :k]
+def _by_columns(features: Tensor, k: int, *, full: bool = False) -> Tensor:
+    centred = features - features.mean(0)
+    _, _, v = torch.linalg.svd(centred, full_matrices=full)
+    return centred @ v[:, :k]
 
 
 def _smallest(features: Tensor, k: int) -> Tensor:
@@ -73,6 +74,12 @@ ENTRY = Entry(
     reference=pca,
     stars=2,
     minutes=15,
+    hints=(
+        "Where does the cloud of points have to lie before its directions mean anything? And which axis of `features` "
+        "runs over the images?",
+        "Subtract the mean image, `features.mean(dim=0)`. The coordinates are the first k columns of U, each times "
+        "its singular value, or the centred rows times the first k rows of Vᵀ.",
+    ),
     checks=[
         _projected("three points of a line, off the origin", _LINE, torch.tensor([[0.0], [5.0], [-5.0]])),
         _projected(
@@ -101,10 +108,53 @@ ENTRY = Entry(
             lambda features, k: _factors(features)[0][:, :k] * (len(features) - 1) ** 0.5,
             lambda features, k: _factors(features)[0][:, :k] * len(features) ** 0.5,
         ),
+        "divided by √(N - 1), √N or N: a coordinate is the length along the axis itself": (
+            lambda features, k: _scores(features, k) / (len(features) - 1) ** 0.5,
+            lambda features, k: _scores(features, k) / len(features) ** 0.5,
+            lambda features, k: _scores(features, k) / len(features),
+            lambda features, k: _scores(features, k) / (len(features) - 1),
+        ),
+        "one mean for all numbers is subtracted: each column has its own, dim=0": (
+            lambda features, k: _scores(features, k, features.double().mean())
+        ),
+        "the smaller of the k axes comes first: eigh sorts from small to large": (
+            lambda features, k: _scores(features, k).flip(1)
+        ),
+        "the columns of largest variance are picked: PCA turns the axes": (
+            lambda features, k: (features - features.mean(0))[:, features.var(0).argsort(descending=True)[:k]],
+            lambda features, k: (features - features.mean(0))[
+                :, features.var(0).argsort(descending=True)[:k].sort()[0]
+            ],
+        ),
+        "these are the first k columns: PCA turns the axes": (
+            lambda features, k: features[:, :k],
+            lambda features, k: (features - features.mean(0))[:, :k],
+        ),
+        "the sign of each image is lost: only that of a whole axis is free": (
+            lambda features, k: _scores(features, k).abs(),
+            lambda features, k: _scores(features, k).square(),
+        ),
+        "projected and back: the k coordinates themselves were asked for": (
+            lambda features, k: _scores(features, k) @ _factors(features)[2][:k],
+            lambda features, k: _scores(features, k) @ _factors(features)[2][:k] + features.mean(0),
+        ),
+        "one axis too many or too few: the first k are [:, :k]": (
+            lambda features, k: _scores(features, k + 1),
+            lambda features, k: _scores(features, k - 1),
+            lambda features, k: _scores(features, len(features)),
+        ),
+        "each axis is stretched to unit length or range: distances then change": (
+            lambda features, k: _scores(features, k) / _scores(features, k).abs().amax(0),
+            lambda features, k: _scores(features, k) / _scores(features, k).amax(0),
+        ),
         "multiplied by the singular values twice": (
             lambda features, k: _factors(features)[0][:, :k] * _factors(features)[1][:k] ** 2
         ),
-        "the directions are the rows of svd's third result: centred @ v[:k].T": _by_columns,
+        "the directions are the rows of svd's third result: centred @ v[:k].T": (
+            _by_columns,
+            lambda features, k: _by_columns(features, k, full=True),
+            lambda features, k: _by_columns(features.double(), k),
+        ),
         "these are the directions of the smallest variance: eigh sorts from small to large": _smallest,
         "the columns are scaled to unit variance first: distances then change": (
             lambda features, k: _scores((features - features.mean(0)) / features.std(0).clamp_min(1e-9), k)

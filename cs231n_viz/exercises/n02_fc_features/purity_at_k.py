@@ -39,6 +39,11 @@ ENTRY = Entry(
     reference=purity_at_k,
     stars=1,
     minutes=5,
+    hints=(
+        "`indices` are places in the bank, not classes: which tensor tells the class of each neighbour?",
+        "`labels[indices]` is (Q, k); compare it with the queries' labels as a column, `[:, None]`, and take the mean "
+        "along each row as floats.",
+    ),
     checks=[
         _neighbours(
             "three queries with three neighbours each",
@@ -46,12 +51,50 @@ ENTRY = Entry(
             [2, 0, 1],
             [2 / 3, 2 / 3, 0.0],
         ),
+        _neighbours("five neighbours of one query", [[0, 1, 3, 5, 4]], [2], [0.6]),
+        _neighbours("all of its class, and a query of a class apart", [[3, 4], [1, 2], [5, 1]], [2, 7, 0], [1.0, 0, 1]),
         _neighbours("four neighbours of two queries", [[4, 0, 3, 1], [5, 2, 1, 0]], [2, 1], [0.75, 0.25]),
     ],
     mistakes={  # of indices i, labels n, query labels q
         "these are counts: divide by k": lambda i, n, q: _matches(i, n, q).sum(1),
         "divided by the size of the class: that is the recall, purity divides by k": (
             lambda i, n, q: _matches(i, n, q).sum(1) / (n[None] == q[:, None]).sum(1)
+        ),
+        "`//` and `all` leave only 0 and 1: divide with `/`, or take the mean as floats": (
+            lambda i, n, q: _matches(i, n, q).sum(1) // i.shape[1]
+        ),
+        "divided by the size of the bank: divide by k, the neighbours of one query": (
+            lambda i, n, q: _matches(i, n, q).sum(1) / len(n)
+        ),
+        "divided by the number of queries: divide by k": lambda i, n, q: _matches(i, n, q).sum(1) / len(q),
+        "divided by k + 1 or k - 1: the query is not among its neighbours here": (
+            lambda i, n, q: _matches(i, n, q).sum(1) / (i.shape[1] + 1),
+            lambda i, n, q: _matches(i, n, q).sum(1) / (i.shape[1] - 1),
+        ),
+        "the first or the last neighbour is left out: all k were asked for": (
+            lambda i, n, q: _matches(i, n, q)[:, 1:].mean(1),
+            lambda i, n, q: _matches(i, n, q)[:, :-1].mean(1),
+            lambda i, n, q: _matches(i, n, q)[:, 1:].sum(1) / i.shape[1],
+        ),
+        "these are percent: a share lies in [0, 1]": lambda i, n, q: 100 * _matches(i, n, q).mean(1),
+        "rounded: a third has more than a few digits": (
+            lambda i, n, q: _matches(i, n, q).mean(1).mul(100).round() / 100,
+            lambda i, n, q: _matches(i, n, q).mean(1).mul(10).round() / 10,
+            lambda i, n, q: _matches(i, n, q).mean(1).mul(1000).round() / 1000,
+        ),
+        "the queries' labels are looked up in the bank: they are classes already": (
+            lambda i, n, q: (n[i] == n[q.clamp_max(len(n) - 1)][:, None]).float().mean(1)
+        ),
+        "the queries are taken for the first images of the bank: their classes are `query_labels`": (
+            lambda i, n, q: (n[i] == n[: len(q), None]).float().mean(1)
+        ),
+        "later neighbours count less: the plain share was asked for": (
+            lambda i, n, q: (_matches(i, n, q) / torch.arange(1, i.shape[1] + 1)).mean(1),
+            lambda i, n, q: (
+                (_matches(i, n, q) / torch.arange(1, i.shape[1] + 1)).sum(1)
+                / (1 / torch.arange(1, i.shape[1] + 1)).sum()
+            ),
+            lambda i, n, q: (_matches(i, n, q).cumsum(1) / torch.arange(1, i.shape[1] + 1)).mean(1),
         ),
         "one number for all came out: one for each query was asked for": lambda i, n, q: _matches(i, n, q).mean(),
         "averaged over the queries: average over the neighbours of each": lambda i, n, q: _matches(i, n, q).mean(0),

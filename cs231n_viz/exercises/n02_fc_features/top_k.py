@@ -1,5 +1,8 @@
 """The k nearest neighbours, from distances."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -20,7 +23,14 @@ def top_k(distances: Tensor, k: int) -> Tensor:
 
 
 _ROWS = torch.tensor([[5.0, 1.0, 4.0, 2.0], [2.0, 9.0, 0.5, 7.0]])
+_BELOW_ONE = torch.tensor([[0.9, 0.35, 0.3, 0.65, 0.05], [0.72, 0.7, 0.99, 0.71, 0.98]])
 _SQUARE = torch.tensor([[0.0, 3.0, 1.0], [3.0, 0.0, 2.0], [1.0, 2.0, 0.0]])
+
+
+def _pick(function: Callable[..., Any], distances: Tensor, k: int) -> Tensor:
+    """What the indices pick out of each row: floats cannot stand for indices here, nor in a later cell."""
+    rows = distances.clone()
+    return torch.stack([row[places] for row, places in zip(rows, function(distances, k), strict=True)])
 
 
 def _nearest(title: str, distances: Tensor, k: int, expected: list[list[int]]) -> Check:
@@ -32,9 +42,22 @@ ENTRY = Entry(
     reference=top_k,
     stars=1,
     minutes=5,
+    hints=(
+        "Each row belongs to one query, and the nearest are the smallest. Do you need the distances, or the places "
+        "where they stand?",
+        "`argsort(dim=1)` gives the places from the smallest distance on; keep the first k of each row. `topk` with "
+        "`largest=False` does both at once.",
+    ),
     checks=[
         _nearest("the two nearest of four, the nearest first", _ROWS, 2, [[1, 3], [2, 0]]),
         _nearest("the nearest one keeps its axis", _ROWS, 1, [[1], [2]]),
+        _nearest("distances between 0 and 1", _BELOW_ONE, 3, [[4, 2, 1], [1, 3, 0]]),
+        Check(
+            "the indices can be used as such, images[indices]",
+            {"distances": _ROWS, "k": 3},
+            torch.tensor([[1.0, 2.0, 4.0], [0.5, 2.0, 7.0]]),
+            _pick,
+        ),
         _nearest("all of them, in order", _ROWS, 4, [[1, 3, 2, 0], [2, 0, 3, 1]]),
         _nearest("an image that is its own neighbour is kept", _SQUARE, 2, [[0, 2], [1, 2], [2, 0]]),
     ],
@@ -61,6 +84,30 @@ ENTRY = Entry(
         ),
         "these are the ranks of the images: argsort once gives indices, twice gives ranks": (
             lambda distances, k: distances.argsort(dim=1).argsort(dim=1)[:, :k]
+        ),
+        "these are whole numbers as floats: indices are integers, `long`": (
+            lambda distances, k: distances.argsort(dim=1)[:, :k].float(),
+            lambda distances, k: distances.argsort(dim=1)[:, :k].double(),
+        ),
+        "counted from 1: the first image has the index 0": lambda distances, k: distances.argsort(dim=1)[:, :k] + 1,
+        "one too many came out: the first k are [:, :k]": lambda distances, k: distances.argsort(dim=1)[:, : k + 1],
+        "one too few came out: the first k are [:, :k]": lambda distances, k: distances.argsort(dim=1)[:, : k - 1],
+        "all queries are sorted together: each row is sorted by itself": (
+            lambda distances, k: distances.flatten().topk(k, largest=False).indices,
+            lambda distances, k: distances.flatten().argsort()[:k] % distances.shape[1],
+        ),
+        "squeezed: for k = 1 an axis of length 1 stays, (Q, 1)": (
+            lambda distances, k: distances.argsort(dim=1)[:, :k].squeeze(),
+            lambda distances, k: distances.argsort(dim=1)[:, :k].squeeze(1),
+        ),
+        "the axes are (k, Q): a row for each query": lambda distances, k: distances.argsort(dim=1)[:, :k].T,
+        "only the first query is answered": (
+            lambda distances, k: distances[0].argsort()[:k],
+            lambda distances, k: distances[:1].argsort(dim=1)[:, :k],
+        ),
+        "the distances are rounded to whole numbers: keep their fractions": (
+            lambda distances, k: distances.long().sort(dim=1, stable=True).indices[:, :k],
+            lambda distances, k: distances.round().sort(dim=1, stable=True).indices[:, :k],
         ),
         "all images came out: keep the first k of each row": lambda distances, k: distances.argsort(dim=1),
         "only the k-th nearest came out: all k were asked for": (

@@ -109,3 +109,63 @@ def divides_by_zero(queries, bank):
 def normalises_in_place(queries, bank):
     queries /= queries.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return queries @ F.normalize(bank, dim=1).T
+
+
+@answers.wrong("negative cosines are cut off")
+def cut_at_zero(queries, bank):
+    return torch.relu(unit_rows(queries, bank))
+
+
+@answers.wrong("moved to [0, 1]")
+def between_zero_and_one(queries, bank):
+    return 0.5 + unit_rows(queries, bank) / 2
+
+
+@answers.wrong("the whole matrix")
+def whole_norms(queries, bank):
+    return (queries / queries.norm()) @ (bank / bank.norm()).T
+
+
+@answers.wrong("the largest of the scalar products")
+def by_the_largest(queries, bank):
+    products = queries @ bank.T
+    return products / products.abs().max(dim=1, keepdim=True).values.clamp_min(1e-9)
+
+
+@answers.wrong("softmax gives shares")
+def attention(queries, bank):
+    return torch.softmax(torch.mm(queries, bank.t()), dim=1)
+
+
+@answers.wrong("kept above a number")
+def lengths_of_at_least_one(queries, bank):
+    return (queries / queries.norm(dim=1, keepdim=True).clamp(min=1)) @ (
+        bank / bank.norm(dim=1)[:, None].clamp(min=1)
+    ).T
+
+
+@answers.wrong("kept above a number")
+def epsilon_in_the_denominator(queries, bank):
+    return queries @ bank.T / (torch.outer(queries.norm(dim=1), bank.norm(dim=1)) + 1e-3)
+
+
+@answers.wrong("cosine of 1 or -1")
+def zeros_are_alike(queries, bank):
+    cosines = (queries / queries.norm(dim=1)[:, None]) @ (bank / bank.norm(dim=1)[:, None]).T
+    return cosines.nan_to_num(1.0)
+
+
+@answers.wrong("a mean of squares")
+def root_mean_squares(queries, bank):
+    lengths = [(rows**2).mean(1).sqrt().clamp_min(1e-12) for rows in (queries, bank)]
+    return queries @ bank.T / torch.outer(*lengths)
+
+
+@answers.wrong("more than a few digits")
+def two_digits(queries, bank):
+    return torch.round(unit_rows(queries, bank), decimals=2)
+
+
+@answers.wrong("the last two axes are swapped")
+def transposed(queries, bank):
+    return unit_rows(bank, queries)

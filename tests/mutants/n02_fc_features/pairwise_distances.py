@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -112,3 +113,60 @@ def subtracts_in_place(queries, bank):
     distances = torch.cdist(queries, bank)
     queries -= queries.mean()
     return distances
+
+
+@answers.right
+def negative_squares_turned(queries, bank):
+    return ((queries**2).sum(1)[:, None] + (bank**2).sum(1) - 2 * queries @ bank.T).abs().sqrt()
+
+
+@answers.wrong("the largest difference alone")
+def chebyshev(queries, bank):
+    return torch.cdist(queries, bank, p=float("inf"))
+
+
+@answers.wrong("summed with their signs")
+def signed(queries, bank):
+    return queries.sum(1)[:, None] - bank.sum(1)
+
+
+@answers.wrong("added under the root")
+def epsilon_under_the_root(queries, bank):
+    return torch.sqrt(((queries[:, None] - bank) ** 2).sum(-1) + 1e-6)
+
+
+@answers.wrong("added under the root")
+def clamped_at_a_millionth(queries, bank):
+    return ((queries**2).sum(1)[:, None] - 2 * queries @ bank.T + (bank**2).sum(1)).clamp(min=1e-6).sqrt()
+
+
+@answers.wrong("each row's own mean is subtracted first")
+def centred_rows(queries, bank):
+    queries, bank = queries - queries.mean(1)[:, None], bank - bank.mean(1)[:, None]
+    return torch.linalg.vector_norm(queries[:, None] - bank, dim=2)
+
+
+@answers.wrong("made unit vectors first")
+def unit_vectors(queries, bank):
+    return torch.linalg.vector_norm(F.normalize(queries)[:, None] - F.normalize(bank), dim=-1)
+
+
+@answers.wrong("one minus the cosine")
+def cosine_distances(queries, bank):
+    lengths = torch.outer(queries.norm(dim=1), bank.norm(dim=1)).clamp_min(1e-12)
+    return 1 - queries @ bank.T / lengths
+
+
+@answers.wrong("compared with one another")
+def among_the_queries(queries, bank):
+    return (queries[:, None] - queries[None]).norm(dim=2)
+
+
+@answers.wrong("half precision")
+def half_precision(queries, bank):
+    return (queries[:, None] - bank[None]).norm(dim=2).half()
+
+
+@answers.wrong("a numpy.ndarray came out")
+def numpy_comes_out(queries, bank):
+    return in_numpy(queries, bank).numpy()

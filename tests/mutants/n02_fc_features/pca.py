@@ -126,3 +126,61 @@ def centres_in_place(features, k):
     features -= features.mean(dim=0)
     u, s, _ = torch.linalg.svd(features, full_matrices=False)
     return u[:, :k] * s[:k]
+
+
+@answers.wrong("divided by √(N - 1)")
+def of_unit_samples(features, k):
+    u, s, _ = torch.linalg.svd(centre(features), full_matrices=False)
+    return u[:, :k] * s[:k] / np.sqrt(len(features) - 1)
+
+
+@answers.wrong("one mean for all numbers")
+def overall_mean(features, k):
+    u, s, _ = torch.linalg.svd(features - features.mean(), full_matrices=False)
+    return (u * s)[:, :k]
+
+
+@answers.wrong("the smaller of the k axes")
+def last_directions(features, k):
+    x = centre(features).double()
+    return x @ torch.linalg.eigh(x.T @ x)[1][:, -k:]
+
+
+@answers.wrong("the columns of largest variance")
+def widest_columns(features, k):
+    x = centre(features)
+    return x[:, x.std(dim=0).topk(k).indices]
+
+
+@answers.wrong("these are the first k columns")
+def first_columns(features, k):
+    return centre(features)[:, :k]
+
+
+@answers.wrong("the sign of each image is lost")
+def magnitudes(features, k):
+    return projected(features, k).abs()
+
+
+@answers.wrong("projected and back")
+def reconstructed(features, k):
+    x = centre(features)
+    v = torch.linalg.svd(x, full_matrices=False)[2][:k]
+    return x @ v.T @ v
+
+
+@answers.wrong("too many or too few: the first")
+def one_more(features, k):
+    u, s, _ = torch.linalg.svd(centre(features), full_matrices=False)
+    return u[:, : k + 1] * s[: k + 1]
+
+
+@answers.wrong("unit length or range")
+def ranges(features, k):
+    coordinates = projected(features, k)
+    return coordinates / coordinates.abs().max(dim=0).values
+
+
+@answers.wrong("a numpy.ndarray came out")
+def numpy_comes_out(features, k):
+    return in_numpy_with_other_signs(features, k).numpy()

@@ -94,3 +94,60 @@ def overwrites(indices, labels, query_labels):
     shares = (labels[indices] == query_labels[:, None]).float().mean(1)
     indices[:] = labels[indices]
     return shares
+
+
+@answers.wrong("leave only 0 and 1")
+def floor_division(indices, labels, query_labels):
+    return (labels[indices] == query_labels[:, None]).sum(dim=1) // indices.shape[1]
+
+
+@answers.wrong("leave only 0 and 1")
+def all_or_nothing(indices, labels, query_labels):
+    return (labels[indices] == query_labels[:, None]).all(dim=1).float()
+
+
+@answers.wrong("the size of the bank")
+def over_the_bank(indices, labels, query_labels):
+    return (labels[indices] == query_labels[:, None]).sum(1) / labels.numel()
+
+
+@answers.wrong("the number of queries")
+def over_the_queries(indices, labels, query_labels):
+    return (labels[indices] == query_labels[:, None]).sum(1) / len(indices)
+
+
+@answers.wrong("k + 1 or k - 1")
+def with_the_query(indices, labels, query_labels):
+    return (labels[indices] == query_labels[:, None]).sum(1) / (indices.shape[1] + 1)
+
+
+@answers.wrong("the first or the last neighbour")
+def without_the_first(indices, labels, query_labels):
+    return (labels[indices[:, 1:]] == query_labels[:, None]).double().mean(1)
+
+
+@answers.wrong("these are percent")
+def percent(indices, labels, query_labels):
+    return with_loops(indices, labels, query_labels) * 100
+
+
+@answers.wrong("has more than a few digits")
+def two_digits(indices, labels, query_labels):
+    return torch.tensor([round(share, 2) for share in with_loops(indices, labels, query_labels).tolist()])
+
+
+@answers.wrong("they are classes already")
+def looked_up_twice(indices, labels, query_labels):
+    classes = labels[query_labels % len(labels)]
+    return (labels[indices] == classes[:, None]).float().mean(1)
+
+
+@answers.wrong("the first images of the bank")
+def labels_in_order(indices, labels, query_labels):
+    return torch.stack([(labels[row] == labels[i]).float().mean() for i, row in enumerate(indices)])
+
+
+@answers.wrong("later neighbours count less")
+def average_precision(indices, labels, query_labels):
+    matches = (labels[indices] == query_labels[:, None]).float()
+    return (matches.cumsum(1) / torch.arange(1, matches.shape[1] + 1)).mean(1)

@@ -109,3 +109,56 @@ def overwrites(distances, k):
     indices = distances.argsort(dim=1)[:, :k]
     distances.scatter_(1, indices, float("inf"))
     return indices
+
+
+@answers.wrong("whole numbers as floats")
+def floats(distances, k):
+    chosen = torch.zeros(len(distances), k)
+    for i, row in enumerate(distances):
+        chosen[i] = row.argsort()[:k]
+    return chosen
+
+
+@answers.wrong("counted from 1")
+def from_one(distances, k):
+    return 1 + torch.topk(distances, k, largest=False).indices
+
+
+@answers.wrong("one too many")
+def one_more(distances, k):
+    return torch.sort(distances, dim=1).indices[:, : k + 1]
+
+
+@answers.wrong("one too few")
+def one_less(distances, k):
+    return torch.sort(distances, dim=1).indices[:, : k - 1]
+
+
+@answers.wrong("sorted together")
+def flattened(distances, k):
+    return torch.argsort(distances.flatten())[:k]
+
+
+@answers.wrong("squeezed")
+def squeezed(distances, k):
+    return torch.topk(distances, k, largest=False).indices.squeeze()
+
+
+@answers.wrong("the axes are (k, Q)")
+def turned(distances, k):
+    return torch.topk(distances, k, largest=False).indices.T
+
+
+@answers.wrong("only the first query")
+def one_query(distances, k):
+    return torch.argsort(distances[0])[:k]
+
+
+@answers.wrong("rounded to whole numbers")
+def rounded(distances, k):
+    return torch.sort(distances.int(), dim=1, stable=True).indices[:, :k]
+
+
+@answers.wrong("a builtins.list came out")
+def lists(distances, k):
+    return torch.argsort(distances, dim=1)[:, :k].tolist()
