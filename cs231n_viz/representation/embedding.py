@@ -31,7 +31,8 @@ def embed(features: Tensor, method: Method = "pca", *, seed: int = 0, perplexity
         positive.
 
     Raises:
-        ValueError: If there is no such method, or the perplexity is not below N.
+        ValueError: If there is no such method, the perplexity is not below N, features are not finite, or for t-SNE
+            all pictures have the same.
 
     Source: van der Maaten & Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008, eq. 4; scikit-learn computes it
         by the Barnes-Hut approximation, after reducing to at most 50 principal components as section 4.2 does.
@@ -42,9 +43,15 @@ def embed(features: Tensor, method: Method = "pca", *, seed: int = 0, perplexity
         raise ValueError(f"method must be 'pca' or 'tsne', got {method!r}")
     if not 1 <= perplexity < len(features):
         raise ValueError(f"perplexity must be at least 1 and below the {len(features)} pictures, got {perplexity}")
+    reduced = _principal(features, min(50, *features.shape))[0].numpy()
+    # It starts from coordinates that are divided by their spread, and crashes the process where that is 0.
+    if not reduced[:, 0].std() > 1e-6 * features.abs().max().item():
+        raise ValueError(
+            f"t-SNE wants pictures with different features, got {len(features)} times the same; is it a dead layer, or "
+            "one picture many times?"
+        )
     from sklearn.manifold import TSNE
 
-    reduced = _principal(features, min(50, *features.shape))[0].numpy()
     points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
     return torch.from_numpy(points)
 
@@ -106,6 +113,8 @@ def _principal(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Coordinates (N, k) along the first principal directions, and the share of the variance of each (k,)."""
     if features.ndim != 2 or not 1 <= k <= min(features.shape):
         raise ValueError(f"{k} components want features (N, D) with N and D at least {k}, got {tuple(features.shape)}")
+    if not features.isfinite().all():
+        raise ValueError("features must be finite; these hold NaN or infinity")
     from sklearn.decomposition import PCA
 
     solver = "full" if min(features.shape) <= 500 else "randomized"

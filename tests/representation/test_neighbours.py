@@ -132,3 +132,17 @@ def test_a_grid_with_too_few_cells_shows_an_even_sample():
     grid = viz.thumbnail_grid(rows(100, 2), 3, 3)
     assert len(set(grid.flatten().tolist())) == 9
     assert {0, 99} <= set(grid.flatten().tolist())
+
+
+@pytest.mark.parametrize("features", [torch.ones(40, 8), torch.zeros(40, 8), torch.rand(1, 16).repeat(40, 1)])
+def test_tsne_of_equal_features_is_refused_and_does_not_crash_the_process(features):
+    with pytest.raises(ValueError, match="t-SNE wants pictures with different features, got 40 times the same"):
+        viz.embed(features, "tsne", perplexity=5)
+
+
+def test_features_that_are_not_finite_are_refused():
+    features = torch.rand(40, 8)
+    features[3, 2] = torch.nan
+    for method in ("pca", "tsne"):
+        with pytest.raises(ValueError, match="features must be finite"):
+            viz.embed(features, method, perplexity=5)
