@@ -54,7 +54,7 @@ def test_headings_state_the_stars_and_minutes_that_the_checker_prints(room):
     stated = [found for heading in headings for found in re.findall(r"(\w+) +\((★+ · \d+ min)\)", heading)]
     assert len(stated) == len(headings) + sum(heading.count("), ") for heading in headings)
     for name, effort in stated:
-        assert find(name).header == f"{name}  {effort}"
+        assert find(name).header.startswith(f"{name}  {effort} · ")  # the points stand in the cell below
 
 
 def test_readme_states_the_sum_of_its_table():
