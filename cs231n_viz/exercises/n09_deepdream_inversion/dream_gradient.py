@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import pixels
+from cs231n_viz.exercises.fixtures import dtype_of, is_attached, noise, pixels
 
 
 def dream_gradient(features: nn.Module, images: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def dream_gradient(features: nn.Module, images: Tensor) -> Tensor:
 
 
 def _gradient(
-    upstream: Callable[[Tensor], Tensor], after: Callable[[Tensor], Tensor] = lambda g: g
+    upstream: Callable[[Tensor], Tensor] = lambda a: a, after: Callable[[Tensor], Tensor] = lambda g: g
 ) -> Callable[[nn.Module, Tensor], Tensor]:
     """The reference with another gradient at the layer, or something done to the result."""
 
@@ -66,6 +66,37 @@ def _dream(
     return Check(title, {"features": nn.Sequential(layer, *[nn.ReLU()] * relu).eval(), "images": images}, expected)
 
 
+def _added(features: nn.Module, images: Tensor) -> Tensor:
+    return images + dream_gradient(features, images)
+
+
+def _with_its_graph(features: nn.Module, images: Tensor) -> Tensor:
+    leaf = images.clone().requires_grad_()
+    activation = features(leaf)
+    return torch.autograd.grad(activation, leaf, activation.detach(), create_graph=True)[0]
+
+
+def _network() -> nn.Module:
+    """Two layers with overlapping filters that are not square; the second has no ReLU. Frozen, as in the notebook."""
+    network = nn.Sequential(nn.Conv2d(3, 5, (3, 2), padding=1), nn.ReLU(), nn.Conv2d(5, 2, 2, stride=(2, 1)))
+    for seed, parameter in enumerate(network.parameters()):
+        parameter.data = noise(*parameter.shape, seed=seed) / 2
+    return network.requires_grad_(requires_grad=False).eval()
+
+
+def _deep() -> dict[str, object]:
+    return {"features": _network(), "images": noise(2, 3, 4, 5, seed=9)}
+
+
+def _by_jacobian(features: nn.Module, images: Tensor) -> Tensor:
+    """Jᵀ a with the whole matrix of derivatives of each image."""
+    gradients = []
+    for image in images.split(1):
+        jacobian = torch.autograd.functional.jacobian(features.double(), image.double())
+        gradients.append(torch.einsum("xchwnijk,xchw->nijk", jacobian, features(image.double())))
+    return torch.cat(gradients).float()
+
+
 ENTRY = Entry(
     name="dream_gradient",
     reference=dream_gradient,
@@ -89,7 +120,17 @@ ENTRY = Entry(
             relu=True,
             size=2,
         ),
+        Check("two layers whose filters overlap", _deep(), _by_jacobian(**_deep())),
+        Check("no graph hangs on the result, or step after step would add to it", _deep(), False, is_attached),
+        Check("float32, as the images are", _deep(), "float32", dtype_of),
     ],
+    hints=(
+        "The derivative of a layer is a matrix with a row for each activation; you want its transpose times the "
+        "activations, and autograd multiplies by it without ever writing it down.",
+        "Make a copy of the images that requires a gradient and run it through `features`. Then ask "
+        "`torch.autograd.grad` for the gradient with respect to the copy, with `grad_outputs` set to the detached "
+        "activation.",
+    ),
     mistakes={
         "the gradient at the layer is 1 everywhere, as of the sum of the activations: set it to the activation": (
             _gradient(torch.ones_like),
@@ -110,8 +151,37 @@ ENTRY = Entry(
             _gradient(lambda a: a * _strongest(a)),
         ),
         "only activations above 0 are sent back: the layer may have no ReLU": _gradient(lambda a: a.clamp_min(0)),
-        "divided by the mean magnitude: that is done by the step, not by the gradient": (
-            _gradient(lambda a: a, lambda g: g / g.abs().mean())
+        "the gradient is rescaled: that is done by the step, not by the gradient": (
+            _gradient(after=lambda g: g / g.abs().mean()),
+            _gradient(after=lambda g: g / (g.abs().mean() + 1e-8)),
+            _gradient(after=lambda g: g / g.std()),
+            _gradient(after=lambda g: g / (g.std() + 1e-8)),
+            _gradient(after=lambda g: g / g.norm()),
+            _gradient(after=lambda g: g / g.abs().max()),
         ),
+        "the gradient of the length ‖a‖: divided by it; ½‖a‖² has the gradient a": (
+            _gradient(lambda a: a / a.norm()),
+            _gradient(lambda a: a / a.flatten(1).norm(dim=1).view(-1, 1, 1, 1)),
+        ),
+        "this is the activation itself: send it back to the image": (
+            lambda features, images: features(images).detach()
+        ),
+        "the images are added: return the gradient alone, the step is taken in another cell": _added,
+        "only the first image is seen: each of the batch has a gradient": (
+            lambda features, images: dream_gradient(features, images[:1])
+        ),
+        "averaged over the batch: each image has its own gradient": (
+            _gradient(after=lambda g: g.mean(0, keepdim=True)),
+            _gradient(lambda a: a / len(a)),
+        ),
+        "only one channel is sent back: DeepDream takes the whole layer": (
+            _gradient(lambda a: a * (torch.arange(a.shape[1]) == 0)[:, None, None]),
+            _gradient(lambda a: a * F.one_hot(a.mean((0, 2, 3)).argmax(), a.shape[1])[:, None, None]),
+            _gradient(lambda a: a * F.one_hot(a.mean((2, 3)).argmax(1), a.shape[1])[:, :, None, None]),
+        ),
+        "the magnitude of the gradient: a pixel may have to become darker": _gradient(after=torch.abs),
+        "the gradient is clipped at 0: a pixel may have to become darker": _gradient(after=torch.relu),
+        "the square of the activations is sent back: their own values were asked for": _gradient(torch.square),
+        "the graph is kept (`create_graph`): the steps of the dream would pile up in memory": _with_its_graph,
     },
 )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import stripes
+from cs231n_viz.exercises.fixtures import central_differences, gradient_of, noise, pixels, stripes
 
 
 def inversion_loss(features: Tensor, wanted: Tensor, images: Tensor, *, tv: float = 1.0, sixth: float = 0.01) -> Tensor:
@@ -56,6 +56,37 @@ def _inverts(title: str, features: Tensor, images: Tensor, expected: float, **we
     return Check(title, {"features": features, "wanted": _WANTED, "images": images, **weights}, torch.tensor(expected))
 
 
+def _number(features: Tensor, wanted: Tensor, images: Tensor, tv: float, sixth: float) -> float:
+    """The loss in Python's floats, pixel by pixel."""
+    pairs = list(zip(features.flatten().tolist(), wanted.flatten().tolist(), strict=True))
+    distance = sum((f - w) ** 2 for f, w in pairs) / sum(w**2 for _, w in pairs)
+    steps: tuple[list[float], list[float]] = ([], [])
+    for channel in images[0].tolist():
+        for row, values in enumerate(channel):
+            steps[0].extend((here - above) ** 2 for here, above in zip(values, channel[row - 1], strict=True) if row)
+            steps[1].extend((here - before) ** 2 for here, before in zip(values[1:], values[:-1], strict=True))
+    variation = sum(sum(squares) / len(squares) for squares in steps)
+    powers = [(2 * x - 1) ** 6 for x in images.flatten().tolist()]
+    return distance + tv * variation + sixth * sum(powers) / len(powers)
+
+
+_FED = {
+    "features": noise(1, 4, 3, 2, seed=1),
+    "wanted": noise(1, 4, 3, 2, seed=2),
+    "images": 1.5 * pixels(1, 3, 5, 3) - 0.25,
+    "tv": 0.7,
+    "sixth": 0.3,
+}
+
+
+def _slope(argument: str) -> Check:
+    def formula(value: Tensor) -> float:
+        return _number(**{**_FED, argument: value})
+
+    expected = central_differences(formula, _FED[argument]).float()
+    return Check(f"its gradient reaches the {argument}", _FED, expected, gradient_of(argument))
+
+
 ENTRY = Entry(
     name="inversion_loss",
     reference=inversion_loss,
@@ -70,11 +101,31 @@ ENTRY = Entry(
         _inverts("three constant colours do not vary", _WANTED, _FLAT, 2 / 3 * 0.5**6, tv=5.0, sixth=1.0),
         _inverts("vertical stripes", _WANTED, _VERTICAL, 3 * 0.25 + 0.5**6, tv=3.0, sixth=1.0),
         _inverts("horizontal stripes", _MOVED, _HORIZONTAL, _DISTANCE + 0.25 * 4 + 0.5**6, tv=4.0, sixth=1.0),
+        Check("other features and an image of all colours, not square", _FED, torch.tensor(_number(**_FED))),
+        _slope("features"),
+        _slope("images"),
     ],
+    hints=(
+        "Three terms, each a number: how far are the features, relative to the wanted ones; how large are the steps "
+        "between neighbouring pixels; how far are pixels from grey?",
+        "Divide `.square().sum()` of the difference by that of `wanted`. Take the mean of the squared `images.diff` "
+        "along axis 2 and that along axis 3, add the two and multiply by `tv`. The last term is `sixth` times the mean "
+        "of a sixth power, `.pow(6)`.",
+    ),
     mistakes={  # distances of features f and wanted features w
         "not divided by ‖wanted‖²: deep layers with small activations would hardly count": (
             _loss(lambda f, w: (f - w).square().sum()),
             _loss(lambda f, w: (f - w).square().mean()),
+        ),
+        "the mean over a sum: both have to be sums, or both means": (
+            _loss(lambda f, w: (f - w).square().mean() / w.square().sum()),
+            _loss(lambda f, w: (f - w).square().sum() / w.square().mean()),
+        ),
+        "half of the distance: no ½ was asked for": _loss(lambda f, w: (f - w).square().sum() / w.square().sum() / 2),
+        "magnitudes instead of squares in the distance": _loss(lambda f, w: (f - w).abs().sum() / w.abs().sum()),
+        "+1e-3 or so in the denominator: not asked for, the wanted features are not 0": (
+            _loss(lambda f, w: (f - w).square().sum() / (w.square().sum() + 1e-3)),
+            _loss(lambda f, w: (f - w).square().sum() / (w.square().sum() + 1)),
         ),
         "divided by the features of the image: making them large would be the easiest way to a small loss": (
             _loss(lambda f, w: (f - w).square().sum() / f.square().sum())
@@ -98,6 +149,45 @@ ENTRY = Entry(
         "the sixth power is summed: take its mean": _loss(power=lambda images: (2 * images - 1).pow(6).sum()),
         "the variation compares channels: rows are axis 2, columns axis 3": (
             _loss(variation=lambda images: _steps(images, 1) + _steps(images, 2))
+        ),
+        "half of the variation: the two means are added": (
+            _loss(variation=lambda images: (_steps(images, 2) + _steps(images, 3)) / 2)
+        ),
+        "one mean over all steps: those down have one of their own, and so have those to the right": (
+            _loss(
+                variation=lambda images: torch.cat(
+                    [images.diff(dim=2).square().flatten(), images.diff(dim=3).square().flatten()]
+                ).mean()
+            ),
+            _loss(
+                variation=lambda images: (
+                    (images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()) / images.numel()
+                )
+            ),
+        ),
+        "magnitudes instead of squares in the variation": (
+            _loss(variation=lambda images: images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean())
+        ),
+        "the variation has a square root: it was not asked for": (
+            _loss(variation=lambda images: (_steps(images, 2) + _steps(images, 3)).sqrt()),
+            _loss(variation=lambda images: _steps(images, 2).sqrt() + _steps(images, 3).sqrt()),
+        ),
+        "the last row and column are compared with the first: an image has borders": (
+            _loss(variation=lambda images: sum((images.roll(-1, axis) - images).square().mean() for axis in (2, 3)))
+        ),
+        "the variation is left out": _loss(variation=lambda images: torch.tensor(0.0)),
+        "the sixth power is left out": _loss(power=lambda images: torch.tensor(0.0)),
+        "another power: the sixth was asked for": (
+            _loss(power=lambda images: (2 * images - 1).square().mean()),
+            _loss(power=lambda images: (2 * images - 1).pow(4).mean()),
+            _loss(power=lambda images: (2 * images - 1).pow(3).mean()),
+        ),
+        "the power of the mean: take the mean of the powers": (
+            _loss(power=lambda images: (2 * images - 1).mean().pow(6))
+        ),
+        "the weights are left out": lambda f, w, images, tv, sixth: _loss()(f, w, images, 1.0, 1.0),
+        "the weights are those of the defaults: use the arguments": (
+            lambda f, w, images, tv, sixth: _loss()(f, w, images, 1.0, 0.01)
         ),
         "the variation looks down only": _loss(variation=lambda images: _steps(images, 2)),
         "the variation looks to the right only": _loss(variation=lambda images: _steps(images, 3)),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import integers, pixels
+from cs231n_viz.exercises.fixtures import noise
 
 
 def jittered_gradient(
@@ -38,6 +38,16 @@ def _filled(images: Tensor, down: int, right: int) -> Tensor:
     return _rolled(images, down, right) * inside
 
 
+def _mirrored(images: Tensor, down: int, right: int) -> Tensor:
+    rows, columns = torch.arange(images.shape[2]) - down, torch.arange(images.shape[3]) - right
+    rows, columns = rows.clamp(0, images.shape[2] - 1), columns.clamp(0, images.shape[3] - 1)
+    return images[:, :, rows][..., columns]
+
+
+def _along(*dims: int) -> Callable[[Tensor, int, int], Tensor]:
+    return lambda images, down, right: images.roll((down, right), dims)
+
+
 _Move = Callable[[int, int], tuple[int, int]]
 
 
@@ -51,7 +61,7 @@ class Weighted:
     """The gradient of Σ w x² / 2: w x, with other weights at every position."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        self.weights = integers(1, 3, rows, columns)
+        self.weights = noise(1, 3, rows, columns, seed=1)
 
     def __call__(self, images: Tensor) -> Tensor:
         """(N, 3, H, W), as the argument."""
@@ -72,12 +82,19 @@ ENTRY = Entry(
     stars=1,
     minutes=10,
     checks=[
-        _shifted("no shift: the plain gradient", pixels(1, 3, 3, 4), 0, 0),
-        _shifted("one row down", pixels(1, 3, 4, 3), 1, 0),
-        _shifted("down and to the right", pixels(1, 3, 5, 4), 1, 2),
-        _shifted("up and to the left, an image that is not square", pixels(1, 3, 4, 6), -1, -2),
-        _shifted("two images", pixels(2, 3, 5, 5), 2, -1),
+        _shifted("no shift: the plain gradient", noise(1, 3, 3, 4), 0, 0),
+        _shifted("one row down", noise(1, 3, 4, 3), 1, 0),
+        _shifted("down and to the right", noise(1, 3, 5, 4), 1, 2),
+        _shifted("up and to the left, an image that is not square", noise(1, 3, 4, 6), -1, -2),
+        _shifted("two images", noise(2, 3, 5, 6), 2, -1),
+        _shifted("nearly all around", noise(2, 3, 5, 3), -4, 2),
     ],
+    hints=(
+        "Follow one pixel: where does the network see it, and where must its gradient be written? Three steps: shift, "
+        "gradient, shift back.",
+        "`torch.roll` takes a tuple of shifts and a tuple of axes, here rows (2) and columns (3). Call `gradient_of` "
+        "on the rolled images, and roll its result by the same amounts with the opposite sign.",
+    ),
     mistakes={
         "the gradient is not shifted back: it belongs to other pixels": (
             _jittered(lambda d, r: (d, r), lambda d, r: (0, 0))
@@ -90,9 +107,47 @@ ENTRY = Entry(
         "down and right are swapped: rows are axis 2, columns axis 3": (
             _jittered(lambda d, r: (r, d), lambda d, r: (-r, -d))
         ),
+        "on the way back the two shifts are swapped": _jittered(lambda d, r: (d, r), lambda d, r: (-r, -d)),
         "only the rows are shifted back": _jittered(lambda d, r: (d, r), lambda d, r: (-d, 0)),
+        "only the columns are shifted back": _jittered(lambda d, r: (d, r), lambda d, r: (0, -r)),
+        "the shift to the right is left out": _jittered(lambda d, r: (d, 0), lambda d, r: (-d, 0)),
+        "the shift down is left out": _jittered(lambda d, r: (0, r), lambda d, r: (0, -r)),
+        "rows and columns are shifted by the same amount": (
+            _jittered(lambda d, r: (d, d), lambda d, r: (-d, -d)),
+            _jittered(lambda d, r: (r, r), lambda d, r: (-r, -r)),
+        ),
+        "other axes are shifted: in (N, 3, H, W) rows are axis 2, columns axis 3": (
+            _jittered(lambda d, r: (d, r), lambda d, r: (-d, -r), _along(1, 2)),
+            _jittered(lambda d, r: (d, r), lambda d, r: (-d, -r), _along(0, 1)),
+        ),
+        "one row and column off on the way back": (
+            _jittered(lambda d, r: (d, r), lambda d, r: (1 - d, 1 - r)),
+            _jittered(lambda d, r: (d, r), lambda d, r: (-d - 1, -r - 1)),
+        ),
+        "the shifted images came back: their gradient was asked for": (
+            lambda gradient_of, images, down, right: _rolled(images, down, right),
+            lambda gradient_of, images, down, right: images,
+        ),
+        "the gradient is added to the images: return it alone": (
+            lambda gradient_of, images, down, right: (
+                images + jittered_gradient(gradient_of, images, down=down, right=right)
+            )
+        ),
+        "only the first image is seen: each of the batch has a gradient": (
+            lambda gradient_of, images, down, right: jittered_gradient(
+                gradient_of, images[:1], down=down, right=right
+            ).expand_as(images),
+        ),
+        "the border is continued: what leaves at one side must come in at the other": (
+            _jittered(lambda d, r: (d, r), lambda d, r: (-d, -r), _mirrored)
+        ),
         "filled up with black: what leaves at one side must come in at the other": (
             _jittered(lambda d, r: (d, r), lambda d, r: (-d, -r), _filled)
+        ),
+        "the mean of two gradients, with the shift and without: one was asked for": (
+            lambda gradient_of, images, down, right: (
+                (gradient_of(images) + jittered_gradient(gradient_of, images, down=down, right=right)) / 2
+            )
         ),
         "there is no shift at all": _jittered(lambda d, r: (0, 0), lambda d, r: (0, 0)),
     },

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import COLOURS, SLOPE, stripes
+from cs231n_viz.exercises.fixtures import COLOURS, SLOPE, gradient_of, noise, stripes
 
 
 def total_variation(images: Tensor) -> Tensor:
@@ -34,6 +34,37 @@ def _varies(title: str, images: Tensor, expected: float) -> Check:
     return Check(title, {"images": images}, torch.tensor(expected))
 
 
+def _pixel_by_pixel(images: Tensor) -> tuple[float, Tensor]:
+    """The sum and its gradient, in double precision: each step s adds s², and pushes its two pixels by 2s."""
+    values, total = images.double(), 0.0
+    gradient = torch.zeros_like(values)
+    for row in range(images.shape[2]):
+        for column in range(images.shape[3]):
+            for below, beside in ((row + 1, column), (row, column + 1)):
+                if below < images.shape[2] and beside < images.shape[3]:
+                    step = values[:, :, below, beside] - values[:, :, row, column]
+                    total += float(step.square().sum())
+                    gradient[:, :, below, beside] += 2 * step
+                    gradient[:, :, row, column] -= 2 * step
+    return total, gradient.float()
+
+
+def _centred(images: Tensor) -> Tensor:
+    rows, columns = images[:, :, 2:] - images[:, :, :-2], images[..., 2:] - images[..., :-2]
+    return (rows.square().sum() + columns.square().sum()) / 4
+
+
+def _isotropic(images: Tensor, eps: float) -> Tensor:
+    down, right = images[..., 1:, :-1] - images[..., :-1, :-1], images[..., :-1, 1:] - images[..., :-1, :-1]
+    return (down.square() + right.square() + eps).sqrt().sum()
+
+
+def _cropped(images: Tensor) -> Tensor:
+    down, right = images[..., 1:, :-1] - images[..., :-1, :-1], images[..., :-1, 1:] - images[..., :-1, :-1]
+    return (down.square() + right.square()).sum()
+
+
+_NOISE = noise(2, 3, 5, 4, seed=2)
 _POINT = torch.zeros(2, 3, 5, 5)
 _POINT[1, 2, 2, 1] = 0.5
 
@@ -48,12 +79,25 @@ ENTRY = Entry(
         _varies("horizontal stripes: a step of 1 between all rows", stripes(4, 6, vertical=False), 3 * 3 * 6),
         _varies("a slope", SLOPE, 3 * (9 * 0.01 + 8 * 0.0625)),
         _varies("one point of 0.5 in the second of two images: four steps", _POINT, 4 * 0.25),
+        _varies("noise, two images", _NOISE, _pixel_by_pixel(_NOISE)[0]),
+        Check("its gradient", {"images": _NOISE}, _pixel_by_pixel(_NOISE)[1], gradient_of("images")),
     ],
+    hints=(
+        "How many steps down has a column of H pixels, and how many steps to the right a row of W? Two tensors of "
+        "differences, not of the same shape.",
+        "Slice twice along axis 2, without the first and without the last row, and subtract; the same along axis 3. "
+        "Square each and add the two sums.",
+    ),
     mistakes={
         "the axes are channels and rows: in (N, 3, H, W) rows are axis 2 and columns axis 3": _variation(1, 2),
         "channels are compared with each other: only rows and columns were asked for": (
             _variation(1, 2, 3),
             _variation(1, 3),
+        ),
+        "one image is compared with the next: only rows and columns were asked for": (
+            _variation(0, 2, 3),
+            _variation(0, 2),
+            _variation(0, 1),
         ),
         "only steps to the right: the steps down are missing, horizontal stripes would count 0": _variation(3),
         "only steps down: the steps to the right are missing, vertical stripes would count 0": _variation(2),
@@ -62,6 +106,31 @@ ENTRY = Entry(
             _variation(2, 3, of=lambda steps: steps.square().mean()),
             lambda images: total_variation(images) / images.numel(),
             lambda images: total_variation(images) / images[0].numel(),
+            lambda images: total_variation(images) / len(images),
+            lambda images: total_variation(images) / images[0, 0].numel(),
+            lambda images: total_variation(images) / 3,
+            lambda images: total_variation(images) / (3 * len(images)),
+            lambda images: total_variation(images).view(1) / (images.numel() * 2),
+        ),
+        "one number for each image: the sum over all was asked for": (
+            lambda images: sum(images.diff(dim=axis).square().sum((1, 2, 3)) for axis in (2, 3))
+        ),
+        "half of it: no ½ was asked for": lambda images: total_variation(images) / 2,
+        "the last row and column are left out: their steps count too": _cropped,
+        "steps over two pixels (central differences): neighbours were asked for": (
+            _centred,
+            lambda images: 4 * _centred(images),
+        ),
+        "the length of each slope, √(down² + right²), is summed: squares were asked for": (
+            lambda images: _isotropic(images, 0.0),
+            lambda images: _isotropic(images, 1e-8),
+        ),
+        "the channels are averaged first: each counts on its own": (
+            lambda images: total_variation(images.mean(1, keepdim=True))
+        ),
+        "differences of differences: only those of neighbours were asked for": (
+            lambda images: sum(images.diff(n=2, dim=axis).square().sum() for axis in (2, 3)),
+            lambda images: images.diff(dim=2).diff(dim=3).square().sum(),
         ),
         "the last row and column are compared with the first: an image has borders": (
             lambda images: sum((images.roll(-1, axis) - images).square().sum() for axis in (2, 3))
@@ -74,6 +143,7 @@ ENTRY = Entry(
         "only the first image counts": lambda images: total_variation(images[:1]),
         "the square root was not asked for": (
             lambda images: total_variation(images).sqrt(),
+            lambda images: sum((images.diff(dim=axis).square() + 1e-8).sqrt().sum() for axis in (2, 3)),
             _variation(2, 3, of=lambda steps: steps.square().sum().sqrt()),
         ),
     },

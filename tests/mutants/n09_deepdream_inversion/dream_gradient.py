@@ -1,4 +1,5 @@
 import torch
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -84,15 +85,99 @@ def rectified(features, images):
     return sent_back(features, images, torch.relu)
 
 
-@answers.wrong("mean magnitude")
+@answers.wrong("rescaled")
 def normalised(features, images):
     gradient = sent_back(features, images, lambda a: a)
     return gradient / gradient.abs().mean()
 
 
-@answers.wrong("something works in place")
+@answers.wrong("`.backward()` also fills")
 def left_in_the_parameters(features, images):
     x = images.clone().requires_grad_()
     a = features(x)
     a.backward(a.detach())
     return x.grad
+
+
+@answers.wrong("rescaled")
+def zscore(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    g = torch.autograd.grad(a, x, a.detach())[0]
+    return g / (g.std() + 1e-8)
+
+
+@answers.wrong("rescaled")
+def norm(features, images):
+    x = images.detach().clone().requires_grad_()
+    a = features(x)
+    g = torch.autograd.grad(a.pow(2).sum() / 2, x)[0]
+    return g / g.norm()
+
+
+@answers.wrong("the images are added")
+def step(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    (g,) = torch.autograd.grad(0.5 * (a**2).sum(), x)
+    return images + g
+
+
+@answers.wrong("gradient of the length")
+def norm_loss(features, images):
+    x = images.clone().requires_grad_()
+    return torch.autograd.grad(features(x).norm(), x)[0]
+
+
+@answers.wrong("create_graph")
+def create(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return torch.autograd.grad((a * a).sum() / 2, x, create_graph=True)[0]
+
+
+@answers.wrong("the square of the activations")
+def squaredup(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return torch.autograd.grad(a, x, a.detach() ** 2)[0]
+
+
+@answers.wrong("only one channel")
+def channelmean(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return torch.autograd.grad(a[:, 0].pow(2).sum() / 2, x)[0]
+
+
+@answers.wrong("the activation itself")
+def returns_activation(features, images):
+    return features(images).detach()
+
+
+@answers.wrong("the magnitude of the gradient")
+def abs(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return torch.autograd.grad(a, x, a.detach())[0].abs()
+
+
+@answers.wrong("averaged over the batch")
+def averaged_over_the_batch(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return torch.autograd.grad(a, x, a.detach() / len(images))[0]
+
+
+@answers.wrong("clipped at 0")
+def brighter_only(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return F.relu(torch.autograd.grad(a, x, a.detach())[0])
+
+
+@answers.wrong("only the first image")
+def one_image(features, images):
+    x = images[:1].clone().requires_grad_()
+    a = features(x)
+    return torch.autograd.grad(a, x, a.detach())[0]

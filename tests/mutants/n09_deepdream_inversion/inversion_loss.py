@@ -127,3 +127,147 @@ def all_steps(features, wanted, images, *, tv=1.0, sixth=0.01):
 @answers.wrong("are swapped")
 def mixed_up(features, wanted, images, *, tv=1.0, sixth=0.01):
     return near(features, wanted) + rest(images, sixth, tv)
+
+
+def tvm(x):
+    return x.diff(dim=2).square().mean() + x.diff(dim=3).square().mean()
+
+
+@answers.wrong("no gradient reaches features")
+def det(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features.detach() - wanted).square().sum() / wanted.square().sum()
+        + tv * tvm(images)
+        + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("no gradient reaches images")
+def detimg(features, wanted, images, *, tv=1.0, sixth=0.01):
+    images = images.detach()
+    return (
+        (features - wanted).square().sum() / wanted.square().sum()
+        + tv * tvm(images)
+        + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("no gradient reaches features")
+def item(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return torch.tensor(
+        (
+            (features - wanted).square().sum() / wanted.square().sum()
+            + tv * tvm(images)
+            + sixth * (2 * images - 1).pow(6).mean()
+        ).item()
+    )
+
+
+@answers.wrong("in the denominator")
+def eps(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).square().sum() / (wanted.square().sum() + 1e-3)
+        + tv * tvm(images)
+        + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("the mean over a sum")
+def meansum(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).square().mean() / wanted.square().sum()
+        + tv * tvm(images)
+        + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("half of the variation")
+def halftv(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).square().sum() / wanted.square().sum()
+        + tv * tvm(images) / 2
+        + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("squares in the distance")
+def absval(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).abs().sum() / wanted.abs().sum() + tv * tvm(images) + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("another power")
+def power4(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).square().sum() / wanted.square().sum()
+        + tv * tvm(images)
+        + sixth * (2 * images - 1).pow(4).mean()
+    )
+
+
+@answers.wrong("those of the defaults")
+def defaults(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).square().sum() / wanted.square().sum() + tvm(images) + 0.01 * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("one mean over all steps")
+def cat(features, wanted, images, *, tv=1.0, sixth=0.01):
+    v = torch.cat([images.diff(dim=2).flatten(), images.diff(dim=3).flatten()]).square().mean()
+    return (features - wanted).square().sum() / wanted.square().sum() + tv * v + sixth * (2 * images - 1).pow(6).mean()
+
+
+@answers.wrong("half of the distance")
+def half_too(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        0.5 * (features - wanted).square().sum() / wanted.square().sum()
+        + tv * tvm(images)
+        + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("squares in the variation")
+def abs_steps(features, wanted, images, *, tv=1.0, sixth=0.01):
+    v = images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()
+    return (features - wanted).square().sum() / wanted.square().sum() + tv * v + sixth * (2 * images - 1).pow(6).mean()
+
+
+@answers.wrong("has a square root")
+def root(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).square().sum() / wanted.square().sum()
+        + tv * tvm(images) ** 0.5
+        + sixth * (2 * images - 1).pow(6).mean()
+    )
+
+
+@answers.wrong("compared with the first")
+def around(features, wanted, images, *, tv=1.0, sixth=0.01):
+    v = sum((images - images.roll(1, d)).square().mean() for d in (2, 3))
+    return (features - wanted).square().sum() / wanted.square().sum() + tv * v + sixth * (2 * images - 1).pow(6).mean()
+
+
+@answers.wrong("the variation is left out")
+def no_tv(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (features - wanted).square().sum() / wanted.square().sum() + sixth * (2 * images - 1).pow(6).mean()
+
+
+@answers.wrong("the sixth power is left out")
+def no_sixth(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (features - wanted).square().sum() / wanted.square().sum() + tv * tvm(images)
+
+
+@answers.wrong("the power of the mean")
+def power_of_mean(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        (features - wanted).square().sum() / wanted.square().sum()
+        + tv * tvm(images)
+        + sixth * (2 * images - 1).mean() ** 6
+    )
+
+
+@answers.wrong("the weights are left out")
+def unweighted(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (features - wanted).square().sum() / wanted.square().sum() + tvm(images) + (2 * images - 1).pow(6).mean()

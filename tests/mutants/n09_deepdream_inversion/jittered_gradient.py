@@ -1,5 +1,5 @@
 import torch
-from torch.nn import functional
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -65,7 +65,7 @@ def half_back(gradient_of, images, *, down, right):
 
 def padded(x, d, r):
     h, w = x.shape[-2:]
-    x = functional.pad(x, (max(r, 0), max(-r, 0), max(d, 0), max(-d, 0)))
+    x = F.pad(x, (max(r, 0), max(-r, 0), max(d, 0), max(-d, 0)))
     return x[:, :, max(-d, 0) : max(-d, 0) + h, max(-r, 0) : max(-r, 0) + w]
 
 
@@ -83,3 +83,80 @@ def still(gradient_of, images, *, down, right):
 def over_the_original(gradient_of, images, *, down, right):
     images.copy_(images.roll((down, right), (2, 3)))
     return gradient_of(images).roll((-down, -right), (2, 3))
+
+
+@answers.wrong("the shift down is left out")
+def only_right(gradient_of, images, *, down, right):
+    g = gradient_of(torch.roll(images, right, 3))
+    return torch.roll(g, -right, 3)
+
+
+@answers.wrong("the shift to the right is left out")
+def only_down(gradient_of, images, *, down, right):
+    return torch.roll(gradient_of(torch.roll(images, down, 2)), -down, 2)
+
+
+@answers.wrong("other axes")
+def dims12(gradient_of, images, *, down, right):
+    return torch.roll(gradient_of(torch.roll(images, (down, right), (1, 2))), (-down, -right), (1, 2))
+
+
+@answers.wrong("only the columns")
+def cols_back(gradient_of, images, *, down, right):
+    return torch.roll(gradient_of(torch.roll(images, (down, right), (2, 3))), -right, 3)
+
+
+@answers.wrong("one row and column off")
+def off(gradient_of, images, *, down, right):
+    return gradient_of(images.roll((down, right), (2, 3))).roll((-down - 1, -right - 1), (2, 3))
+
+
+@answers.wrong("added to the images")
+def plus(gradient_of, images, *, down, right):
+    return images + gradient_of(images.roll((down, right), (2, 3))).roll((-down, -right), (2, 3))
+
+
+@answers.wrong("the border is continued")
+def nowrap(gradient_of, images, *, down, right):
+    h, w = images.shape[2:]
+    p = F.pad(images, (abs(right),) * 2 + (abs(down),) * 2, mode="replicate")
+    s = p[:, :, abs(down) - down : abs(down) - down + h, abs(right) - right : abs(right) - right + w]
+    g = gradient_of(s)
+    p = F.pad(g, (abs(right),) * 2 + (abs(down),) * 2, mode="replicate")
+    return p[:, :, abs(down) + down : abs(down) + down + h, abs(right) + right : abs(right) + right + w]
+
+
+@answers.wrong("the two shifts are swapped")
+def back_swapped(gradient_of, images, *, down, right):
+    return gradient_of(images.roll((down, right), (2, 3))).roll((-right, -down), (2, 3))
+
+
+@answers.wrong("by the same amount")
+def same(gradient_of, images, *, down, right):
+    return gradient_of(images.roll((down, down), (2, 3))).roll((-down, -down), (2, 3))
+
+
+@answers.wrong("the mean of two gradients")
+def mean(gradient_of, images, *, down, right):
+    return (gradient_of(images) + gradient_of(images.roll((down, right), (2, 3))).roll((-down, -right), (2, 3))) / 2
+
+
+@answers.wrong("the shifted images came back")
+def shifted_images(gradient_of, images, *, down, right):
+    gradient_of(images)
+    return images.roll((down, right), (2, 3))
+
+
+@answers.wrong("only the first image")
+def one_image(gradient_of, images, *, down, right):
+    g = gradient_of(images[:1].roll((down, right), (2, 3))).roll((-down, -right), (2, 3))
+    return g.repeat(len(images), 1, 1, 1)
+
+
+@answers.right
+def cat(gradient_of, images, *, down, right):
+    s = torch.cat([images[:, :, -down:], images[:, :, :-down]], 2)
+    s = torch.cat([s[..., -right:], s[..., :-right]], 3)
+    g = gradient_of(s)
+    g = torch.cat([g[:, :, down:], g[:, :, :down]], 2)
+    return torch.cat([g[..., right:], g[..., :right]], 3)

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 
 from tests.mutants import Answers
@@ -90,3 +91,72 @@ def one_picture(images):
 @answers.wrong("the square root")
 def lengths(images):
     return (images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()).sqrt()
+
+
+@answers.wrong("the length of each slope")
+def iso(images):
+    dx = images[:, :, :-1, 1:] - images[:, :, :-1, :-1]
+    dy = images[:, :, 1:, :-1] - images[:, :, :-1, :-1]
+    return torch.sqrt(dx**2 + dy**2 + 1e-8).sum()
+
+
+@answers.wrong("are left out")
+def crop(images):
+    dx = images[:, :, :-1, 1:] - images[:, :, :-1, :-1]
+    dy = images[:, :, 1:, :-1] - images[:, :, :-1, :-1]
+    return (dx**2 + dy**2).sum()
+
+
+@answers.wrong("central differences")
+def central(images):
+    return ((images[:, :, 2:] - images[:, :, :-2]) ** 2).sum() / 4 + (
+        (images[..., 2:] - images[..., :-2]) ** 2
+    ).sum() / 4
+
+
+@answers.wrong("no gradient reaches images")
+def det(images):
+    x = images.detach()
+    return x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()
+
+
+@answers.wrong("no gradient reaches images")
+def float(images):
+    return torch.tensor((images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()).item())
+
+
+@answers.wrong("no gradient reaches images")
+def numpy(images):
+    x = images.numpy()
+    return torch.tensor((np.diff(x, axis=2) ** 2).sum() + (np.diff(x, axis=3) ** 2).sum())
+
+
+@answers.wrong("the mean instead of the sum")
+def n(images):
+    return (images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()) / images.shape[0]
+
+
+@answers.wrong("one number for each image")
+def per(images):
+    return images.diff(dim=2).square().sum((1, 2, 3)) + images.diff(dim=3).square().sum((1, 2, 3))
+
+
+@answers.wrong("averaged first")
+def grey(images):
+    g = images.mean(1)
+    return g.diff(dim=1).square().sum() + g.diff(dim=2).square().sum()
+
+
+@answers.wrong("one image is compared")
+def batch(images):
+    return images.diff(dim=0).square().sum() + images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()
+
+
+@answers.wrong("no ½")
+def half(images):
+    return (images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()) / 2
+
+
+@answers.wrong("differences of differences")
+def laplacian(images):
+    return images.diff(n=2, dim=2).square().sum() + images.diff(n=2, dim=3).square().sum()
