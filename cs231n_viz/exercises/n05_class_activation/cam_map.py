@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import dtype_of
 
 
 def cam_map(maps: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
@@ -44,6 +45,9 @@ _MAPS = torch.tensor(
         [[[2.0, 0.0, 0.0], [0.0, 5.0, 1.0]], [[0.0, 3.0, 0.0], [1.0, 0.0, 0.0]]],
     ]
 )  # (2, 2, 2, 3), after a ReLU
+_BOTH = torch.tensor(
+    [[[[1.0, 2.0, 0.0], [3.0, 1.0, 2.0]], [[2.0, 1.0, 1.0], [1.0, 0.0, 4.0]]]]
+)  # channels that overlap
 _WEIGHT = torch.tensor([[2.0, -1.0], [1.0, 3.0], [-0.5, 0.25]])
 _BIAS = torch.tensor([0.5, -2.0, 1.0])
 
@@ -57,6 +61,12 @@ ENTRY = Entry(
     reference=cam_map,
     stars=2,
     minutes=10,
+    hints=(
+        "Which weights belong to the target of an image, and what is the logit if you exchange the sum over the "
+        "channels and the mean over the positions?",
+        "`weight[targets]` is (N, C): a weight for each channel of each image. Multiply it with the maps, broadcast"
+        " over the positions or as an einsum, and sum over the channels; the bias stays out.",
+    ),
     checks=[
         Check(
             "one image, the class that the network predicts",
@@ -79,6 +89,18 @@ ENTRY = Entry(
             _fed(slice(0, 2), 0, 2),
             torch.tensor([[[-1.0, 2.0, 6.0], [4.0, 0.0, -4.0]], [[-1.0, 0.75, 0.0], [0.25, -2.5, -0.5]]]),
         ),
+        Check(
+            "one image, asked about all three classes",
+            {"maps": _BOTH.expand(3, -1, -1, -1), "weight": _WEIGHT, "bias": _BIAS, "targets": torch.arange(3)},
+            torch.tensor(
+                [
+                    [[0.0, 3.0, -1.0], [5.0, 2.0, 0.0]],
+                    [[7.0, 5.0, 3.0], [6.0, 1.0, 14.0]],
+                    [[0.0, -0.75, 0.25], [-1.25, -0.5, 0.0]],
+                ]
+            ),
+        ),
+        Check("in float32, as later cells compare it", _fed(slice(0, 2), 2, 1), "float32", dtype_of),
     ],
     mistakes={
         "the bias is added at every position: it belongs to none, and is added to the mean of the map": (
@@ -100,6 +122,43 @@ ENTRY = Entry(
         "scaled to lie between 0 and 1: then its mean is no logit any more": _scaled,
         "softmax over the classes at each position: the logit was asked for, and it is a sum": (
             _softmax_at_each_position
+        ),
+        "the weights of all targets are added up for each image: each has one": (
+            lambda maps, weight, bias, targets: torch.einsum("nchw,mc->nhw", maps, weight[targets])
+        ),
+        "the bias is subtracted: leave it out": (
+            lambda maps, weight, bias, targets: cam_map(maps, weight, bias, targets) - bias[targets, None, None]
+        ),
+        "the bias is spread over the positions: it belongs to none": (
+            lambda maps, weight, bias, targets: (
+                cam_map(maps, weight, bias, targets) + (bias[targets] / maps[0, 0].numel())[:, None, None]
+            )
+        ),
+        "the map has lost its signs: evidence against the class is below 0": lambda *fed: cam_map(*fed).abs(),
+        "negative weights are cut off: these channels are evidence against the class, and count": (
+            lambda maps, weight, bias, targets: cam_map(maps, weight.clamp_min(0), bias, targets)
+        ),
+        "divided by its maximum: then its mean is no logit any more": (
+            lambda *fed: cam_map(*fed) / cam_map(*fed).amax((1, 2), keepdim=True),
+            lambda *fed: cam_map(*fed) / cam_map(*fed).abs().amax((1, 2), keepdim=True),
+        ),
+        "all are maps of the first image": lambda maps, *rest: cam_map(maps[:1].expand_as(maps), *rest),
+        "the strongest channel of each position: add all of them up": (
+            lambda maps, weight, bias, targets: (maps * weight[targets][:, :, None, None]).amax(1)
+        ),
+        "averaged over the positions: this is the logit without its bias, the map was asked for": (
+            lambda *fed: cam_map(*fed).mean((1, 2))
+        ),
+        "the maps of all classes: pick that of each image's target": (
+            lambda maps, weight, bias, targets: torch.einsum("nchw,kc->nkhw", maps, weight)
+        ),
+        "the channels are not added up yet": (
+            lambda maps, weight, bias, targets: maps * weight[targets][:, :, None, None]
+        ),
+        "the weights are scaled to a length or a sum of 1: then the mean of the map is no logit": (
+            lambda maps, weight, bias, targets: cam_map(maps, F.normalize(weight, dim=1), bias, targets),
+            lambda maps, weight, bias, targets: cam_map(maps, weight.softmax(1), bias, targets),
+            lambda maps, weight, bias, targets: cam_map(maps, weight / weight.sum(1, keepdim=True), bias, targets),
         ),
     },
 )

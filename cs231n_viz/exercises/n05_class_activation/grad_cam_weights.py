@@ -10,6 +10,10 @@ from cs231n_viz.exercises.core import Check, Entry
 from cs231n_viz.exercises.fixtures import (
     TWO_MAPS,
     Score,
+    all_target_logits,
+    dtype_of,
+    integers,
+    pixels,
     predicted_logits,
     score_gradient,
     target_log_probabilities,
@@ -77,6 +81,14 @@ def _averaging_head() -> nn.Module:
     return head
 
 
+_CURVES, _THREE = integers(4, 2, 3, 2) / 4, pixels(3, 2, 3, 2)
+
+
+def _curved(maps: Tensor) -> Tensor:
+    """A head that is no module; the gradient of logit k is curve k times the maps."""
+    return torch.einsum("kchw,nchw->nk", _CURVES, maps.square() / 2)
+
+
 _MAPS = torch.tensor([[[[0.5, 1.0], [0.0, 0.2]], [[0.1, 0.0], [0.3, 0.4]]]])  # (1, 2, 2, 2)
 _DEEP, _EACH = _Head(12, 6, 4), torch.tensor([0, 2])
 
@@ -85,6 +97,11 @@ ENTRY = Entry(
     reference=grad_cam_weights,
     stars=2,
     minutes=15,
+    hints=(
+        "Which number do you differentiate, with respect to what, and over which axes is the result averaged?",
+        "Detach the maps and let them require a gradient, run the head, pick each image's own logit and sum; "
+        "`torch.autograd.grad` gives (N, C, h, w), whose mean over the last two axes was asked for.",
+    ),
     checks=[
         Check(
             "a linear head: the averages of its weights",
@@ -100,6 +117,17 @@ ENTRY = Entry(
             "a ReLU on the way, and two images with targets of their own",
             {"head": _DEEP, "maps": TWO_MAPS, "targets": _EACH},
             _DEEP.expected(TWO_MAPS, _EACH),
+        ),
+        Check(
+            "three images of 3×2 positions, and a head that is a plain function",
+            {"head": _curved, "maps": _THREE, "targets": torch.tensor([3, 0, 3])},
+            (_CURVES[[3, 0, 3]] * _THREE).sum((2, 3)) / 6,
+        ),
+        Check(
+            "in float32, as later cells compare it",
+            {"head": _averaging_head(), "maps": TWO_MAPS, "targets": torch.tensor([2, 0])},
+            "float32",
+            dtype_of,
         ),
     ],
     mistakes={
@@ -142,5 +170,46 @@ ENTRY = Entry(
             _weighted(summary=lambda gradients, maps: (gradients * maps).mean((2, 3)))
         ),
         "not averaged yet: one number for each channel": _weighted(summary=lambda gradients, maps: gradients),
+        "the batch is mixed: logits[:, targets] sums all targets of every image, one each was asked for": (
+            _weighted(all_target_logits)
+        ),
+        "negative weights are cut off: such a channel is evidence against the class": (
+            _weighted(summary=lambda gradients, maps: gradients.mean((2, 3)).clamp_min(0))
+        ),
+        "the sign is flipped: this is the gradient of minus the logit": (
+            _weighted(lambda logits, targets: -target_logits(logits, targets))
+        ),
+        "the length of the gradient: take its mean": (
+            _weighted(summary=lambda gradients, maps: gradients.flatten(2).norm(dim=2)),
+            _weighted(summary=lambda gradients, maps: gradients.square().mean((2, 3))),
+        ),
+        "divided by the number of channels as well: average over the positions alone": (
+            _weighted(summary=lambda gradients, maps: gradients.mean((2, 3)) / maps.shape[1])
+        ),
+        "averaged over the channels: average over the positions, the last two axes": (
+            _weighted(summary=lambda gradients, maps: gradients.mean(1))
+        ),
+        "the maps are averaged, not the gradient": _weighted(summary=lambda gradients, maps: maps.mean((2, 3))),
+        "divided by the square of one side: h and w may differ": (
+            _weighted(summary=lambda gradients, maps: gradients.sum((2, 3)) / maps.shape[2] ** 2),
+            _weighted(summary=lambda gradients, maps: gradients.sum((2, 3)) / maps.shape[3] ** 2),
+        ),
+        "averaged along one side only, added up along the other": (
+            _weighted(summary=lambda gradients, maps: gradients.mean(2).sum(2)),
+            _weighted(summary=lambda gradients, maps: gradients.mean(3).sum(2)),
+        ),
+        "averaged over the active positions: all of them count": (
+            _weighted(
+                summary=lambda gradients, maps: (
+                    (gradients * (maps > 0)).sum((2, 3)) / (maps > 0).sum((2, 3)).clamp_min(1)
+                )
+            ),
+            _weighted(summary=lambda gradients, maps: (gradients * (maps > 0)).mean((2, 3))),
+        ),
+        "the weights are scaled: then maps could not be compared": (
+            _weighted(summary=lambda gradients, maps: gradients.mean((2, 3)).softmax(1)),
+            _weighted(summary=lambda gradients, maps: F.normalize(gradients.mean((2, 3)), dim=1)),
+            _weighted(summary=lambda gradients, maps: F.normalize(gradients.mean((2, 3)), p=1, dim=1)),
+        ),
     },
 )

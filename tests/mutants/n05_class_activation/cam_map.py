@@ -96,3 +96,81 @@ def probabilities(maps, weight, bias, targets):
 def changes_the_maps(maps, weight, bias, targets):
     maps *= weight[targets][:, :, None, None]
     return maps.sum(1)
+
+
+@answers.wrong("the weights of all targets are added up")
+def mixed(maps, weight, bias, targets):
+    return torch.tensordot(maps, weight[targets].sum(0), dims=([1], [0]))
+
+
+@answers.wrong("the bias is subtracted")
+def without_bias_twice(maps, weight, bias, targets):
+    return weighted(maps, weight[targets]) - bias[targets].view(-1, 1, 1)
+
+
+@answers.wrong("the bias is spread over the positions")
+def bias_in_equal_shares(maps, weight, bias, targets):
+    share = bias[targets] / (maps.shape[2] * maps.shape[3])
+    return weighted(maps, weight[targets]) + share.view(-1, 1, 1)
+
+
+@answers.wrong("the map has lost its signs")
+def magnitudes(maps, weight, bias, targets):
+    return abs(weighted(maps, weight[targets]))
+
+
+@answers.wrong("negative weights are cut off")
+def positive_weights(maps, weight, bias, targets):
+    return weighted(maps, weight[targets].relu())
+
+
+@answers.wrong("divided by its maximum")
+def at_most_one(maps, weight, bias, targets):
+    cams = weighted(maps, weight[targets])
+    return cams / cams.flatten(1).max(1).values.view(-1, 1, 1)
+
+
+@answers.wrong("all are maps of the first image")
+def the_first_image(maps, weight, bias, targets):
+    return torch.stack([(maps[0] * weight[k].view(-1, 1, 1)).sum(0) for k in targets])
+
+
+@answers.wrong("the strongest channel of each position")
+def strongest_channel(maps, weight, bias, targets):
+    return (maps * weight[targets][:, :, None, None]).max(dim=1).values
+
+
+@answers.wrong("averaged over the positions")
+def logit_without_bias(maps, weight, bias, targets):
+    return (maps.mean((2, 3)) * weight[targets]).sum(1)
+
+
+@answers.wrong("the maps of all classes")
+def every_class(maps, weight, bias, targets):
+    return torch.nn.functional.conv2d(maps, weight[:, :, None, None])
+
+
+@answers.wrong("the channels are not added up yet")
+def not_summed(maps, weight, bias, targets):
+    return weight[targets][..., None, None] * maps
+
+
+@answers.wrong("scaled to a length or a sum of 1")
+def unit_weights(maps, weight, bias, targets):
+    rows = weight[targets]
+    return weighted(maps, rows / rows.norm(dim=1, keepdim=True))
+
+
+@answers.wrong("scaled to a length or a sum of 1")
+def softmax_of_the_weights(maps, weight, bias, targets):
+    return weighted(maps, torch.softmax(weight[targets], dim=-1))
+
+
+@answers.wrong("an axis of length 1")
+def with_an_axis(maps, weight, bias, targets):
+    return (maps * weight[targets][:, :, None, None]).sum(1, keepdim=True)
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(maps, weight, bias, targets):
+    return weighted(maps.double(), weight[targets].double())

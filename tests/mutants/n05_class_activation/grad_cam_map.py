@@ -39,7 +39,7 @@ def in_numpy(maps, weights, *, size, signed=False):
     total = np.einsum("nc,ncij->nij", weights.numpy(), maps.numpy())
     total = total if signed else np.maximum(total, 0)
     rows, columns = (along(n, cells) for n, cells in zip(size, maps.shape[2:], strict=True))
-    return torch.from_numpy(rows @ total @ columns.T)
+    return torch.from_numpy(rows @ total @ columns.T).float()
 
 
 @answers.right
@@ -134,3 +134,93 @@ def corners(maps, weights, *, size, signed=False):
 def small(maps, weights, *, size, signed=False):
     total = total_of(maps, weights)
     return total if signed else total.relu()
+
+
+@answers.right
+def with_antialias(maps, weights, *, size, signed=False):
+    """Which matters only where a map is made smaller, as no heatmap is."""
+    total = total_of(maps, weights)
+    return stretched(total if signed else total.relu(), size, mode="bilinear", antialias=True)
+
+
+@answers.wrong("'float64' came out")
+def in_numpy_doubles(maps, weights, *, size, signed=False):
+    return in_numpy(maps, weights, size=size, signed=signed).double()
+
+
+@answers.wrong("blocks")
+def areas(maps, weights, *, size, signed=False):
+    total = total_of(maps, weights)
+    return stretched(total if signed else total.relu(), size, mode="area")
+
+
+@answers.wrong("bicubic")
+def cubic(maps, weights, *, size, signed=False):
+    total = total_of(maps, weights)
+    return stretched(total if signed else total.relu(), size, mode="bicubic")
+
+
+@answers.wrong("height and width of the size are exchanged")
+def width_first(maps, weights, *, size, signed=False):
+    total = total_of(maps, weights)
+    return stretched(total if signed else total.relu(), (size[1], size[0]))
+
+
+@answers.wrong("the map is square")
+def square(maps, weights, *, size, signed=False):
+    total = total_of(maps, weights)
+    return stretched(total if signed else total.relu(), size[0])
+
+
+@answers.wrong("signed is the other way round")
+def signed_inverted(maps, weights, *, size, signed=False):
+    total = total_of(maps, weights)
+    return stretched(total.relu() if signed else total, size)
+
+
+@answers.wrong("before they are weighed")
+def rectified_maps(maps, weights, *, size, signed=False):
+    total = total_of(torch.relu(maps), weights)
+    return stretched(total if signed else total.relu(), size)
+
+
+@answers.wrong("the weights are scaled")
+def softmaxed(maps, weights, *, size, signed=False):
+    total = total_of(maps, torch.softmax(weights, 1))
+    return stretched(total if signed else total.relu(), size)
+
+
+@answers.wrong("the weights lost their signs")
+def unsigned_weights(maps, weights, *, size, signed=False):
+    total = total_of(maps, abs(weights))
+    return stretched(total if signed else total.relu(), size)
+
+
+@answers.wrong("a little of the negative part is left")
+def leaky(maps, weights, *, size, signed=False):
+    total = total_of(maps, weights)
+    return stretched(total if signed else nn.LeakyReLU()(total), size)
+
+
+@answers.wrong("the weights of all images are added up")
+def mixed(maps, weights, *, size, signed=False):
+    total = torch.einsum("nchw,mc->nhw", maps, weights)
+    return stretched(total if signed else total.relu(), size)
+
+
+@answers.wrong("the strongest channel of each position")
+def strongest_channel(maps, weights, *, size, signed=False):
+    total = (weights[:, :, None, None] * maps).max(dim=1).values
+    return stretched(total if signed else total.relu(), size)
+
+
+@answers.wrong("the channels are left apart")
+def every_channel(maps, weights, *, size, signed=False):
+    terms = weights[:, :, None, None] * maps
+    return functional.interpolate(terms if signed else terms.relu(), size=size, mode="bilinear")
+
+
+@answers.wrong("an axis of length 1")
+def with_an_axis(maps, weights, *, size, signed=False):
+    total = (weights[:, :, None, None] * maps).sum(1, keepdim=True)
+    return functional.interpolate(total if signed else total.relu(), size=size, mode="bilinear")

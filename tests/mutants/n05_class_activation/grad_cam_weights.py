@@ -120,3 +120,85 @@ def times_maps(head, maps, targets):
 @answers.wrong("not averaged yet")
 def whole_gradient(head, maps, targets):
     return gradient(head, maps, of_targets(targets))
+
+
+@answers.wrong("the batch is mixed")
+def all_targets(head, maps, targets):
+    return gradient(head, maps, lambda logits: logits[:, targets].sum()).mean((2, 3))
+
+
+@answers.wrong("negative weights are cut off")
+def rectified_weights(head, maps, targets):
+    return torch.relu(gradient(head, maps, of_targets(targets)).mean((2, 3)))
+
+
+@answers.wrong("the sign is flipped")
+def of_minus_the_logit(head, maps, targets):
+    return gradient(head, maps, lambda logits: -of_targets(targets)(logits)).mean((2, 3))
+
+
+@answers.wrong("the length of the gradient")
+def lengths(head, maps, targets):
+    return gradient(head, maps, of_targets(targets)).square().sum((2, 3)).sqrt()
+
+
+@answers.wrong("averaged over the channels")
+def over_channels(head, maps, targets):
+    return gradient(head, maps, of_targets(targets)).mean(dim=1)
+
+
+@answers.wrong("divided by the number of channels as well")
+def one_mean_too_many(head, maps, targets):
+    return gradient(head, maps, of_targets(targets)).sum((2, 3)) / maps[0].numel()
+
+
+@answers.wrong("the maps are averaged")
+def of_the_maps(head, maps, targets):
+    return functional.adaptive_avg_pool2d(maps, 1).flatten(1)
+
+
+@answers.wrong("the square of one side")
+def as_if_square(head, maps, targets):
+    return gradient(head, maps, of_targets(targets)).sum((2, 3)) / maps.shape[-1] ** 2
+
+
+@answers.wrong("averaged along one side only")
+def down_only(head, maps, targets):
+    return gradient(head, maps, of_targets(targets)).sum(3).mean(2)
+
+
+@answers.wrong("averaged over the active positions")
+def of_active_ones(head, maps, targets):
+    active = (maps > 0).float()
+    total = (gradient(head, maps, of_targets(targets)) * active).sum((2, 3))
+    return total / active.sum((2, 3)).clamp(min=1)
+
+
+@answers.wrong("the weights are scaled")
+def softmaxed(head, maps, targets):
+    return torch.softmax(gradient(head, maps, of_targets(targets)).mean((2, 3)), dim=1)
+
+
+@answers.wrong("the weights are scaled")
+def of_unit_length(head, maps, targets):
+    weights = gradient(head, maps, of_targets(targets)).mean((2, 3))
+    return weights / weights.norm(dim=1, keepdim=True)
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(head, maps, targets):
+    return gradient(head, maps, of_targets(targets)).double().mean((2, 3))
+
+
+@answers.wrong("leave its mode alone")
+def to_training(head, maps, targets):
+    if isinstance(head, torch.nn.Module):
+        head.eval()
+    return gradient(head, maps, of_targets(targets)).mean((2, 3))
+
+
+@answers.wrong("also fills the `.grad`")
+def plain_backward(head, maps, targets):
+    leaf = maps.clone().requires_grad_()
+    head(leaf).gather(1, targets[:, None]).sum().backward()
+    return leaf.grad.mean((2, 3))
