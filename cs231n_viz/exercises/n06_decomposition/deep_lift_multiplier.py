@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import dtype_of
 
 
 def deep_lift_multiplier(x: Tensor, reference: Tensor) -> Tensor:
@@ -28,7 +29,17 @@ def _slope_or(otherwise: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor
     return lambda x, r: torch.where(x == r, otherwise(x), deep_lift_multiplier(x, r))
 
 
-def _slope(title: str, x: list, reference: list, expected: list, ask: Callable | None = None) -> Check:
+def _same_within(distance: float) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda x, r: torch.where((x - r).abs() <= distance, (x > 0).to(x), deep_lift_multiplier(x, r))
+
+
+def _rounded(digits: int) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda x, r: deep_lift_multiplier(x, r).round(decimals=digits)
+
+
+def _slope(
+    title: str, x: list | float, reference: list | float, expected: list | float, ask: Callable | None = None
+) -> Check:
     return Check(title, {"x": torch.tensor(x), "reference": torch.tensor(reference)}, torch.tensor(expected), ask)
 
 
@@ -37,6 +48,12 @@ ENTRY = Entry(
     reference=deep_lift_multiplier,
     stars=1,
     minutes=10,
+    hints=(
+        "A slope is rise over run: by how much do the output and the input of the ReLU change from the reference to"
+        " the image?",
+        "Subtract the two inputs, and their ReLUs, and divide; where the run is 0 use `torch.where` to put the "
+        "derivative of the ReLU, and divide by 1 there, so that no NaN is made.",
+    ),
     checks=[
         _slope("both above 0, or both below", [3.0, -2.0], [1.0, -6.0], [1.0, 0.0]),
         _slope("across 0, upwards: from -1 to 3 the output rises by 3", [3.0], [-1.0], [0.75]),
@@ -48,6 +65,19 @@ ENTRY = Entry(
             [[-1.5, 0.75], [1.0, -3.0]],
             [[0.5, -0.75], [1.0, 0.0]],
             lambda function, x, reference: (x - reference) * function(x, reference),
+        ),
+        _slope(
+            "small changes across 0",
+            [0.0625, 4e-4, -1e-3, 0.25],
+            [-0.015625, -6e-4, 3e-3, -0.0078125],
+            [0.8, 0.4, 0.75, 32 / 33],
+        ),
+        _slope("a single number: any shape", 2.0, -3.0, 0.4),
+        Check(
+            "in float32, like the inputs",
+            {"x": torch.tensor([2.0, 0.5]), "reference": torch.tensor([-3.0, 0.5])},
+            "float32",
+            dtype_of,
         ),
     ],
     mistakes={  # of x and reference r
@@ -63,5 +93,24 @@ ENTRY = Entry(
         "0 / 0 is NaN: where nothing changed, take the derivative": lambda x, r: (x.relu() - r.relu()) / (x - r),
         "ones where zeros belong: a ReLU that is inactive in both has slope 0": _slope_or(torch.ones_like),
         "zeros where nothing changed: an active ReLU still has slope 1 there": _slope_or(torch.zeros_like),
+        "small changes are taken for none: ask whether x and reference are equal": tuple(
+            _same_within(distance) for distance in (1e-3, 2e-3, 0.01, 0.05, 0.1)
+        ),
+        "rounded: the slope is a fraction": (_rounded(1), _rounded(2), _rounded(3)),
+        "½ where nothing changed: the derivative is 1 above 0, else 0": (_slope_or(lambda x: torch.full_like(x, 0.5))),
+        "slope 1 where both are exactly 0: the ReLU is inactive there": _slope_or(lambda x: (x >= 0).to(x)),
+        "the mean of the two gradients: take the slope, rise over run": lambda x, r: ((x > 0).to(x) + (r > 0)) / 2,
+        "run over rise: the slope is rise over run": (
+            lambda x, r: torch.where(x == r, (x > 0).to(x), ((x - r) / (x.relu() - r.relu())).nan_to_num(0, 0, 0))
+        ),
+        "the ReLU of the change: take the change of the ReLU": (
+            lambda x, r: torch.where(x == r, (x > 0).to(x), (x - r).relu() / (x - r)),
+            lambda x, r: ((x - r) > 0).to(x),
+        ),
+        "divided by the input instead of its change": lambda x, r: ((x.relu() - r.relu()) / x).nan_to_num(0, 0, 0),
+        "divided by the sum of both: the run is their difference": (
+            lambda x, r: ((x.relu() - r.relu()) / (x + r)).nan_to_num(0, 0, 0),
+            lambda x, r: ((x.relu() - r.relu()) / (x.abs() + r.abs())).nan_to_num(0, 0, 0),
+        ),
     },
 )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import dtype_of
 
 EPSILON = 1e-6
 
@@ -47,6 +48,22 @@ def _shared(
     return shared
 
 
+def _redistributed(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
+    shares = relevance / _stabilised(x @ weight.T, epsilon)
+    return x * (shares @ weight) + (shares @ bias)[:, None] / x.shape[1]
+
+
+def _as_a_whole(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
+    terms = x * (relevance @ weight)
+    return terms / terms.sum(1, keepdim=True) * relevance.sum(1, keepdim=True)
+
+
+def _of_a_layer(function: Callable[..., Tensor], **fed: Tensor) -> Tensor:
+    """The call as it is made for a network: its parameters ask for gradients, and nobody else does."""
+    with torch.no_grad():
+        return function(**fed)
+
+
 def _hidden(**changes: object) -> dict[str, object]:
     """Two inputs, two outputs, numbers to follow by hand: contributions 2 and 6; 4 and -3."""
     question = {"x": [[1.0, 3.0]], "weight": [[2.0, 2.0], [4.0, -1.0]], "bias": [0.0, 0.0], "relevance": [[4.0, 2.0]]}
@@ -59,6 +76,12 @@ ENTRY = Entry(
     reference=lrp_linear,
     stars=2,
     minutes=15,
+    hints=(
+        "Output j has relevance R_j and is a sum of contributions x_i w_ji; which share of it does input i get, and"
+        " what do you add over?",
+        "z = x @ weight.T without the bias; move each z away from 0 by epsilon in its own direction "
+        "(`torch.where`), divide the relevance by it, bring that back with `@ weight` and multiply by x.",
+    ),
     checks=[
         Check(
             "one output of relevance 8 with contributions 2 and 6",
@@ -88,6 +111,15 @@ ENTRY = Entry(
             torch.tensor([2.0, 6.0]),
             lambda function, **fed: function(**fed).sum(1),
         ),
+        Check(
+            "with the parameters of a layer, below torch.no_grad()",
+            _hidden()
+            | {"weight": torch.tensor([[2.0, 2.0], [4.0, -1.0]], requires_grad=True)}
+            | {"bias": torch.tensor([0.5, 0.25], requires_grad=True)},
+            torch.tensor([[9.0, -3.0]]),
+            _of_a_layer,
+        ),
+        Check("in float32, as the next layer needs it", _hidden(), "float32", dtype_of),
     ],
     mistakes={
         "the bias is counted in the denominator: its share is lost to the inputs": (
@@ -124,6 +156,40 @@ ENTRY = Entry(
         ),
         "the inputs are missing from the numerator: multiply what comes back by x": (
             lambda x, weight, bias, relevance, epsilon: (relevance / (x @ weight.T + epsilon)) @ weight
+        ),
+        "epsilon, as it is given, belongs in every denominator: here the default is, or only those near 0 get it": (
+            _shared(stabilise=lambda z, _: _stabilised(z, EPSILON)),
+            _shared(stabilise=lambda z, epsilon: z.abs().clamp_min(epsilon) * torch.where(z >= 0, 1.0, -1.0)),
+            _shared(stabilise=lambda z, epsilon: torch.where(z == 0, epsilon, z)),
+            _shared(stabilise=lambda z, epsilon: z.clamp_min(epsilon)),
+        ),
+        "the denominators lost their signs: a negative sum stays negative": (
+            _shared(stabilise=lambda z, epsilon: z.abs() + epsilon)
+        ),
+        "epsilon is subtracted from the magnitude: it is added": (
+            _shared(stabilise=lambda z, epsilon: z - epsilon * torch.where(z >= 0, 1.0, -1.0))
+        ),
+        "the share of the bias is handed to the inputs in equal parts: it gets none": _redistributed,
+        "all outputs are shared together: each output shares its own relevance": _as_a_whole,
+        "averaged over the outputs: add up what comes from each": (
+            lambda x, weight, *rest: _shared()(x, weight, *rest) / len(weight)
+        ),
+        "not added up over the outputs yet": lambda x, weight, bias, relevance, epsilon: (
+            x[:, None] * weight / _stabilised(x @ weight.T, epsilon)[..., None] * relevance[..., None]
+        ),
+        "shared by a softmax of the contributions: divide each by their sum": (
+            lambda x, weight, bias, relevance, epsilon: ((x[:, None] * weight).softmax(2) * relevance[..., None]).sum(1)
+        ),
+        "summed over the images: each has its own z": (
+            lambda x, weight, bias, relevance, epsilon: (
+                x * ((relevance / _stabilised((x @ weight.T).sum(0, keepdim=True), epsilon)) @ weight)
+            )
+        ),
+        "weight is transposed where it should not be: z is x @ weight.T": (
+            lambda x, weight, bias, relevance, epsilon: x * ((relevance / _stabilised(x @ weight, epsilon)) @ weight.T),
+        ),
+        "shared equally: a larger contribution gets a larger share": (
+            lambda x, weight, bias, relevance, epsilon: (relevance.sum(1, keepdim=True) / x.shape[1]).expand_as(x)
         ),
     },
 )

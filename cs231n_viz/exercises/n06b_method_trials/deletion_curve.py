@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import dtype_of, integers, pixels
 
 
 def deletion_curve(
@@ -52,17 +53,20 @@ def _curve(
     *,
     descending: bool = True,
     deleted: Callable[[int, int], slice] = lambda count, before: slice(0, count),
+    count_of: Callable[[int, int, int], int] = lambda step, size, steps: step * size // steps,
+    order_of: Callable[[Tensor], Tensor] = torch.flatten,
+    colours: slice = slice(None),
     value: Callable[[Tensor, int], Tensor] = lambda logits, target: logits.softmax(1)[:, target],
 ) -> Callable[..., Tensor]:
     """The reference, with the mistakes that can be made on the way."""
 
     def curve(model: nn.Module, image: Tensor, heatmap: Tensor, target: int, blank: Tensor, steps: int) -> Tensor:
-        order, images = heatmap.flatten().argsort(descending=descending), []
+        order, images = order_of(heatmap).argsort(descending=descending), []
         for step in range(steps + 1):
-            count, before = (k * heatmap.numel() // steps for k in (step, max(step - 1, 0)))
+            count, before = (count_of(k, heatmap.numel(), steps) for k in (step, max(step - 1, 0)))
             changed = image.clone().flatten(1)
             chosen = order[deleted(count, before)]
-            changed[:, chosen] = blank.flatten(1)[:, chosen]
+            changed[colours, chosen] = blank.flatten(1)[colours, chosen]
             images.append(changed.view(image.shape))
         with torch.no_grad():
             return value(model(torch.stack(images)), target)
@@ -85,6 +89,21 @@ def _question(**changes: object) -> dict[str, object]:
     return question | changes
 
 
+def _wide(title: str, steps: int) -> Check:
+    """A picture of 2×3: each pixel that goes changes the logit by weight × (blank − image)."""
+    weights, image, blank = integers(3, 2, 3) / 8, pixels(3, 2, 3), pixels(3, 3, 2).mT
+    places = [(1, 0), (0, 2), (1, 1), (0, 0), (1, 2), (0, 1)]  # the most important one first
+    heatmap = torch.zeros(2, 3)
+    logits = [float((weights * image).sum())]
+    for rank, (row, column) in enumerate(places):
+        heatmap[row, column] = 3 - rank
+        change = weights[:, row, column] * (blank[:, row, column] - image[:, row, column])
+        logits.append(logits[-1] + float(change.sum()))
+    expected = _probabilities(*[logits[step * 6 // steps] for step in range(steps + 1)])
+    fed = {"model": Brightness(weights), "image": image, "heatmap": heatmap, "target": 1, "blank": blank}
+    return Check(title, fed | {"steps": steps}, expected)
+
+
 def _probabilities(*logits: float) -> Tensor:
     return torch.tensor(logits).sigmoid()
 
@@ -94,6 +113,13 @@ ENTRY = Entry(
     reference=deletion_curve,
     stars=2,
     minutes=15,
+    hints=(
+        "For each step: which pixels are gone by then, what stands in their place, and which number do you read off"
+        " the network?",
+        "Sort the flattened map in descending order once; for each k from 0 to steps mark the first `k * H * W // "
+        "steps` places, merge image and blank with `torch.where`, and take the softmax over the classes of the "
+        "stacked images.",
+    ),
     checks=[
         Check(
             "four pixels are deleted one by one, the brightest first",
@@ -124,6 +150,9 @@ ENTRY = Entry(
             _question(image=torch.tensor([[1.0, 4.0], [3.0, 2.0]]).expand(3, 2, 2).clone() / 4, steps=4),
             _probabilities(2.25, 1.35, 0.675, 0.225, 0.0),
         ),
+        _wide("a picture of 2×3, a blank of many colours", 6),
+        _wide("and in four steps: 0, 1, 3, 4 and 6 pixels", 4),
+        Check("in float32, as later cells compare it", _question(), "float32", dtype_of),
     ],
     mistakes={
         "the ranking is ascending: the most important pixels go first": _curve(descending=False),
@@ -150,6 +179,46 @@ ENTRY = Entry(
         ),
         "the curve lacks its beginning: with no pixel deleted it has the whole image": (
             lambda *fed: _curve()(*fed)[1:]
+        ),
+        "after step k, k * H * W // steps pixels are gone, rounded down": (
+            _curve(count_of=lambda step, size, steps: step * (size // steps)),
+            _curve(count_of=lambda step, size, steps: -(-step * size // steps)),
+            _curve(count_of=lambda step, size, steps: round(step * size / steps)),
+            _curve(count_of=lambda step, size, steps: min(step * -(-size // steps), size)),
+            _curve(count_of=lambda step, size, steps: int((step * size / steps) + 0.5)),
+        ),
+        "one pixel a step, whatever the number of steps": _curve(count_of=lambda step, size, steps: step),
+        "rows and columns are mixed up: flatten map, image and blank alike": (
+            _curve(order_of=lambda heatmap: heatmap.T.flatten())
+        ),
+        "only one colour is deleted: all three go": tuple(_curve(colours=slice(c, c + 1)) for c in range(3)),
+        "the logit alone is squashed: softmax over all classes": (
+            _curve(value=lambda logits, target: logits[:, target].sigmoid())
+        ),
+        "the logarithm of the probability: the probability was asked for": (
+            _curve(value=lambda logits, target: logits.log_softmax(1)[:, target])
+        ),
+        "divided by its first value: the curve is of the probability": lambda *fed: _curve()(*fed) / _curve()(*fed)[0],
+        "this is how far the probability falls: the probability itself was asked for": (
+            lambda *fed: _curve()(*fed)[0] - _curve()(*fed)
+        ),
+        "the curve lacks its end: last comes the probability of blank": lambda *fed: _curve()(*fed)[:-1],
+        "the curve begins with blank: it begins with the image": lambda *fed: _curve()(*fed).flip(0),
+        "deleted pixels get one colour, a mean: take those of blank at the same place": (
+            lambda model, image, heatmap, target, blank, steps: _curve()(
+                model, image, heatmap, target, blank.mean((1, 2), keepdim=True).expand_as(blank), steps
+            ),
+            lambda model, image, heatmap, target, blank, steps: _curve()(
+                model, image, heatmap, target, image.mean((1, 2), keepdim=True).expand_as(blank), steps
+            ),
+            lambda model, image, heatmap, target, blank, steps: _curve()(
+                model, image, heatmap, target, blank.mean().expand_as(blank), steps
+            ),
+        ),
+        "the target is ignored: the curve follows another class": (
+            _curve(value=lambda logits, target: logits.softmax(1)[:, 0]),
+            _curve(value=lambda logits, target: logits.softmax(1)[:, 1]),
+            _curve(value=lambda logits, target: 1 - logits.softmax(1)[:, target]),
         ),
     },
 )

@@ -20,7 +20,7 @@ def in_numpy(x, reference):
     a, b = x.numpy().astype(np.float64), reference.numpy().astype(np.float64)
     with np.errstate(invalid="ignore"):
         slope = (np.maximum(a, 0) - np.maximum(b, 0)) / (a - b)
-    return torch.from_numpy(np.where(a == b, a > 0, slope))
+    return torch.from_numpy(np.where(a == b, a > 0, slope)).to(x)
 
 
 @answers.right
@@ -99,3 +99,71 @@ def rectifies_in_place(x, reference):
     slope = case_by_case(x, reference)
     x.relu_()
     return slope
+
+
+def slope(x, reference, same):
+    """Rise over run, and the derivative where the two count as the same."""
+    rise, run = functional.relu(x) - functional.relu(reference), x - reference
+    return torch.where(same, (x > 0).float(), rise / run.masked_fill(same, 1))
+
+
+@answers.right
+def nearly_the_same(x, reference):
+    """Two numbers that are relatively near have one sign, and there the slope is the derivative."""
+    return slope(x, reference, torch.isclose(x, reference))
+
+
+@answers.wrong("small changes are taken for none")
+def tolerant(x, reference):
+    return slope(x, reference, (x - reference).abs() < 0.1)
+
+
+@answers.wrong("small changes are taken for none")
+def a_little_tolerant(x, reference):
+    return slope(x, reference, torch.isclose(x, reference, atol=1e-3))
+
+
+@answers.wrong("rounded")
+def two_digits(x, reference):
+    return torch.round(slope(x, reference, x == reference) * 100) / 100
+
+
+@answers.wrong("½ where nothing changed")
+def half(x, reference):
+    return torch.where(x == reference, 0.5, slope(x, reference, x == reference))
+
+
+@answers.wrong("slope 1 where both are exactly 0")
+def active_at_zero(x, reference):
+    return torch.where(x == reference, (x >= 0).float(), slope(x, reference, x == reference))
+
+
+@answers.wrong("the mean of the two gradients")
+def mean_gradient(x, reference):
+    return torch.stack([x > 0, reference > 0]).float().mean(0)
+
+
+@answers.wrong("run over rise")
+def inverted(x, reference):
+    rise, run = functional.relu(x) - functional.relu(reference), x - reference
+    return torch.where(run == 0, (x > 0).float(), (run / rise).nan_to_num(0, 0, 0))
+
+
+@answers.wrong("the ReLU of the change")
+def relu_of_the_change(x, reference):
+    return functional.relu(x - reference) / (x - reference) if (x != reference).all() else (x > reference).float()
+
+
+@answers.wrong("divided by the input")
+def over_the_input(x, reference):
+    return torch.nan_to_num((functional.relu(x) - functional.relu(reference)) / x, 0, 0, 0)
+
+
+@answers.wrong("divided by the sum of both")
+def over_the_sum(x, reference):
+    return torch.nan_to_num((functional.relu(x) - functional.relu(reference)) / (x + reference), 0, 0, 0)
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(x, reference):
+    return slope(x, reference, x == reference).double()

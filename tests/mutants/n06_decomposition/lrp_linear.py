@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 
 from tests.mutants import Answers
@@ -116,3 +117,87 @@ def divides_in_place(x, weight, bias, relevance, *, epsilon=1e-6):
     z = x @ weight.T
     relevance /= z + epsilon * torch.where(z >= 0, 1.0, -1.0)
     return x * (relevance @ weight)
+
+
+@answers.right
+def in_numpy(x, weight, bias, relevance, *, epsilon=1e-6):
+    contributions = x.numpy()[:, None] * weight.detach().numpy()
+    sums = contributions.sum(2, keepdims=True)
+    sums = np.where(sums < 0, sums - epsilon, sums + epsilon)
+    return torch.from_numpy((contributions / sums * relevance.numpy()[..., None]).sum(1)).float()
+
+
+@answers.wrong("as it is given, belongs in every denominator")
+def default_epsilon(x, weight, bias, relevance, *, epsilon=1e-6):
+    return by_einsum(x, weight, bias, relevance)
+
+
+@answers.wrong("as it is given, belongs in every denominator")
+def only_where_zero(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = x @ weight.T
+    return x * ((relevance / z.masked_fill(z == 0, epsilon)) @ weight)
+
+
+@answers.wrong("the denominators lost their signs")
+def positive_denominators(x, weight, bias, relevance, *, epsilon=1e-6):
+    return x * ((relevance / (abs(x @ weight.T) + epsilon)) @ weight)
+
+
+@answers.wrong("epsilon is subtracted from the magnitude")
+def towards_zero(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = x @ weight.T
+    return x * ((relevance / torch.where(z < 0, z + epsilon, z - epsilon)) @ weight)
+
+
+@answers.wrong("handed to the inputs in equal parts")
+def bias_in_equal_parts(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = x @ weight.T
+    s = relevance / torch.where(z < 0, z - epsilon, z + epsilon)
+    return x * (s @ weight) + (s * bias).sum(1, keepdim=True) / x.shape[1]
+
+
+@answers.wrong("all outputs are shared together")
+def normalised_at_the_end(x, weight, bias, relevance, *, epsilon=1e-6):
+    shares = x * torch.einsum("no,oi->ni", relevance, weight)
+    return shares * (relevance.sum(1) / shares.sum(1))[:, None]
+
+
+@answers.wrong("averaged over the outputs")
+def mean_over_outputs(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = torch.einsum("ni,oi->noi", x, weight)
+    sums = z.sum(2)
+    return (z * (relevance / torch.where(sums < 0, sums - epsilon, sums + epsilon))[..., None]).mean(1)
+
+
+@answers.wrong("not added up over the outputs yet")
+def output_by_output(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = torch.einsum("ni,oi->noi", x, weight)
+    sums = z.sum(2)
+    return z * (relevance / torch.where(sums < 0, sums - epsilon, sums + epsilon))[..., None]
+
+
+@answers.wrong("shared by a softmax")
+def softmaxed(x, weight, bias, relevance, *, epsilon=1e-6):
+    return torch.einsum("noi,no->ni", torch.softmax(torch.einsum("ni,oi->noi", x, weight), -1), relevance)
+
+
+@answers.wrong("summed over the images")
+def one_z_for_all(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = (x @ weight.T).sum(0)
+    return x * ((relevance / torch.where(z < 0, z - epsilon, z + epsilon)) @ weight)
+
+
+@answers.wrong("weight is transposed")
+def transposed(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = x @ weight
+    return x * ((relevance / torch.where(z < 0, z - epsilon, z + epsilon)) @ weight.T)
+
+
+@answers.wrong("shared equally")
+def equal_shares(x, weight, bias, relevance, *, epsilon=1e-6):
+    return (relevance.sum(1) / x.shape[1])[:, None].repeat(1, x.shape[1])
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(x, weight, bias, relevance, *, epsilon=1e-6):
+    return in_numpy(x, weight, bias, relevance, epsilon=epsilon).double()

@@ -107,3 +107,101 @@ def overwrites_the_picture(model, image, heatmap, *, target, blank, steps=10):
     curve = by_rank(model, image, heatmap, target=target, blank=blank, steps=steps)
     image.copy_(blank)
     return curve
+
+
+def by_counts(model, image, heatmap, target, blank, counts, colours=slice(None), value=None):
+    """The curve for these numbers of deleted pixels."""
+    order, curve = heatmap.flatten().argsort(descending=True), []
+    for count in counts:
+        changed, source = image.flatten(1).clone(), blank.flatten(1)
+        changed[colours, order[:count]] = source[colours, order[:count]]
+        curve.append(changed.view_as(image))
+    with torch.no_grad():
+        logits = model(torch.stack(curve))
+    return value(logits) if value else torch.softmax(logits, 1)[:, target]
+
+
+def shares(heatmap, steps):
+    return [k * heatmap.numel() // steps for k in range(steps + 1)]
+
+
+@answers.wrong("rounded down")
+def whole_chunks(model, image, heatmap, *, target, blank, steps=10):
+    chunk = heatmap.numel() // steps
+    return by_counts(model, image, heatmap, target, blank, [k * chunk for k in range(steps + 1)])
+
+
+@answers.wrong("rounded down")
+def to_the_nearest(model, image, heatmap, *, target, blank, steps=10):
+    counts = np.linspace(0, heatmap.numel(), steps + 1).round().astype(int)
+    return by_counts(model, image, heatmap, target, blank, counts)
+
+
+@answers.wrong("one pixel a step")
+def one_by_one(model, image, heatmap, *, target, blank, steps=10):
+    return by_counts(model, image, heatmap, target, blank, range(steps + 1))
+
+
+@answers.wrong("rows and columns are mixed up")
+def transposed(model, image, heatmap, *, target, blank, steps=10):
+    order = heatmap.mT.flatten().argsort(descending=True).tolist()
+    return walk(model, image, order, blank=blank, steps=steps, value=lambda z: torch.softmax(z, 0)[target])
+
+
+@answers.wrong("only one colour is deleted")
+def red(model, image, heatmap, *, target, blank, steps=10):
+    return by_counts(model, image, heatmap, target, blank, shares(heatmap, steps), slice(0, 1))
+
+
+@answers.wrong("the logit alone is squashed")
+def squashed(model, image, heatmap, *, target, blank, steps=10):
+    value = lambda z: torch.sigmoid(z)[:, target]  # noqa: E731
+    return by_counts(model, image, heatmap, target, blank, shares(heatmap, steps), value=value)
+
+
+@answers.wrong("the logarithm of the probability")
+def logarithm(model, image, heatmap, *, target, blank, steps=10):
+    return by_rank(model, image, heatmap, target=target, blank=blank, steps=steps).log()
+
+
+@answers.wrong("divided by its first value")
+def relative(model, image, heatmap, *, target, blank, steps=10):
+    curve = by_rank(model, image, heatmap, target=target, blank=blank, steps=steps)
+    return curve / curve[0]
+
+
+@answers.wrong("how far the probability falls")
+def fall(model, image, heatmap, *, target, blank, steps=10):
+    curve = by_rank(model, image, heatmap, target=target, blank=blank, steps=steps)
+    return curve[0] - curve
+
+
+@answers.wrong("lacks its end")
+def without_the_end(model, image, heatmap, *, target, blank, steps=10):
+    return by_counts(model, image, heatmap, target, blank, shares(heatmap, steps)[:-1])
+
+
+@answers.wrong("begins with blank")
+def backwards(model, image, heatmap, *, target, blank, steps=10):
+    return by_counts(model, image, heatmap, target, blank, shares(heatmap, steps)[::-1])
+
+
+@answers.wrong("get one colour, a mean")
+def to_the_mean_colour(model, image, heatmap, *, target, blank, steps=10):
+    plain = blank.flatten(1).mean(1).view(3, 1, 1).repeat(1, *heatmap.shape)
+    return by_rank(model, image, heatmap, target=target, blank=plain, steps=steps)
+
+
+@answers.wrong("the target is ignored")
+def class_one(model, image, heatmap, *, target, blank, steps=10):
+    return by_rank(model, image, heatmap, target=1, blank=blank, steps=steps)
+
+
+@answers.wrong("a builtins.list came out")
+def a_list(model, image, heatmap, *, target, blank, steps=10):
+    return by_rank(model, image, heatmap, target=target, blank=blank, steps=steps).tolist()
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(model, image, heatmap, *, target, blank, steps=10):
+    return by_rank(model, image, heatmap, target=target, blank=blank, steps=steps).double()
