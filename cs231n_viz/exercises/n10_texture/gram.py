@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import integers
+from cs231n_viz.exercises.fixtures import gradient_of, integers, noise
 
 
 def gram(features: Tensor, *, normalise: bool = True) -> Tensor:
     """Compute the Gram matrix of feature maps. Which channels are active together?
+
+    Losses are made of it: it can be differentiated.
 
     Args:
         features: (N, C, h, w), activations of one layer.
@@ -69,6 +72,15 @@ def _sums(features: Tensor) -> Tensor:
     )
 
 
+def _flat_first(features: Tensor) -> Tensor:
+    """Channels taken for the last axis of a tensor in which they are the second."""
+    vectors = features.reshape(len(features), -1, features.shape[1])
+    return vectors.mT @ vectors
+
+
+_NOISE = noise(2, 3, 4, 5)
+# Σ over all c and d of the mean of f_c f_d: each f_c stands beside the sum over the channels, and twice.
+_SLOPE = (2 / 20 * _NOISE.sum(1, keepdim=True)).expand_as(_NOISE)
 _ONE, _TWO = integers(1, 3, 2, 4), integers(2, 4, 3, 3)
 # By hand: the squares of 1, 2, 0, -1 sum to 6, those of 3, 1, 1, 2 to 15, and 1·3 + 2·1 + 0·1 - 1·2 = 3.
 _SMALL = torch.tensor([[[[1.0, 2.0], [0.0, -1.0]], [[3.0, 1.0], [1.0, 2.0]]]])
@@ -87,7 +99,16 @@ ENTRY = Entry(
         Check("one image, the sum", {"features": _ONE, "normalise": False}, _sums(_ONE)),
         Check("one image, the mean", {"features": _ONE, "normalise": True}, _sums(_ONE) / 8),
         Check("two images", {"features": _TWO, "normalise": True}, _sums(_TWO) / 9),
+        Check("noise, maps of 4×5", {"features": _NOISE, "normalise": True}, _sums(_NOISE) / 20),
+        Check("noise, the sum", {"features": _NOISE, "normalise": False}, _sums(_NOISE)),
+        Check("its gradient", {"features": _NOISE, "normalise": True}, _SLOPE, gradient_of("features")),
     ],
+    hints=(
+        "Write the activations of one image as a matrix with a row for each channel and a column for each position. "
+        "Which product of it with itself is C × C?",
+        "`features.flatten(2)` is (N, C, h · w); the batched product `@` with its transpose `.mT` sums over the "
+        "positions. Divide by their number only if `normalise` is true.",
+    ),
     mistakes={
         "the images of the batch are mixed: each has a matrix of its own": _over(products=_whole_batch),
         "the batch has become channels: one matrix for all images": _over(products=_batch_as_channels),
@@ -104,7 +125,22 @@ ENTRY = Entry(
         ),
         "the outer product of the mean activations: the mean has to be taken last": _over(products=_of_means),
         "the channels come last before they are flattened, so that channels and positions are mixed": (
-            _over(products=_reshaped)
+            _over(products=_reshaped),
+            _over(products=_flat_first),
+        ),
+        "half of it: no ½ was asked for": lambda features, normalise: gram(features, normalise=normalise) / 2,
+        "divided by the number of images as well: each has its own": _over(lambda f: _positions(f) * len(f)),
+        "divided by the number of rows or of columns alone: there are h · w positions": (
+            _over(lambda f: f.shape[2]),
+            _over(lambda f: f.shape[3]),
+        ),
+        "divided by the lengths of the channels: these are cosines": (
+            _over(products=lambda f: _products(F.normalize(f.flatten(2), dim=2)[..., None]) * _positions(f)),
+            lambda features, normalise: _products(F.normalize(features.flatten(2), dim=2)[..., None]),
+        ),
+        "`normalise` is read the wrong way round": lambda features, normalise: gram(features, normalise=not normalise),
+        "only the diagonal is filled: which channels go together stands beside it": (
+            _over(products=lambda f: torch.diag_embed(f.square().sum((2, 3))))
         ),
         "the means are removed first: this is the covariance": (
             _over(products=lambda f: _products(f - f.mean((2, 3), keepdim=True)))

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import dtype_of, noise
 
 
 def minimum_cut(error: Tensor) -> Tensor:
@@ -63,6 +65,65 @@ def _greedy(error: Tensor) -> Tensor:
     return torch.tensor(path)
 
 
+def _greedy_from(error: Tensor, start: int) -> list[int]:
+    path = [start]
+    for row in error[1:]:
+        first = max(path[-1] - 1, 0)
+        path.append(first + int(row[first : path[-1] + 2].argmin()))
+    return path
+
+
+def _greedy_from_every_start(error: Tensor) -> Tensor:
+    paths = [_greedy_from(error, start) for start in range(error.shape[1])]
+    return torch.tensor(min(paths, key=lambda path: float(error[torch.arange(len(path)), path].sum())))
+
+
+def _smallest_sums(error: Tensor) -> Tensor:
+    """No way back: in each row the column of the smallest sum."""
+    return _totals(error).argmin(1)
+
+
+def _totals(error: Tensor, edge: float = float("inf")) -> Tensor:
+    total = error.clone()
+    for row in range(1, len(error)):
+        above = F.pad(total[row - 1], (1, 1), value=edge)
+        total[row] += above.unfold(0, 3, 1).amin(1)
+    return total
+
+
+def _back(total: Tensor, last: int) -> list[int]:
+    path = [last]
+    for row in range(len(total) - 2, -1, -1):
+        first = max(path[-1] - 1, 0)
+        path.append(first + int(total[row, first : path[-1] + 2].argmin()))
+    return path[::-1]
+
+
+def _smallest_maximum(error: Tensor) -> Tensor:
+    total = error.clone()
+    for row in range(1, len(error)):
+        above = F.pad(total[row - 1], (1, 1), value=float("inf")).unfold(0, 3, 1).amin(1)
+        total[row] = torch.maximum(total[row], above)
+    return torch.tensor(_back(total, int(total[-1].argmin())))
+
+
+def _cheapest(error: list[list[float]]) -> list[int]:
+    """The best of all paths, one by one."""
+    width, paths = len(error[0]), [[column] for column in range(len(error[0]))]
+    for _ in error[1:]:
+        paths = [[*path, c] for path in paths for c in range(path[-1] - 1, path[-1] + 2) if 0 <= c < width]
+    return min(paths, key=lambda path: sum(row[column] for row, column in zip(error, path, strict=True)))
+
+
+def _random(title: str, *shapes: tuple[int, int], scale: float = 1.0) -> Check:
+    """Squares of noise; the paths of all of them in one call each."""
+    errors = [scale * noise(*shape, seed=seed).square() for seed, shape in enumerate(shapes)]
+    expected = [torch.tensor(_cheapest(error.tolist())) for error in errors]
+    if len(errors) == 1:
+        return Check(title, {"error": errors[0]}, expected[0])
+    return Check(title, {"errors": errors}, expected, lambda function, errors: [function(error) for error in errors])
+
+
 def _drawn(title: str, rows: list[str]) -> Check:
     """Errors of each row, separated by blanks; the expected path is drawn with brackets."""
     cells = [row.split() for row in rows]
@@ -111,7 +172,18 @@ ENTRY = Entry(
                 " 3   9   4  [2.5]",
             ],
         ),
+        _random("small errors, higher than wide", (7, 3), scale=1e-3),
+        _random("a single row", (1, 6)),
+        _random("a single column", (4, 1)),
+        _random("twelve random ones, against all paths", *[(6, 4), (4, 7), (5, 5)] * 4),
+        Check("int64, so that it can be an index", {"error": noise(5, 4).square()}, "int64", dtype_of),
     ],
+    hints=(
+        "The best path to a pixel goes through the best path to one of the three pixels above it. What has to be kept "
+        "of each row to know the next one?",
+        "Make a copy of `error` and add to each pixel of each row the least of up to three sums above it. Begin at the "
+        "`argmin` of the last row and walk up: each time the `argmin` of the up to three sums above; reverse the path.",
+    ),
     mistakes={
         "it goes to the smallest neighbour, row by row from the top: what comes later is not foreseen": _greedy,
         "the smallest error of each row: neighbouring rows may be at most 1 apart": lambda error: error.argmin(dim=1),
@@ -126,5 +198,29 @@ ENTRY = Entry(
         "beyond the left border it comes in again on the right": _cut(around=True),
         "it cuts from left to right: rows and columns are exchanged": lambda error: minimum_cut(error.T),
         "two steps to the side in one row": _cut(left=2, right=2),
+        "greedy from every start, the best of these: what comes later is still not foreseen": _greedy_from_every_start,
+        "the smallest sum of each row: walk back from the last one, step by step": _smallest_sums,
+        "the walk begins at the smallest error of the last row, not at its smallest sum": (
+            lambda error: torch.tensor(_back(_totals(error), int(error[-1].argmin())))
+        ),
+        "beyond the border stands 0: it draws every path to the edge": (
+            lambda error: torch.tensor(_back(_totals(error, 0.0), int(_totals(error, 0.0)[-1].argmin())))
+        ),
+        "the largest error on the way is made small: the sum was asked for": _smallest_maximum,
+        "columns are counted from 1: the first is column 0": lambda error: minimum_cut(error) + 1,
+        "these are the errors along the path: its columns were asked for": (
+            lambda error: error.gather(1, minimum_cut(error)[:, None])[:, 0]
+        ),
+        "this is the sum of the errors: the path was asked for": (
+            lambda error: _totals(error)[-1].min(),
+            lambda error: _totals(error)[-1].min().item(),
+        ),
+        "the sums came back: walk back from the least of the last row": _totals,
+        "a list came back: a tensor was asked for": lambda error: minimum_cut(error).tolist(),
+        "the columns are no int64: an index has to be one": (
+            lambda error: minimum_cut(error).float(),
+            lambda error: minimum_cut(error).double(),
+            lambda error: minimum_cut(error).int(),
+        ),
     },
 )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import pixels
+from cs231n_viz.exercises.fixtures import noise
 
 
 def window_distances(sample: Tensor, window: Tensor, known: Tensor) -> Tensor:
@@ -36,6 +36,8 @@ def _distances(
     *,
     masked: bool = True,
     gauss: Callable[[Tensor, float], Tensor] = lambda d, sigma: torch.exp(-d.square() / (2 * sigma**2)),
+    middle: Callable[[int], float] = lambda side: side // 2,
+    divisor: float = 6.4,
     sums_to: Callable[[Tensor, Tensor], Tensor | float] = lambda known, every: known.sum(),
     difference: Callable[[Tensor], Tensor] = torch.square,
     over: Callable[[Tensor], Tensor] = lambda squares: squares.mean(dim=0),
@@ -44,8 +46,8 @@ def _distances(
 
     def distances(sample: Tensor, window: Tensor, known: Tensor) -> Tensor:
         side = window.shape[-1]
-        offset = torch.arange(side, dtype=torch.float32) - side // 2
-        every = torch.outer(gauss(offset, side / 6.4), gauss(offset, side / 6.4))
+        offset = torch.arange(side, dtype=torch.float32) - middle(side)
+        every = torch.outer(gauss(offset, side / divisor), gauss(offset, side / divisor))
         weights = every * known if masked else every
         weights = weights / sums_to(weights, every)
         windows = sample.unfold(1, side, 1).unfold(2, side, 1)
@@ -58,7 +60,8 @@ def _compared(title: str, shape: tuple[int, int, int], rows: str) -> Check:
     """Window by window and pixel by pixel, in Python's floats; ``rows`` draws what is known, # for a known pixel."""
     known = [[mark == "#" for mark in row] for row in rows.split()]
     side, (channels, height, width) = len(known), shape
-    sample, window = pixels(*shape), pixels(channels, side, side).sqrt()
+    sample, window = noise(*shape), noise(channels, side, side, seed=1)
+    window = window.where(torch.tensor(known), 9.0)  # anything may stand where it is not known
     weights = {
         (i, j): math.exp(-((i - side // 2) ** 2 + (j - side // 2) ** 2) / (2 * (side / 6.4) ** 2))
         for i in range(side)
@@ -86,7 +89,20 @@ ENTRY = Entry(
         _compared("grey, all pixels known", (1, 6, 7), "### ### ###"),
         _compared("only the upper half is known", (1, 8, 8), "##### ##### ..... ..... ....."),
         _compared("in colour, a corner is known", (3, 9, 7), "##... ##... ##... ..... ....."),
+        _compared("one pixel is known, not that in the middle", (2, 6, 5), "... ..# ..."),
+        _compared(
+            "a window as large as the sample is high",
+            (2, 7, 8),
+            "####... ##..... ###..## #...... ####### ####... .###...",
+        ),
     ],
+    hints=(
+        "For each place of the window: squared differences, a mean over the channels, then a weighted mean over the "
+        "known pixels. The weights are the same at every place.",
+        "`sample.unfold(1, w, 1).unfold(2, w, 1)` is (C, rows, columns, w, w); subtract `window[:, None, None]`. The "
+        "weights are the outer product of exp(−d² / 2σ²) with itself, times `known`, divided by their sum. Sum over "
+        "the last two axes.",
+    ),
     mistakes={
         "pixels that are not known are compared too": _distances(masked=False),
         "all pixels weigh the same: the Gaussian is missing": _distances(gauss=lambda d, sigma: torch.ones_like(d)),
@@ -103,6 +119,35 @@ ENTRY = Entry(
         ),
         "the window is turned around: this is a convolution, a correlation was asked for": (
             lambda sample, window, known: window_distances(sample, window.flip(-2, -1), known)
+        ),
+        "the distance is measured from the corner: d is that from the middle": _distances(middle=lambda side: 0),
+        "another σ: w / 6.4 was asked for": (
+            _distances(divisor=6.0),
+            _distances(divisor=3.2),
+            _distances(divisor=12.8),
+            lambda sample, window, known: _distances(divisor=window.shape[-1])(sample, window, known),
+            lambda sample, window, known: _distances(divisor=window.shape[-1] / 6.4)(sample, window, known),
+        ),
+        "magnitude instead of square in the exponent": (
+            _distances(gauss=lambda d, sigma: torch.exp(-d.abs() / (2 * sigma**2)))
+        ),
+        "divided by the number of known pixels, not by the sum of their weights": (
+            _distances(sums_to=lambda known, every: (known > 0).sum())
+        ),
+        "the known and the unknown pixels are exchanged": (
+            lambda sample, window, known: window_distances(sample, window, ~known)
+        ),
+        "the window is set to 0 where it is not known, and compared there all the same": (
+            lambda sample, window, known: _distances(masked=False)(sample, window * known, known)
+        ),
+        "rows and columns of the result are exchanged": lambda *fed: window_distances(*fed).T,
+        "rows and columns of the window are exchanged": (
+            lambda sample, window, known: window_distances(sample, window.mT, known.mT),
+            lambda sample, window, known: window_distances(sample, window.mT, known),
+            lambda sample, window, known: window_distances(sample, window, known.mT),
+        ),
+        "one row and one column of places are missing: there are H - w + 1 and W - w + 1": (
+            lambda *fed: window_distances(*fed)[:-1, :-1]
         ),
         "the square root is taken; squared differences were asked for": lambda *fed: window_distances(*fed).sqrt(),
     },

@@ -6,7 +6,7 @@ from tests.mutants import Answers
 answers = Answers()
 
 
-@answers.right
+@answers.wrong("no gradient reaches features")
 def by_numpy(features):
     rows = features.flatten(2).numpy()
     return torch.tensor(np.stack([np.cov(row, ddof=0) for row in rows]))
@@ -17,6 +17,17 @@ def gram_less_means(features):
     rows = features.double().flatten(2)
     means = rows.mean(2)
     return (torch.einsum("ncp,ndp->ncd", rows, rows) / rows.shape[2] - means[:, :, None] * means[:, None]).float()
+
+
+@answers.right
+def position_by_position(features):
+    total = torch.zeros(len(features), features.shape[1], features.shape[1])
+    means = features.mean((2, 3))
+    for row in range(features.shape[2]):
+        for column in range(features.shape[3]):
+            off = features[:, :, row, column] - means
+            total = total + off[:, :, None] * off[:, None]
+    return total / (features.shape[2] * features.shape[3])
 
 
 @answers.right
@@ -78,3 +89,65 @@ def minus_its_mean(features):
 def plus(features):
     means = features.mean((2, 3))
     return products(features) + torch.einsum("nc,nd->ncd", means, means)
+
+
+@answers.wrong("without moving their axes")
+def reshape_last(features):
+    n, c, h, w = features.shape
+    f = features.reshape(n, h * w, c)
+    f = f - f.mean(1, keepdim=True)
+    return f.transpose(1, 2) @ f / (h * w)
+
+
+@answers.wrong("positions twice")
+def twice(features):
+    f = features.flatten(2)
+    f = f - f.mean(2, keepdim=True)
+    return f @ f.mT / f.shape[2] ** 2
+
+
+@answers.wrong("number of channels")
+def channels(features):
+    f = features.flatten(2)
+    f = f - f.mean(2, keepdim=True)
+    return f @ f.mT / f.shape[1]
+
+
+@answers.wrong("images of the batch are mixed")
+def whole_batch(features):
+    f = features.transpose(0, 1).flatten(1)
+    c = torch.cov(f, correction=0)
+    return c.repeat(len(features), 1, 1)
+
+
+@answers.wrong("only the variances")
+def variances(features):
+    return torch.diag_embed(features.flatten(2).var(2, correction=0))
+
+
+@answers.wrong("no gradient reaches features")
+def detached(features):
+    f = features.flatten(2)
+    f = f - f.mean(2, keepdim=True)
+    return (f @ f.mT / f.shape[2]).detach()
+
+
+@answers.wrong("positions with positions")
+def positions(features):
+    f = features.flatten(2)
+    f = f - f.mean(2, keepdim=True)
+    return f.mT @ f / f.shape[1]
+
+
+@answers.wrong("one mean for all channels")
+def flat(features):
+    f = features.flatten(1)
+    f = f - f.mean(1, keepdim=True)
+    f = f.view(*features.shape[:2], -1)
+    return f @ f.mT / f.shape[2]
+
+
+@answers.wrong("2 times the expected")
+def one_side(features):
+    f = features.flatten(2)
+    return (f - f.mean(2, keepdim=True)) @ f.mT / f.shape[2] * 2

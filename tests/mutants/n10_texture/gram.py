@@ -1,4 +1,6 @@
+import numpy as np
 import torch
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -108,3 +110,72 @@ def shuffled(features, normalise=True):
 @answers.wrong("this is the covariance")
 def centred(features, normalise=True):
     return by_einsum(features - features.mean((2, 3), keepdim=True), normalise)
+
+
+@answers.wrong("channels come last")
+def reshape_last(features, normalise=True):
+    n, c, h, w = features.shape
+    f = features.reshape(n, -1, c)
+    g = f.transpose(1, 2) @ f
+    return g / (h * w) if normalise else g
+
+
+@answers.wrong("no gradient reaches features")
+def detached(features, normalise=True):
+    f = features.detach().flatten(2)
+    g = f @ f.mT
+    return g / f.shape[2] if normalise else g
+
+
+@answers.wrong("these are cosines")
+def cosine(features, normalise=True):
+    f = F.normalize(features.flatten(2), dim=2)
+    return f @ f.mT
+
+
+@answers.wrong("rows or of columns alone")
+def height(features, normalise=True):
+    f = features.flatten(2)
+    g = f @ f.mT
+    return g / features.shape[2] if normalise else g
+
+
+@answers.wrong("wrong way round")
+def inverted(features, normalise=True):
+    f = features.flatten(2)
+    g = f @ f.mT
+    return g if normalise else g / f.shape[2]
+
+
+@answers.wrong("only the diagonal")
+def diagonal(features, normalise=True):
+    g = torch.diag_embed(features.square().flatten(2).sum(2))
+    return g / features[0, 0].numel() if normalise else g
+
+
+@answers.wrong("number of images as well")
+def batch_count(features, normalise=True):
+    f = features.flatten(2)
+    g = f @ f.mT
+    return g / (f.shape[2] * len(f)) if normalise else g
+
+
+@answers.wrong("no ½")
+def half(features, normalise=True):
+    f = features.flatten(2)
+    g = 0.5 * torch.bmm(f, f.transpose(1, 2))
+    return g / f.shape[2] if normalise else g
+
+
+@answers.wrong("no gradient reaches features")
+def numpy(features, normalise=True):
+    f = features.flatten(2).numpy()
+    g = np.einsum("ncp,ndp->ncd", f, f)
+    return torch.from_numpy(g / f.shape[2] if normalise else g)
+
+
+@answers.wrong("values differ")
+def rounded(features, normalise=True):
+    f = features.flatten(2)
+    g = (f @ f.mT).round()
+    return g / f.shape[2] if normalise else g

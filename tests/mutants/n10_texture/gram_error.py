@@ -75,3 +75,54 @@ def energies(found, target):
 @answers.wrong("one number for the whole batch")
 def all_together(found, target):
     return (((found - target) ** 2).sum() / (target**2).sum()).repeat(len(found))
+
+
+@answers.wrong("no gradient reaches found")
+def item(found, target):
+    return torch.tensor([((g - t).square().sum() / t.square().sum()).item() for g, t in zip(found, target, strict=True)])
+
+
+@answers.wrong("lengths of the columns")
+def columns(found, target):
+    return (found - target).square().sum(1) / target.square().sum(1)
+
+
+@answers.wrong("one number for the whole batch")
+def scalar(found, target):
+    return (found - target).square().sum() / target.square().sum()
+
+
+@answers.wrong("in the denominator")
+def eps(found, target):
+    return (found - target).square().sum((1, 2)) / (target.square().sum((1, 2)) + 1e-3)
+
+
+@answers.wrong("by both lengths")
+def both(found, target):
+    return (found - target).square().sum((1, 2)) / (target.norm(dim=(1, 2)) * found.norm(dim=(1, 2)))
+
+
+@answers.wrong("no ½")
+def half(found, target):
+    return 0.5 * (found - target).square().sum((1, 2)) / target.square().sum((1, 2))
+
+
+@answers.wrong("divided by a mean")
+def sum_over_mean(found, target):
+    return (found - target).square().sum((1, 2)) / target.square().mean((1, 2))
+
+
+@answers.wrong("the mean over the batch")
+def mean_of_batch(found, target):
+    return ((found - target).square().sum((1, 2)) / target.square().sum((1, 2))).mean()
+
+
+@answers.wrong("no gradient reaches found")
+def no_grad(found, target):
+    with torch.no_grad():
+        return (found - target).square().sum((1, 2)) / target.square().sum((1, 2))
+
+
+@answers.wrong("the largest entry")
+def largest(found, target):
+    return (found - target).square().sum((1, 2)) / target.flatten(1).abs().max(1).values ** 2

@@ -3,6 +3,7 @@ from itertools import product
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -136,3 +137,89 @@ def sideways(error):
 @answers.wrong("two steps to the side")
 def wide_steps(error):
     return back(sums_from_the_top(error.numpy(), 2, 2), 2, 2)
+
+
+def totals(error, edge=float("inf")):
+    total = error.clone()
+    for i in range(1, len(error)):
+        above = F.pad(total[i - 1], (1, 1), value=edge)
+        total[i] += torch.stack([above[:-2], above[1:-1], above[2:]]).amin(0)
+    return total
+
+
+def walk(total, last):
+    path = [int(last)]
+    for row in reversed(total[:-1]):
+        near = [c for c in (path[0] - 1, path[0], path[0] + 1) if 0 <= c < len(row)]
+        path.insert(0, min(near, key=lambda c, row=row: row[c].item()))
+    return torch.tensor(path)
+
+
+@answers.wrong("greedy from every start")
+def every_start(error):
+    best = None
+    for start in range(error.shape[1]):
+        path, cost = [start], error[0, start]
+        for row in error[1:]:
+            near = [c for c in (path[-1] - 1, path[-1], path[-1] + 1) if 0 <= c < len(row)]
+            path.append(min(near, key=lambda c, row=row: row[c].item()))
+            cost = cost + row[path[-1]]
+        if best is None or cost < best[0]:
+            best = cost, path
+    return torch.tensor(best[1])
+
+
+@answers.wrong("the smallest sum of each row")
+def argmin_of_totals(error):
+    return totals(error).argmin(1)
+
+
+@answers.wrong("smallest error of the last row")
+def wrong_start(error):
+    return walk(totals(error), error[-1].argmin())
+
+
+@answers.wrong("stands 0")
+def zero_border(error):
+    total = totals(error, 0.0)
+    return walk(total, total[-1].argmin())
+
+
+@answers.wrong("the largest error on the way")
+def bottleneck(error):
+    total = error.clone()
+    for i in range(1, len(error)):
+        above = F.pad(total[i - 1], (1, 1), value=float("inf"))
+        total[i] = torch.maximum(error[i], torch.stack([above[:-2], above[1:-1], above[2:]]).amin(0))
+    return walk(total, total[-1].argmin())
+
+
+@answers.wrong("counted from 1")
+def from_one(error):
+    return walk(totals(error), totals(error)[-1].argmin()) + 1
+
+
+@answers.wrong("no int64")
+def floats(error):
+    return walk(totals(error), totals(error)[-1].argmin()).float()
+
+
+@answers.wrong("a list came back")
+def a_list(error):
+    return walk(totals(error), totals(error)[-1].argmin()).tolist()
+
+
+@answers.wrong("this is the sum of the errors")
+def cost(error):
+    return totals(error)[-1].min()
+
+
+@answers.wrong("errors along the path")
+def errors_along_the_path(error):
+    path = walk(totals(error), totals(error)[-1].argmin())
+    return error[torch.arange(len(path)), path]
+
+
+@answers.wrong("the sums came back")
+def the_sums(error):
+    return totals(error)

@@ -108,3 +108,76 @@ def flipped(sample, window, known):
 @answers.wrong("the square root")
 def rooted(sample, window, known):
     return torch.sqrt(by_loops(sample, window, known))
+
+
+def compare(sample, window, weights):
+    windows = sample.unfold(1, window.shape[1], 1).unfold(2, window.shape[1], 1)
+    return ((windows - window[:, None, None]) ** 2 * weights).mean(0).sum((-2, -1))
+
+
+def bell(side, middle, sigma):
+    d = torch.arange(side) - middle
+    g = torch.exp(-(d**2) / (2 * sigma**2))
+    return g[:, None] * g
+
+
+@answers.wrong("from the corner")
+def corner(sample, window, known):
+    w = bell(window.shape[1], 0, window.shape[1] / 6.4) * known
+    return compare(sample, window, w / w.sum())
+
+
+@answers.wrong("another σ")
+def sigma(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, 6.4) * known
+    return compare(sample, window, w / w.sum())
+
+
+@answers.wrong("another σ")
+def sigma_six(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6) * known
+    return compare(sample, window, w / w.sum())
+
+
+@answers.wrong("the number of known pixels")
+def count(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6.4) * known
+    return compare(sample, window, w / known.sum())
+
+
+@answers.wrong("set to 0 where")
+def zeroed(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6.4)
+    return compare(sample, window * known, w / w.sum())
+
+
+@answers.wrong("columns of the result")
+def transposed(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6.4) * known
+    return compare(sample, window, w / w.sum()).T
+
+
+@answers.wrong("are missing")
+def too_few(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6.4) * known
+    return compare(sample[:, :-1, :-1], window, w / w.sum())
+
+
+@answers.wrong("columns of the window")
+def mask_transposed(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6.4) * known.T
+    return compare(sample, window, w / w.sum())
+
+
+@answers.wrong("magnitude instead of square")
+def linear_exponent(sample, window, known):
+    d = (torch.arange(window.shape[1]) - window.shape[1] // 2).abs()
+    g = torch.exp(-d / (2 * (window.shape[1] / 6.4) ** 2))
+    w = g[:, None] * g * known
+    return compare(sample, window, w / w.sum())
+
+
+@answers.wrong("unknown pixels are exchanged")
+def exchanged(sample, window, known):
+    w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6.4) * ~known
+    return compare(sample, window, w / w.sum())
