@@ -135,7 +135,7 @@ class CourseMap:
                 f'title="{html.escape(self._since(entry.name))}">{html.escape(label)}</span>'
                 for entry, label in zip(self.entries[room], self._labels(room), strict=True)
             )
-            cells = [link, chips, result.points_text, result.minutes_text]
+            cells = [link, chips, result.points_text.removesuffix(" points"), result.minutes_text.replace(" min", "")]
             yield "<tr>" + "".join(f'<td style="text-align: left">{cell}</td>' for cell in cells) + "</tr>"
 
     def _labels(self, room: str) -> list[str]:
