@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import COLOURS, SLOPE, stripes
+from cs231n_viz.exercises.fixtures import COLOURS, SLOPE, central_differences, gradient_of, noise, stripes
 
 
 def tv_loss(img: Tensor, tv_weight: float) -> Tensor:
@@ -35,9 +35,32 @@ def _cropped(img: Tensor, weight: float) -> Tensor:
     return weight * (down.square() + right.square()).sum()
 
 
+def _centred(img: Tensor, weight: float) -> Tensor:
+    rows, columns = img[:, :, 2:] - img[:, :, :-2], img[..., 2:] - img[..., :-2]
+    return weight * (rows.square().sum() + columns.square().sum()) / 4
+
+
+def _isotropic(img: Tensor, weight: float, eps: float = 0.0) -> Tensor:
+    down, right = img[..., 1:, :-1] - img[..., :-1, :-1], img[..., :-1, 1:] - img[..., :-1, :-1]
+    return weight * (down.square() + right.square() + eps).sqrt().sum()
+
+
 def _varies(title: str, img: Tensor, weight: float, expected: float) -> Check:
     return Check(title, {"img": img, "tv_weight": weight}, torch.tensor(expected))
 
+
+def _number(img: Tensor) -> float:
+    """Pixel by pixel, in Python's floats."""
+    total = 0.0
+    for channel in img[0].tolist():
+        for row, values in enumerate(channel):
+            for column, here in enumerate(values):
+                total += (channel[row + 1][column] - here) ** 2 if row + 1 < len(channel) else 0.0
+                total += (values[column + 1] - here) ** 2 if column + 1 < len(values) else 0.0
+    return total
+
+
+_NOISE = noise(1, 3, 5, 4)
 
 ENTRY = Entry(
     name="tv_loss",
@@ -49,13 +72,61 @@ ENTRY = Entry(
         _varies("vertical stripes: steps of 1 to the right", stripes(4, 6, vertical=True), 2.0, 2 * 3 * 4 * 5),
         _varies("horizontal stripes: steps of 1 down", stripes(6, 4, vertical=False), 2.0, 2 * 3 * 4 * 5),
         _varies("a slope, weight 0.02", SLOPE, 0.02, 0.02 * 3 * (9 * 0.01 + 8 * 0.0625)),
+        _varies("noise, weight 0.3", _NOISE, 0.3, 0.3 * _number(_NOISE)),
+        Check(
+            "its gradient",
+            {"img": _NOISE, "tv_weight": 0.3},
+            0.3 * central_differences(_number, _NOISE).float(),
+            gradient_of("img"),
+        ),
     ],
+    hints=(
+        "Two tensors of differences: one row shorter than the image, and one column shorter. What becomes of each, "
+        "and where does the weight go?",
+        "Slice `img` without its first and without its last row (axis 2) and subtract; the same with columns (axis 3). "
+        "`.square().sum()` of both, added, times the weight.",
+    ),
     mistakes={
         "the axes are channels and rows: in (1, 3, H, W) rows are axis 2 and columns axis 3": _steps(1, 2),
         "only steps to the right: horizontal stripes would count 0": _steps(3),
         "only steps down: vertical stripes would count 0": _steps(2),
         "the square is missing: magnitudes are summed": _steps(2, 3, of=lambda steps: steps.abs().sum()),
-        "the mean instead of the sum": _steps(2, 3, of=lambda steps: steps.square().mean()),
+        "the mean instead of the sum": (
+            _steps(2, 3, of=lambda steps: steps.square().mean()),
+            lambda img, weight: tv_loss(img, weight) / img.numel(),
+            lambda img, weight: tv_loss(img, weight) / (2 * img.numel()),
+            lambda img, weight: tv_loss(img, weight) / img[0, 0].numel(),
+            lambda img, weight: tv_loss(img, weight) / 3,
+        ),
+        "channels are compared with each other: only rows and columns were asked for": (_steps(1, 2, 3), _steps(1, 3)),
+        "summed before squaring: steps up and down cancel": _steps(2, 3, of=lambda steps: steps.sum().square()),
+        "steps over two pixels (central differences): neighbours were asked for": (
+            _centred,
+            lambda img, weight: 4 * _centred(img, weight),
+        ),
+        "the length of each slope, √(down² + right²), is summed: squares were asked for": (
+            _isotropic,
+            lambda img, weight: _isotropic(img, weight, 1e-8),
+        ),
+        "a plain number came out: `.item()` and `float` cut the graph, the loss must stay a tensor": lambda *fed: (
+            tv_loss(*fed).item()
+        ),
+        "half of it: no ½ was asked for": lambda img, weight: tv_loss(img, weight / 2),
+        "every step is counted twice, from both sides": lambda img, weight: tv_loss(img, 2 * weight),
+        "the weight counts for one direction only: put the sum in brackets": (
+            lambda img, weight: _steps(2)(img, weight) + _steps(3)(img, 1.0),
+            lambda img, weight: _steps(2)(img, 1.0) + _steps(3)(img, weight),
+        ),
+        "steps along the diagonal: below and to the right were asked for": (
+            lambda img, weight: weight * (img[..., 1:, 1:] - img[..., :-1, :-1]).square().sum()
+        ),
+        "the channels are averaged first: each counts on its own": (
+            lambda img, weight: tv_loss(img.mean(1, keepdim=True), weight)
+        ),
+        "a sum for each channel came back: one number was asked for": (
+            lambda img, weight: weight * sum(img.diff(dim=axis).square().sum((0, 2, 3)) for axis in (2, 3)),
+            lambda img, weight: weight * sum(img.diff(dim=axis).square().sum((2, 3)) for axis in (2, 3)),
+        ),
         "the last row and column are left out: their steps count too": _cropped,
         "the last row and column are compared with the first: an image has borders": (
             lambda img, weight: weight * sum((img.roll(-1, axis) - img).square().sum() for axis in (2, 3))

@@ -57,11 +57,64 @@ def as_in_the_paper(content_weight, content_current, content_original):
     return 0.5 * content_weight * ((content_current - content_original) ** 2).sum()
 
 
-@answers.wrong("the graph is lost")
+@answers.wrong("a plain number came out")
 def a_number(content_weight, content_current, content_original):
     return content_weight * ((content_current - content_original) ** 2).sum().item()
 
 
-@answers.wrong("the graph is lost")
+@answers.wrong("no gradient reaches content_current")
 def detached(content_weight, content_current, content_original):
     return content_weight * ((content_current.detach() - content_original) ** 2).sum()
+
+
+@answers.wrong("a quarter of it")
+def quarter(content_weight, content_current, content_original):
+    n = content_current[0].numel()
+    return content_weight * ((content_current - content_original) ** 2).sum() / (4 * n)
+
+
+@answers.wrong("relative to the content")
+def relative(content_weight, content_current, content_original):
+    return content_weight * ((content_current - content_original) ** 2).sum() / (content_original**2).sum()
+
+
+@answers.wrong("a sum for each channel")
+def per_channel(content_weight, content_current, content_original):
+    return content_weight * ((content_current - content_original) ** 2).sum(dim=(0, 2, 3))
+
+
+@answers.wrong("a sum for each channel")
+def not_summed(content_weight, content_current, content_original):
+    return content_weight * (content_current - content_original).pow(2)
+
+
+@answers.wrong("squared before the difference")
+def squares_first(content_weight, content_current, content_original):
+    return content_weight * (content_current**2 - content_original**2).sum()
+
+
+@answers.wrong("summed before squaring")
+def square_last(content_weight, content_current, content_original):
+    return content_weight * (content_current - content_original).sum() ** 2
+
+
+@answers.wrong("the weight is added")
+def plus(content_weight, content_current, content_original):
+    return content_weight + ((content_current - content_original) ** 2).sum()
+
+
+@answers.wrong("the sign is flipped")
+def negative(content_weight, content_current, content_original):
+    return -content_weight * ((content_current - content_original) ** 2).sum()
+
+
+@answers.wrong("Gram matrices are compared")
+def of_grams(content_weight, content_current, content_original):
+    a, b = (x.flatten(2) @ x.flatten(2).mT / x[0, 0].numel() for x in (content_current, content_original))
+    return content_weight * ((a - b) ** 2).sum()
+
+
+@answers.wrong("no gradient reaches content_current")
+def no_grad(content_weight, content_current, content_original):
+    with torch.no_grad():
+        return content_weight * ((content_current - content_original) ** 2).sum()

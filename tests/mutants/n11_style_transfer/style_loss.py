@@ -110,3 +110,80 @@ def overwritten(features, style_targets, style_weights):
 @answers.wrong("all layers of the features are used")
 def too_many(features, style_targets, style_weights):
     return sum(style_weights[name] * ((gram(f) - style_targets[name]) ** 2).sum() for name, f in features.items())
+
+
+@answers.wrong("without moving their axes")
+def reshaped(features, style_targets, style_weights):
+    def mixed(f):
+        n, c, h, w = f.shape
+        rows = f.reshape(n, h * w, c)
+        return rows.mT @ rows / (h * w)
+
+    return styled(features, style_targets, style_weights, mixed)
+
+
+@answers.wrong("these are covariances")
+def covariances(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, lambda f: gram(f - f.mean((2, 3), keepdim=True)))
+
+
+@answers.wrong("only the diagonals")
+def diagonals(features, style_targets, style_weights):
+    return styled(
+        features, style_targets, style_weights, distance=lambda gap: (torch.diagonal(gap, 0, 1, 2) ** 2).sum()
+    )
+
+
+@answers.wrong("read in step")
+def in_step(features, style_targets, style_weights):
+    triples = zip(features.values(), style_targets.values(), style_weights.values(), strict=False)
+    return sum(weight * ((gram(f) - target) ** 2).sum() for f, target, weight in triples)
+
+
+@answers.wrong("the mean over the images")
+def mean_over_images(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, distance=lambda gap: (gap**2).sum((1, 2)).mean())
+
+
+@answers.wrong("one number for each image")
+def per_image(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, distance=lambda gap: (gap**2).sum((1, 2)))
+
+
+@answers.wrong("relative to the target")
+def relative(features, style_targets, style_weights):
+    return sum(
+        w * ((gram(features[k]) - style_targets[k]) ** 2).sum() / (style_targets[k] ** 2).sum()
+        for k, w in style_weights.items()
+    )
+
+
+@answers.wrong("half or a quarter")
+def of_gatys(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, distance=lambda gap: (gap**2).sum() / (4 * gap.shape[1] ** 2))
+
+
+@answers.wrong("no gradient reaches")
+def no_grad(features, style_targets, style_weights):
+    with torch.no_grad():
+        return styled(features, style_targets, style_weights)
+
+
+@answers.wrong("no gradient reaches")
+def new_tensor(features, style_targets, style_weights):
+    total = torch.zeros(())
+    for k, target in style_targets.items():
+        total += style_weights[k] * ((gram(features[k]).detach() - target) ** 2).sum()
+    return total
+
+
+@answers.wrong("divided by the weights")
+def divided(features, style_targets, style_weights):
+    return styled(features, style_targets, {k: 1 / w for k, w in style_weights.items()})
+
+
+@answers.wrong("a plain number came out")
+def a_number(features, style_targets, style_weights):
+    return sum(
+        style_weights[k] * (gram(features[k]) - target).pow(2).sum().item() for k, target in style_targets.items()
+    )

@@ -74,3 +74,72 @@ def weighted_too_early(img, tv_weight):
 @answers.wrong("the square root was not asked for")
 def root(img, tv_weight):
     return tv_weight * (img.diff(dim=2).norm() + img.diff(dim=3).norm())
+
+
+@answers.wrong("no gradient reaches img")
+def detached(img, tv_weight):
+    x = img.detach()
+    return tv_weight * (x.diff(dim=2).pow(2).sum() + x.diff(dim=3).pow(2).sum())
+
+
+@answers.wrong("in brackets")
+def brackets(img, tv_weight):
+    return tv_weight * img.diff(dim=2).pow(2).sum() + img.diff(dim=3).pow(2).sum()
+
+
+@answers.wrong("central differences")
+def central(img, tv_weight):
+    return tv_weight * ((img[:, :, 2:] - img[:, :, :-2]).pow(2).sum() + (img[..., 2:] - img[..., :-2]).pow(2).sum())
+
+
+@answers.wrong("the length of each slope")
+def isotropic(img, tv_weight):
+    down, right = img[:, :, 1:, :-1] - img[:, :, :-1, :-1], img[:, :, :-1, 1:] - img[:, :, :-1, :-1]
+    return tv_weight * torch.sqrt(down**2 + right**2).sum()
+
+
+@answers.wrong("no ½")
+def half(img, tv_weight):
+    return tv_weight / 2 * (img.diff(dim=2).pow(2).sum() + img.diff(dim=3).pow(2).sum())
+
+
+@answers.wrong("channels are compared")
+def three_axes(img, tv_weight):
+    return tv_weight * sum(img.diff(dim=d).pow(2).sum() for d in (1, 2, 3))
+
+
+@answers.wrong("along the diagonal")
+def diagonal(img, tv_weight):
+    return tv_weight * (img[..., 1:, 1:] - img[..., :-1, :-1]).pow(2).sum()
+
+
+@answers.wrong("averaged first")
+def grey(img, tv_weight):
+    g = img.mean(1)
+    return tv_weight * (g.diff(dim=1).pow(2).sum() + g.diff(dim=2).pow(2).sum())
+
+
+@answers.wrong("the mean instead of the sum")
+def per_pixel(img, tv_weight):
+    return tv_weight * (img.diff(dim=2).pow(2).sum() + img.diff(dim=3).pow(2).sum()) / (img.shape[2] * img.shape[3])
+
+
+@answers.wrong("summed before squaring")
+def square_last(img, tv_weight):
+    return tv_weight * (img.diff(dim=2).sum() ** 2 + img.diff(dim=3).sum() ** 2)
+
+
+@answers.wrong("a plain number came out")
+def a_number(img, tv_weight):
+    return tv_weight * (img.diff(dim=2).pow(2).sum() + img.diff(dim=3).pow(2).sum()).item()
+
+
+@answers.wrong("a sum for each channel")
+def per_channel(img, tv_weight):
+    return tv_weight * (img.diff(dim=2).pow(2).sum((2, 3)) + img.diff(dim=3).pow(2).sum((2, 3)))
+
+
+@answers.wrong("counted twice")
+def both_sides(img, tv_weight):
+    rows, columns = img.diff(dim=2), img.diff(dim=3)
+    return tv_weight * (rows.pow(2).sum() + (-rows).pow(2).sum() + columns.pow(2).sum() + (-columns).pow(2).sum())
