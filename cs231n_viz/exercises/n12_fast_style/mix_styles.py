@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.exercises.core import Check, Entry, Raises
+from cs231n_viz.exercises.fixtures import dtype_of, noise
 
 Paint = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -53,6 +54,23 @@ def _mixed(
     return mistaken
 
 
+def _chained(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, shares: Tensor) -> Tensor:
+    for gamma, beta, share in zip(gammas, betas, shares, strict=True):
+        image = paint(image, share * gamma, share * beta)
+    return image
+
+
+def _equal_shares(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, weights: Tensor) -> Tensor:
+    weights = weights if weights.any() else torch.ones_like(weights)
+    return mix_styles(paint, image, gammas, betas, weights=weights)
+
+
+def _asserted(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, weights: Tensor) -> Tensor:
+    if (weights < 0).any() or weights.sum() == 0:
+        raise AssertionError
+    return mix_styles(paint, image, gammas, betas, weights=weights)
+
+
 class _Paint(nn.Module):
     """A network of two lines that is no linear function of γ and β: (γ · image + β), rectified, squared."""
 
@@ -73,6 +91,22 @@ def _painted(gamma: list[float], beta: list[float]) -> Tensor:
     return _Paint()(_IMAGE, torch.tensor(gamma), torch.tensor(beta))
 
 
+_MANY = {
+    "paint": _Paint(),
+    "image": noise(3, 5, seed=1),
+    "gammas": noise(4, 3, seed=2),
+    "betas": noise(4, 3, seed=3),
+    "weights": torch.tensor([0.001, 0.0, 0.0025, 0.0005]),
+}
+
+
+def _shared(rows: Tensor) -> Tensor:
+    return (2 * rows[0] + 5 * rows[2] + rows[3]) / 8
+
+
+_MANY_PAINTED = _Paint()(_MANY["image"], _shared(_MANY["gammas"]), _shared(_MANY["betas"]))
+
+
 ENTRY = Entry(
     name="mix_styles",
     reference=mix_styles,
@@ -82,9 +116,18 @@ ENTRY = Entry(
         Check("one style alone", _fed(0.0, 1.0, 0.0), _painted([3.0, -1.0], [1.0, -2.0])),
         Check("half of one and half of another", _fed(0.5, 0.5, 0.0), _painted([2.0, 0.5], [0.5, -0.5])),
         Check("three parts to one: only ratios count", _fed(3.0, 0.0, 1.0), _painted([0.75, 2.5], [1.25, 0.875])),
+        Check("four styles, three channels, small weights", _MANY, _MANY_PAINTED),
+        Check("float32, as the image is", _MANY, "float32", dtype_of),
         Check("weights that are all 0 are refused", _fed(0.0, 0.0, 0.0), Raises()),
         Check("a negative weight is refused", _fed(2.0, -0.5, 0.0), Raises()),
+        Check("a negative weight is refused where the others outweigh it, too", _fed(1.0, 3.0, -0.1), Raises()),
     ],
+    hints=(
+        "What must the shares of the styles sum to? With them, γ of the mixture is a weighted mean of the rows of "
+        "`gammas`, and the network is called once.",
+        "First raise `ValueError` if any weight is below 0 or all are 0. Divide the weights by their sum; "
+        "`shares @ gammas` is (C,), the same for β; return `paint(image, …, …)`.",
+    ),
     mistakes={
         "the weights are not divided by their sum: three parts to one is 75 % and 25 %": _mixed(lambda w: w),
         "softmax of the weights: a style of weight 0 gets a share too": _mixed(lambda w: w.softmax(0)),
@@ -100,6 +143,26 @@ ENTRY = Entry(
         "γ and β are swapped": _mixed(passes=lambda paint, image, g, b, shares: _one_pass(paint, image, b, g, shares)),
         "weights that are no mixture are not refused": (
             lambda paint, image, g, b, weights: _one_pass(paint, image, g, b, weights / weights.sum())
+        ),
+        "negative weights become 0: they are to be refused": lambda paint, image, g, b, weights: mix_styles(
+            paint, image, g, b, weights=weights.clamp(min=0)
+        ),
+        "the sign of the weights is dropped: negative ones are to be refused": (
+            lambda paint, image, g, b, weights: mix_styles(paint, image, g, b, weights=weights.abs())
+        ),
+        "weights of 0 become equal shares: nothing but zeros is to be refused": _equal_shares,
+        "another kind of error: `assert` raises AssertionError, a ValueError was asked for": _asserted,
+        "the mean of the rows without weights": _mixed(lambda w: torch.full_like(w, 1 / len(w))),
+        "the sum is divided by the number of styles, not by the sum of the weights": _mixed(lambda w: w / len(w)),
+        "only β is mixed, γ is that of one style": (
+            _mixed(passes=lambda paint, image, g, b, shares: paint(image, g[shares.argmax()], shares @ b))
+        ),
+        "the squares of the weights are the shares": _mixed(lambda w: w.square() / w.square().sum()),
+        "all styles one after the other: each pass paints over the last": _mixed(passes=_chained),
+        "+1e-3 or so in the denominator: small weights are a mixture, too": (
+            _mixed(lambda w: w / (w.sum() + 1e-3)),
+            _mixed(lambda w: w / (w.sum() + 1e-5)),
+            _mixed(lambda w: w / (w.sum() + 1e-6)),
         ),
     },
 )

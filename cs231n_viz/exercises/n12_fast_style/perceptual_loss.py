@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import gradient_of, noise
 
 Maps = Mapping[str, Tensor]
 Features = Callable[[Tensor], Maps]
@@ -94,7 +95,7 @@ class _TwoLayers(nn.Module):
         return {"double": 2 * images, "square": images.square()}
 
 
-_BASE = (torch.arange(12.0).mul(5).remainder(13) / 32).reshape(1, 3, 2, 2)
+_BASE = (torch.arange(18.0).mul(5).remainder(13) / 32).reshape(1, 3, 2, 3)
 _BASES = torch.cat([_BASE, _BASE.flip(3)])  # other positions, the same Gram matrices
 _POWERS = {"double": 1, "square": 2}  # a picture s times as bright has features that are s or s² times as large
 
@@ -110,7 +111,7 @@ def _fed(photographs: Tensor, targets: Mapping[str, float], content_layer: str, 
         "features": _TwoLayers(),
         "photographs": photographs,
         "style_targets": {
-            layer: times * sum(torch.outer(vector, vector) for vector in own[layer][0].flatten(1).T)[None] / 4
+            layer: times * sum(torch.outer(vector, vector) for vector in own[layer][0].flatten(1).T)[None] / 6
             for layer, times in targets.items()
         },
         "content_layer": content_layer,
@@ -140,8 +141,37 @@ def _asked(
 
 def _slopes(function: Callable[..., Tensor], strengths: Tensor, bases: Tensor, **fed: object) -> Tensor:
     """The gradient with respect to the only weights of a style network that makes each base s times as bright."""
-    weights = strengths.clone().requires_grad_()
-    return torch.autograd.grad(function(painted=weights.view(-1, 1, 1, 1) * bases, **fed), weights)[0]
+
+    def painted(strengths: Tensor) -> Tensor:
+        return function(painted=strengths.view(-1, 1, 1, 1) * bases, **fed)
+
+    return gradient_of("strengths")(painted, strengths=strengths)
+
+
+def _number(painted: Tensor, photographs: Tensor, targets: Mapping[str, Tensor], layer: str, weight: float) -> float:
+    """The loss picture by picture, in double precision, position by position."""
+    network, total = _TwoLayers(), 0.0
+    for picture, photograph in zip(painted.double(), photographs.double(), strict=True):
+        own, wanted = network(picture), network(photograph)[layer]
+        total += float((own[layer] - wanted).pow(2).sum() / wanted.pow(2).sum())
+        for name, target in targets.items():
+            vectors = own[name].flatten(1).T
+            gram = sum(torch.outer(vector, vector) for vector in vectors) / len(vectors)
+            total += weight * float((gram - target[0]).pow(2).sum() / target.double().pow(2).sum()) / len(targets)
+    return total / len(painted)
+
+
+def _any_pictures() -> Check:
+    painted, photographs = noise(3, 2, 4, 3, seed=1), noise(3, 2, 4, 3, seed=2)
+    half = noise(2, 2, 2, seed=3)
+    targets = dict(zip(("square", "double"), (half @ half.mT).split(1), strict=True))
+    fed = {"features": _TwoLayers(), "painted": painted, "photographs": photographs, "style_targets": targets}
+    expected = _number(painted, photographs, targets, "double", 0.3)
+    return Check(
+        "three pictures of 4×3, two style layers, any values",
+        {**fed, "content_layer": "double", "style_weight": 0.3},
+        torch.tensor(expected),
+    )
 
 
 # Half the gradient, since two pictures are averaged: content (s / p - 1)², style 2 (s² / t - 1)², with p = 1 and t = 4.
@@ -168,7 +198,15 @@ ENTRY = Entry(
             _GRADIENT,
             _slopes,
         ),
+        _any_pictures(),
     ],
+    hints=(
+        "Two calls of `features`, and for each picture one number for content and one for every style layer, each "
+        "relative to what is wanted. Means come last.",
+        "Content: squares of the difference at `content_layer`, summed over axes (1, 2, 3), over the photograph's. "
+        "Style: Gram matrices `v @ v.mT / positions` of `v = maps.flatten(2)`, squared differences over the target's "
+        "squares, their mean over the layers. Add with the weight, take the mean; no `detach` on what was painted.",
+    ),
     mistakes={
         "the Gram matrices are those of the photographs: the style is asked of what was painted": (
             _loss(use=lambda painted, photographs: (painted, photographs))
@@ -197,8 +235,43 @@ ENTRY = Entry(
         "the style weight multiplies the content as well": (
             _loss(total=lambda content, style, weight: weight * (content + style).mean())
         ),
-        "no gradient goes back to the network: only the photographs' features may be computed without one": (
-            _loss(use=lambda painted, photographs: (painted.detach(), painted.detach()))
+        "style has no gradient: nothing of what was painted may be detached": (
+            _loss(use=lambda painted, photographs: (painted, painted.detach()))
+        ),
+        "content has no gradient: nothing of what was painted may be detached": (
+            _loss(use=lambda painted, photographs: (painted.detach(), painted))
+        ),
+        "a plain number came out: `.item()` and `float` cut the graph, the loss must stay a tensor": (
+            lambda *fed: _loss()(*fed).item()
+        ),
+        "one number for each picture came back: the mean was asked for": (
+            _loss(total=lambda content, style, weight: content + weight * style)
+        ),
+        "the distances are not squared": (
+            _loss(
+                content=lambda own, wanted: (_rest(own - wanted) / _rest(wanted)).sqrt(),
+                style=lambda own, target: (_rest(own - target) / _rest(target)).sqrt(),
+            ),
+            _loss(content=lambda own, wanted: (_rest(own - wanted) / _rest(wanted)).sqrt()),
+            _loss(style=lambda own, target: (_rest(own - target) / _rest(target)).sqrt()),
+        ),
+        "content is divided by the features of what was painted: the photograph sets the unit": (
+            _loss(content=lambda own, wanted: _rest(own - wanted) / _rest(own))
+        ),
+        "style is divided by the Gram matrix of what was painted: the target sets the unit": (
+            _loss(style=lambda own, target: _rest(own - target) / _rest(own))
+        ),
+        "style is left out": _loss(total=lambda content, style, weight: content.mean()),
+        "content is left out": _loss(total=lambda content, style, weight: (weight * style).mean()),
+        "the Gram matrices are divided by the number of channels too": (
+            _loss(gram=lambda maps: _gram(maps) / maps.shape[1])
+        ),
+        "only the last style layer is left: take the mean of all": _loss(layers=lambda terms: terms[-1]),
+        "the mean over layers and the sum over pictures are exchanged, or both are summed": (
+            _loss(
+                layers=lambda terms: terms.sum(0),
+                total=lambda content, style, weight: (content + weight * style).sum(),
+            )
         ),
     },
 )

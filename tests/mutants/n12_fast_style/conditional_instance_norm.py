@@ -70,3 +70,78 @@ def swapped(x, gamma, beta, styles, *, eps=1e-5):
 def one_more(x, gamma, beta, styles, *, eps=1e-5):
     normal = F.instance_norm(x, eps=eps)
     return normal + normal * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("divided by n - 1")
+def unbiased(x, gamma, beta, styles, *, eps=1e-5):
+    variance, mean = torch.var_mean(x, (2, 3), keepdim=True)
+    return (x - mean) / (variance + eps).sqrt() * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("mix the channels")
+def layer(x, gamma, beta, styles, *, eps=1e-5):
+    return F.layer_norm(x, x.shape[1:], eps=eps) * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("rows or of columns")
+def rows(x, gamma, beta, styles, *, eps=1e-5):
+    normal = (x - x.mean(3, keepdim=True)) / (x.var(3, correction=0, keepdim=True) + eps).sqrt()
+    return normal * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("left out or fixed")
+def no_eps(x, gamma, beta, styles, *, eps=1e-5):
+    normal = (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), correction=0, keepdim=True)
+    return normal * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("left out or fixed")
+def default_eps(x, gamma, beta, styles, *, eps=1e-5):
+    return F.instance_norm(x) * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("outside the root")
+def eps_outside(x, gamma, beta, styles, *, eps=1e-5):
+    normal = (x - x.mean((2, 3), keepdim=True)) / (x.std((2, 3), correction=0, keepdim=True) + eps)
+    return normal * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("the contrast is left")
+def centred(x, gamma, beta, styles, *, eps=1e-5):
+    return (x - x.mean((2, 3), keepdim=True)) * tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("in the order of the table")
+def in_order(x, gamma, beta, styles, *, eps=1e-5):
+    rows = torch.arange(len(x)) % len(gamma)
+    return F.instance_norm(x, eps=eps) * tall(gamma[rows]) + tall(beta[rows])
+
+
+@answers.wrong("counted from 0")
+def from_one(x, gamma, beta, styles, *, eps=1e-5):
+    return F.instance_norm(x, eps=eps) * tall(gamma[styles - 1]) + tall(beta[styles - 1])
+
+
+@answers.wrong("no gradient reaches gamma")
+def detached(x, gamma, beta, styles, *, eps=1e-5):
+    return F.instance_norm(x, eps=eps) * tall(gamma.detach()[styles]) + tall(beta[styles])
+
+
+@answers.wrong("β is subtracted")
+def minus(x, gamma, beta, styles, *, eps=1e-5):
+    return F.instance_norm(x, eps=eps) * tall(gamma[styles]) - tall(beta[styles])
+
+
+@answers.wrong("the mean of all styles")
+def all_styles(x, gamma, beta, styles, *, eps=1e-5):
+    return F.instance_norm(x, eps=eps) * gamma.mean(0)[:, None, None] + beta.mean(0)[:, None, None]
+
+
+@answers.wrong("come before the normalisation")
+def too_early(x, gamma, beta, styles, *, eps=1e-5):
+    return F.instance_norm(x * tall(gamma[styles]) + tall(beta[styles]), eps=eps)
+
+
+@answers.right
+def built_in(x, gamma, beta, styles, *, eps=1e-5):
+    return torch.addcmul(tall(beta[styles]), tall(gamma[styles]), F.instance_norm(x, eps=eps))

@@ -77,3 +77,69 @@ def centred_only(x, *, eps=1e-5):
 def in_place(x, *, eps=1e-5):
     x -= x.mean((2, 3), keepdim=True)
     return x / ((x**2).mean((2, 3), keepdim=True) + eps).sqrt()
+
+
+@answers.wrong("rows or of columns")
+def rows(x, *, eps=1e-5):
+    return (x - x.mean(3, keepdim=True)) / (x.var(3, correction=0, keepdim=True) + eps).sqrt()
+
+
+@answers.wrong("scaled to the range")
+def range(x, *, eps=1e-5):
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+    return (x - low) / (high - low + eps)
+
+
+@answers.wrong("for everything")
+def everything(x, *, eps=1e-5):
+    return (x - x.mean()) / (x.var(correction=0) + eps).sqrt()
+
+
+@answers.wrong("mean magnitude")
+def magnitude(x, *, eps=1e-5):
+    x = x - x.mean((2, 3), keepdim=True)
+    return x / (x.abs().mean((2, 3), keepdim=True) + eps)
+
+
+@answers.wrong("the sign is flipped")
+def flipped(x, *, eps=1e-5):
+    return (x.mean((2, 3), keepdim=True) - x) / (x.var((2, 3), correction=0, keepdim=True) + eps).sqrt()
+
+
+@answers.wrong("the sum of the squares")
+def length(x, *, eps=1e-5):
+    flat = x.flatten(2)
+    flat = flat - flat.mean(2, keepdim=True)
+    return (flat / (flat.pow(2).sum(2, keepdim=True) + eps).sqrt()).view_as(x)
+
+
+@answers.wrong("the mean is still in it")
+def second_moment(x, *, eps=1e-5):
+    return (x - x.mean((2, 3), keepdim=True)) / (x.pow(2).mean((2, 3), keepdim=True) + eps).sqrt()
+
+
+@answers.wrong("a fixed number")
+def fixed_eps(x, *, eps=1e-5):
+    return F.instance_norm(x)
+
+
+@answers.wrong("no gradient reaches x")
+def detached(x, *, eps=1e-5):
+    return F.instance_norm(x.detach(), eps=eps)
+
+
+@answers.wrong("mean and variance are detached")
+def detached_statistics(x, *, eps=1e-5):
+    mean = x.mean((2, 3), keepdim=True).detach()
+    variance = x.var((2, 3), correction=0, keepdim=True).detach()
+    return (x - mean) / (variance + eps).sqrt()
+
+
+@answers.wrong("eps is added twice")
+def eps_twice(x, *, eps=1e-5):
+    return (x - x.mean((2, 3), keepdim=True)) / ((x.var((2, 3), correction=0, keepdim=True) + eps).sqrt() + eps)
+
+
+@answers.right
+def built_in(x, *, eps=1e-5):
+    return F.instance_norm(x, eps=eps)

@@ -89,3 +89,71 @@ def swapped(paint, image, gammas, betas, *, weights):
 @answers.wrong("not refused")
 def trusting(paint, image, gammas, betas, *, weights):
     return paint(image, weights @ gammas / weights.sum(), weights @ betas / weights.sum())
+
+
+@answers.wrong("negative weights become 0")
+def clamped(paint, image, gammas, betas, *, weights):
+    weights = weights.clamp(min=0)
+    refuse(weights)
+    return paint(image, weights @ gammas / weights.sum(), weights @ betas / weights.sum())
+
+
+@answers.wrong("the sign of the weights")
+def magnitudes(paint, image, gammas, betas, *, weights):
+    weights = weights.abs()
+    refuse(weights)
+    return paint(image, weights @ gammas / weights.sum(), weights @ betas / weights.sum())
+
+
+@answers.wrong("become equal shares")
+def equal_shares(paint, image, gammas, betas, *, weights):
+    weights = weights if weights.any() else torch.ones_like(weights)
+    refuse(weights)
+    return paint(image, weights @ gammas / weights.sum(), weights @ betas / weights.sum())
+
+
+@answers.wrong("another kind of error")
+def asserted(paint, image, gammas, betas, *, weights):
+    assert (weights >= 0).all()
+    assert weights.sum() > 0
+    return paint(image, weights @ gammas / weights.sum(), weights @ betas / weights.sum())
+
+
+@answers.wrong("without weights")
+def plain_mean(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, gammas.mean(0), betas.mean(0))
+
+
+@answers.wrong("the number of styles")
+def over_count(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, (weights[:, None] * gammas).mean(0), (weights[:, None] * betas).mean(0))
+
+
+@answers.wrong("only β is mixed")
+def shifts(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, gammas[weights.argmax()], weights @ betas / weights.sum())
+
+
+@answers.wrong("the squares of the weights")
+def squares(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    shares = weights**2 / (weights**2).sum()
+    return paint(image, shares @ gammas, shares @ betas)
+
+
+@answers.wrong("one after the other")
+def one_after_the_other(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    for gamma, beta, share in zip(gammas, betas, weights / weights.sum(), strict=True):
+        image = paint(image, share * gamma, share * beta)
+    return image
+
+
+@answers.wrong("in the denominator")
+def eps(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    shares = weights / (weights.sum() + 1e-6)
+    return paint(image, shares @ gammas, shares @ betas)

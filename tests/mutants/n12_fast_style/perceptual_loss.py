@@ -163,8 +163,84 @@ def everything_weighted(features, painted, photographs, *, style_targets, conten
     return style_weight * torch.mean(content + style)
 
 
-@answers.wrong("no gradient goes back")
+@answers.wrong("no gradient reaches strengths")
 def nothing_to_learn_from(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
     with torch.no_grad():
         content, style = both_terms(features, painted, photographs, style_targets, content_layer)
     return (content + style_weight * style).mean()
+
+
+@answers.wrong("style has no gradient")
+def style_detached(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, _ = both_terms(features, painted, photographs, style_targets, content_layer)
+    with torch.no_grad():
+        _, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return (content + style_weight * style).mean()
+
+
+@answers.wrong("content has no gradient")
+def content_detached(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return (content.detach() + style_weight * style).mean()
+
+
+@answers.wrong("a plain number came out")
+def a_number(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return (content + style_weight * style).mean().item()
+
+
+@answers.wrong("one number for each picture")
+def per_picture(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return content + style_weight * style
+
+
+@answers.wrong("are not squared")
+def lengths(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return (content.sqrt() + style_weight * style).mean()
+
+
+@answers.wrong("the photograph sets the unit")
+def own_unit(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    def own(ours, theirs):
+        return sizes(ours - theirs) / sizes(ours)
+
+    return with_content(own, features, painted, photographs, style_targets, content_layer, style_weight)
+
+
+@answers.wrong("the target sets the unit")
+def own_gram(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    fed = (features, painted, photographs, style_targets, content_layer, style_weight)
+    return with_style(*fed, distance=lambda ours, theirs: sizes(ours - theirs) / sizes(ours))
+
+
+@answers.wrong("style is left out")
+def content_only(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return both_terms(features, painted, photographs, style_targets, content_layer)[0].mean()
+
+
+@answers.wrong("content is left out")
+def style_only(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return style_weight * both_terms(features, painted, photographs, style_targets, content_layer)[1].mean()
+
+
+@answers.wrong("number of channels too")
+def over_channels(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    fed = (features, painted, photographs, style_targets, content_layer, style_weight)
+    return with_style(*fed, of=lambda maps: gram(maps) / maps.shape[1])
+
+
+@answers.wrong("only the last style layer")
+def last_layer(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    maps = features(painted)
+    for layer, target in style_targets.items():
+        style = relative(gram(maps[layer]), target)
+    return (relative(maps[content_layer], features(photographs)[content_layer]) + style_weight * style).mean()
+
+
+@answers.wrong("both are summed")
+def all_sums(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    content, style = both_terms(features, painted, photographs, style_targets, content_layer)
+    return (content + style_weight * style * len(style_targets)).sum()
