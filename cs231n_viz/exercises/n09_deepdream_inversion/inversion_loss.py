@@ -175,6 +175,9 @@ ENTRY = Entry(
         "the last row and column are compared with the first: an image has borders": (
             _loss(variation=lambda images: sum((images.roll(-1, axis) - images).square().mean() for axis in (2, 3)))
         ),
+        "a plain number came out: `.item()` and `float` cut the graph, the loss must stay a tensor": (
+            lambda *fed: _loss()(*fed).item()
+        ),
         "the variation is left out": _loss(variation=lambda images: torch.tensor(0.0)),
         "the sixth power is left out": _loss(power=lambda images: torch.tensor(0.0)),
         "another power: the sixth was asked for": (

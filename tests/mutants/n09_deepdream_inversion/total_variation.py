@@ -121,7 +121,7 @@ def det(images):
 
 
 @answers.wrong("no gradient reaches images")
-def float(images):
+def made_anew(images):
     return torch.tensor((images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()).item())
 
 
@@ -160,3 +160,8 @@ def half(images):
 @answers.wrong("differences of differences")
 def laplacian(images):
     return images.diff(n=2, dim=2).square().sum() + images.diff(n=2, dim=3).square().sum()
+
+
+@answers.wrong("a plain number came out")
+def a_number(images):
+    return float(images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum())

@@ -79,7 +79,8 @@ def all_together(found, target):
 
 @answers.wrong("no gradient reaches found")
 def item(found, target):
-    return torch.tensor([((g - t).square().sum() / t.square().sum()).item() for g, t in zip(found, target, strict=True)])
+    pairs = zip(found, target, strict=True)
+    return torch.tensor([((g - t).square().sum() / t.square().sum()).item() for g, t in pairs])
 
 
 @answers.wrong("lengths of the columns")
