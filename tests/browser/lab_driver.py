@@ -70,6 +70,7 @@ class LabServer:
     def _command(self) -> list[str]:
         options = [f"--port={self.port}", "--ServerApp.port_retries=0", "--ip=127.0.0.1", "--no-browser"]
         options += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.folder}"]
+        options += ["--LabApp.default_url=/lab/tree/index.ipynb"]  # as `make lab` does
         options += ["--LabApp.expose_app_in_browser=True"]  # lets a test ask whether all cells have run
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--allow-root")

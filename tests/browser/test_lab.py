@@ -2,6 +2,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError as NothingChanged
+from playwright.sync_api import expect
+
+from tests.browser.lab_driver import CLOSE, START
 
 COLOURED = """\
 import io
@@ -49,3 +52,17 @@ def test_errors_are_seen_also_those_of_callbacks(lab, open_notebook, wrapped):
     assert notebook.errors() == ["ValueError: of the cell"]
     notebook.panel.get_by_role("button", name="Fail").click()
     assert "KeyError: 'of the callback'" in notebook.errors()
+
+
+def test_the_first_page_is_the_index_with_the_map_of_the_course(lab, page):
+    page.goto(f"http://127.0.0.1:{lab.port}/?token={lab.token}", wait_until="domcontentloaded")
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.wait_for(timeout=START * 1000)
+    expect(panel.get_by_role("heading", level=1)).to_contain_text("Seeing inside convolutional networks")
+    row = panel.get_by_role("row").filter(has=page.get_by_text("○ saliency_map ★★", exact=True))
+    expect(row).to_be_visible()
+    expect(row).to_contain_text("0 of 6")
+    row.get_by_role("link").click()  # it leads to the notebook
+    expect(panel.get_by_role("heading", level=1)).to_contain_text("04 · Which pixels matter?", timeout=START * 1000)
+    page.evaluate(CLOSE)
+    lab.end_kernels()
