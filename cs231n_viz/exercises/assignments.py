@@ -77,11 +77,12 @@ def hand_out(notebook: Notebook, *, nbgrader: bool = False) -> Notebook:
         if cell["cell_type"] != "code":
             continue
         cell.update(outputs=[], execution_count=None)
-        for name in _exercises_of(cell):
+        names = _exercises_of(cell)
+        if names:
             cell["source"] = _stubs(_source(cell), solution_marks=nbgrader)
-            if nbgrader:
-                cell["metadata"]["nbgrader"] = _nbgrader(name, solution=True)
-                cells.append(_hidden_test(find(name)))
+        if names and nbgrader:
+            cell["metadata"]["nbgrader"] = _nbgrader(names[0], solution=True)
+            cells += [_hidden_test(find(name)) for name in names]
     cells.insert(1, _markdown("assignment", _table([find(name) for name in _exercises(notebook)])))
     handed["cells"] = cells
     return handed
@@ -100,10 +101,11 @@ def _source(cell: dict[str, Any]) -> str:
 
 
 def _stubs(source: str, *, solution_marks: bool) -> str:
-    """Of a cell the exercises alone, emptied: decorator, signature, docstring and the comments that follow it."""
-    return "\n\n\n".join(
-        _stub(source.splitlines(), node, solution_marks) for node in parsed("", source).body if exercise_of(node)
-    )
+    """Of a cell its imports and the exercises, emptied: decorator, signature, docstring, the comments after it."""
+    body = parsed("", source).body
+    imports = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    stubs = [_stub(source.splitlines(), node, solution_marks) for node in body if exercise_of(node)]
+    return "\n\n\n".join([*(["\n".join(imports)] if imports else []), *stubs])
 
 
 def _stub(lines: list[str], node: ast.FunctionDef, solution_marks: bool) -> str:
