@@ -39,7 +39,7 @@ KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 STAMP := $(VENV)/installed-$(call name_of,cat pyproject.toml; pwd; echo '$(LAB_SETTINGS) $(KERNEL_SETTINGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab reset test quick lint format notebooks data pictures plates bench exactness train site lock clean
+.PHONY: help setup lab reset test quick lint format notebooks assignments data pictures plates bench exactness train site lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -127,6 +127,9 @@ format: $(STAMP) ## Format the code and mend what the linter can mend
 
 notebooks: $(STAMP) ## Execute every notebook in place and store its outputs (ARGS=notebooks/00_cnn_review.ipynb for one)
 	CS231N_VIZ_DATA=build/no-photographs $(PY) tests/run_notebooks.py $(ARGS)
+
+assignments: $(STAMP) ## Make hand-outs for a class in build/assignments: no outputs, no answers (ARGS=--nbgrader for its metadata)
+	$(PY) -m cs231n_viz.exercises assignments $(ARGS)
 
 data: $(STAMP) ## Build the small indexes of patches that notebook 03 would otherwise build itself
 	$(PY) -m training.indexes $(ARGS)
