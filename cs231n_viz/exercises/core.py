@@ -185,11 +185,15 @@ def diagnose(entry: Entry, outcomes: Sequence[Outcome], failed: int) -> str | No
     failures = [not passes(entry, check, outcome) for check, outcome in zip(checks, outcomes, strict=True)]
     best, most = None, 0
     for diagnosis, mistaken in entry.mistaken_answers():
-        theirs = [run(check, mistaken) for check in checks]
-        agree = [_alike(entry, mine, other) for mine, other in zip(outcomes, theirs, strict=True)]
-        wrong_there = not passes(entry, checks[failed], theirs[failed])
+        there = run(checks[failed], mistaken)  # first, as most mistakes give something else there
+        if passes(entry, checks[failed], there) or not _alike(entry, outcomes[failed], there):
+            continue
+        agree = [
+            index == failed or _alike(entry, mine, run(check, mistaken))
+            for index, (check, mine) in enumerate(zip(checks, outcomes, strict=True))
+        ]
         explained = sum(same for same, failure in zip(agree, failures, strict=True) if failure)
-        if agree[failed] and wrong_there and 2 * explained >= sum(failures) and sum(agree) > most:
+        if 2 * explained >= sum(failures) and sum(agree) > most:
             best, most = diagnosis, sum(agree)
     return best
 
