@@ -10,6 +10,7 @@ from cs231n_viz.exercises.fixtures import (
     Score,
     Squares,
     all_target_logits,
+    dtype_of,
     integers,
     linear,
     pixels,
@@ -63,9 +64,17 @@ def _step(
     return step
 
 
-def _asked(title: str, size: tuple[int, int], targets: list[int], *, squares: bool = False, lr: float = 0.01) -> Check:
+def _asked(
+    title: str,
+    size: tuple[int, int],
+    targets: list[int],
+    *,
+    squares: bool = False,
+    lr: float = 0.01,
+    scale: float = 1.0,
+) -> Check:
     """The gradient is w for a linear network and w x for ``Squares``."""
-    weights, images, rows = integers(3, 3, *size), pixels(len(targets), 3, *size), torch.tensor(targets)
+    weights, images, rows = integers(3, 3, *size) * scale, pixels(len(targets), 3, *size), torch.tensor(targets)
     gradient = weights[rows] * images if squares else weights[rows]
     model = Squares(weights).eval() if squares else linear(weights)
     moved = [image + lr * g / (g.abs().sum() / g.numel()) for image, g in zip(images, gradient, strict=True)]
@@ -78,6 +87,12 @@ ENTRY = Entry(
     reference=ascent_step,
     stars=2,
     minutes=15,
+    hints=(
+        "Which number do you differentiate with respect to the images, and what makes the mean magnitude of the "
+        "step lr for each of them?",
+        "Copy the images to a leaf, sum each image's own target logit, take `torch.autograd.grad`; divide by the "
+        "mean of its magnitude over dims 1 to 3 (keepdim), add lr times that, clamp, and detach.",
+    ),
     checks=[
         _asked("a linear network: the step goes along its weights", (3, 4), [1]),
         _asked("two images, each with its own target and its own length", (3, 2), [2, 0], squares=True),
@@ -87,6 +102,13 @@ ENTRY = Entry(
             {"model": linear(integers(3, 3, 2, 2)), "images": pixels(1, 3, 2, 2), "targets": torch.tensor([1])},
             True,
             lambda function, **fed: not function(**fed).requires_grad,
+        ),
+        _asked("gradients that are small: the step is no shorter", (2, 3), [1, 2], lr=0.125, scale=1e-3),
+        Check(
+            "in float32, as the network needs it",
+            {"model": linear(integers(3, 3, 2, 2)), "images": pixels(1, 3, 2, 2), "targets": torch.tensor([1])},
+            "float32",
+            dtype_of,
         ),
     ],
     mistakes={
@@ -115,5 +137,46 @@ ENTRY = Entry(
         "the result is still attached to the graph, which grows with every step: detach it": (
             _step(finish=lambda moved, images: moved.clamp(0, 1).requires_grad_())
         ),
+        "lr is ignored: the step has its default length": lambda model, images, targets, lr: _step()(
+            model, images, targets, 0.01
+        ),
+        "divided by the sum of |g|; its mean was asked for": (
+            _step(size=lambda gradient: gradient.abs().sum((1, 2, 3), keepdim=True))
+        ),
+        "divided by |mean g|: positive and negative values cancel there; take the magnitude first": (
+            _step(size=lambda gradient: gradient.mean((1, 2, 3), keepdim=True).abs()),
+            _step(size=lambda gradient: gradient.mean((1, 2, 3), keepdim=True)),
+        ),
+        "divided by the root of the mean square, or the standard deviation; the mean of |g| was asked for": (
+            _step(size=lambda gradient: gradient.square().mean((1, 2, 3), keepdim=True).sqrt()),
+            _step(size=lambda gradient: gradient.std((1, 2, 3), keepdim=True)),
+        ),
+        "divided by the largest |g|; the mean was asked for": (
+            _step(size=lambda gradient: gradient.abs().amax((1, 2, 3), keepdim=True))
+        ),
+        "each channel has a mean of its own: an image has one": (
+            _step(size=lambda gradient: gradient.abs().mean((2, 3), keepdim=True))
+        ),
+        "each pixel is divided by its own mean over the channels: an image has one": (
+            _step(size=lambda gradient: gradient.abs().mean(1, keepdim=True).clamp_min(1e-30))
+        ),
+        "a number is added to the denominator that is not small beside mean |g|": tuple(
+            _step(size=lambda gradient, small=small: _size(gradient) + small) for small in (1e-5, 1e-4, 1e-3, 0.01, 1.0)
+        ),
+        "multiplied by mean |g|: divide": _step(size=lambda gradient: 1 / _size(gradient)),
+        "cut off at one end only, or elsewhere than at 0 and 1": (
+            _step(finish=lambda moved, images: moved.clamp(max=1)),
+            _step(finish=lambda moved, images: moved.clamp(min=0)),
+            _step(finish=lambda moved, images: moved.clamp(-1, 1)),
+        ),
+        "the range is stretched to [0, 1]: cut off what lies outside": (
+            _step(finish=lambda moved, images: (moved - moved.min()) / (moved.max() - moved.min())),
+            _step(finish=lambda moved, images: moved.sigmoid()),
+        ),
+        "two steps instead of one": lambda model, images, targets, lr: _step()(
+            model, _step()(model, images, targets, lr), targets, lr
+        ),
+        "all images follow the first target: each has its own": _step(lambda logits, targets: logits[:, targets[0]]),
+        "this is the gradient of all logits together: pick that of the target": _step(lambda logits, targets: logits),
     },
 )

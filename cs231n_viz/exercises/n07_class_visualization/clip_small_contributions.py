@@ -2,11 +2,13 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
 from cs231n_viz.exercises.n07_class_visualization.clip_small_pixels import (
     clipping,
     clipping_mistakes,
+    kept,
     shrinking,
     without_least,
 )
@@ -29,6 +31,10 @@ def clip_small_contributions(pixels: Tensor, gradient: Tensor, share: float) -> 
     return pixels * (contribution >= limit)[:, None]
 
 
+def _contribution(pixels: Tensor, gradient: Tensor) -> Tensor:
+    return (pixels * gradient).sum(1, keepdim=True).abs()
+
+
 # contributions -6, 0.1, 0.4 and -0.6, summed over the channels
 _FOUR = torch.tensor([[3.0, 0.2, -1.0, 0.0], [0.0, 0.3, -2.0, 0.1], [0.0, -0.4, 2.0, 0.1]]).view(1, 3, 1, 4)
 _SLOPES = torch.tensor([[-2.0, 1.0, 4.0, 9.0], [1.0, 1.0, -2.2, -9.0], [1.0, 1.0, 0.0, 3.0]]).view(1, 3, 1, 4)
@@ -40,6 +46,11 @@ ENTRY = Entry(
     reference=clip_small_contributions,
     stars=2,
     minutes=10,
+    hints=(
+        "To first order, by how much does the objective change when all three channels of a pixel become 0?",
+        "Multiply pixels and gradient, sum over dim 1, then take the magnitude: (N, H, W). The rest is as for small"
+        " pixels: a quantile for each image, and a mask with an axis for the channels.",
+    ),
     checks=[
         Check(
             "of four pixels the two that contribute least become 0",
@@ -59,11 +70,12 @@ ENTRY = Entry(
     ],
     mistakes={
         **clipping_mistakes(
-            lambda pixels, gradient: (pixels * gradient).sum(1, keepdim=True).abs(),
+            _contribution,
             lambda pixels, gradient: (pixels * gradient).abs(),
         ),
         "the magnitude is missing: a pixel that is strong evidence against the class matters too": (
-            clipping(lambda pixels, gradient: (pixels * gradient).sum(1, keepdim=True))
+            clipping(lambda pixels, gradient: (pixels * gradient).sum(1, keepdim=True)),
+            clipping(lambda pixels, gradient: (pixels * gradient).sum(1, keepdim=True).clamp_min(0)),
         ),
         "the magnitude was taken before the sum over the channels: they may cancel": (
             clipping(lambda pixels, gradient: (pixels * gradient).abs().sum(1, keepdim=True))
@@ -76,6 +88,25 @@ ENTRY = Entry(
         ),
         "two norms are multiplied: whether pixel and gradient agree is lost": (
             clipping(lambda pixels, gradient: pixels.norm(dim=1, keepdim=True) * gradient.norm(dim=1, keepdim=True))
+        ),
+        "pixel and gradient are added: their product was asked for": (
+            clipping(lambda pixels, gradient: (pixels + gradient).sum(1, keepdim=True).abs())
+        ),
+        "the gradient is returned, or its product with the pixels: the pixels were asked for": (
+            lambda pixels, gradient, share: kept(_contribution)(pixels, gradient, share) * gradient,
+            lambda pixels, gradient, share: kept(_contribution)(pixels, gradient, share) * gradient * pixels,
+        ),
+        "the channels are summed before they are multiplied": (
+            clipping(lambda pixels, gradient: (pixels.sum(1, keepdim=True) * gradient.sum(1, keepdim=True)).abs())
+        ),
+        "only the strongest channel counts: add up all three": (
+            clipping(lambda pixels, gradient: (pixels * gradient).abs().amax(1, keepdim=True))
+        ),
+        "the root of the squares of the products: add the products up, with their signs": (
+            clipping(lambda pixels, gradient: (pixels * gradient).norm(dim=1, keepdim=True))
+        ),
+        "the cosine of pixel and gradient: their lengths count as well": (
+            clipping(lambda pixels, gradient: F.cosine_similarity(pixels, gradient, dim=1)[:, None].abs())
         ),
     },
 )

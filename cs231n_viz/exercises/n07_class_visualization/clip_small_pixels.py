@@ -49,6 +49,24 @@ def clipping(
     return clipped
 
 
+def _filled(importance: Importance, value: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    def filled(pixels: Tensor, *rest: Tensor | float) -> Tensor:
+        size = importance(pixels, *rest[:-1])
+        return torch.where(size >= _quantile(size, rest[-1]), pixels, value(pixels))
+
+    return filled
+
+
+def kept(importance: Importance) -> Callable[..., Tensor]:
+    """A mistake: 1 where a pixel stays, and 0 where it is clipped."""
+
+    def mask(pixels: Tensor, *rest: Tensor | float) -> Tensor:
+        size = importance(pixels, *rest[:-1])
+        return (size >= _quantile(size, rest[-1])).to(pixels).expand_as(pixels)
+
+    return mask
+
+
 def clipping_mistakes(importance: Importance, of_each_value: Importance) -> dict[str, Callable[..., Tensor]]:
     """The mistakes that can be made whatever the importance is."""
     return {
@@ -60,6 +78,26 @@ def clipping_mistakes(importance: Importance, of_each_value: Importance) -> dict
         "the share is used as a limit: it says how many pixels are clipped, not how small they are": (
             clipping(importance, lambda size, share: share)
         ),
+        "the pixel at the limit is clipped as well: only what lies below it is, and nothing for a share of 0": (
+            clipping(importance, keep=torch.gt)
+        ),
+        "the quantile counts from the top: a share of 0.6 lies below the limit, not above": (
+            clipping(importance, lambda size, share: _quantile(size, 1 - share))
+        ),
+        "the limit is the mean: a quantile was asked for": (
+            clipping(importance, lambda size, share: size.mean((1, 2, 3), keepdim=True))
+        ),
+        "half of the pixels are clipped whatever the share": (
+            clipping(importance, lambda size, share: _quantile(size, 0.5))
+        ),
+        "each row or column has its own quantile: an image has one": (
+            clipping(importance, lambda size, share: size.quantile(share, dim=3, keepdim=True)),
+            clipping(importance, lambda size, share: size.quantile(share, dim=2, keepdim=True)),
+        ),
+        "the clipped pixels get the mean of the image: 0 is the mean colour": (
+            _filled(importance, lambda pixels: pixels.mean((2, 3), keepdim=True))
+        ),
+        "a mask of zeros and ones: the pixels were asked for": kept(importance),
         "a share of the largest value is used as the limit; a quantile was asked for": (
             clipping(importance, lambda size, share: share * size.amax((1, 2, 3), keepdim=True))
         ),
@@ -90,6 +128,11 @@ ENTRY = Entry(
     reference=clip_small_pixels,
     stars=1,
     minutes=10,
+    hints=(
+        "How large is a pixel, over its channels, and below which size lies the given share of an image's pixels?",
+        "`pixels.norm(dim=1)` is (N, H, W); flatten it and take `quantile(share, dim=1)`, one limit for each image,"
+        " and multiply the pixels by a mask with an axis for the channels.",
+    ),
     checks=[
         Check(
             "of four pixels the two smallest become 0",

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
+from cs231n_viz.exercises.fixtures import integers
 
 
 def gaussian_blur(images: Tensor, *, sigma: float) -> Tensor:
@@ -20,7 +22,7 @@ def gaussian_blur(images: Tensor, *, sigma: float) -> Tensor:
 
     Returns:
         (N, C, H, W): each channel blurred down and across, by weights at distances up to round(3σ) that sum to 1,
-        mirrored at the border.
+        mirrored at the border pixel, which is not repeated (PyTorch's "reflect").
     """
     reach = round(3 * sigma)
     distance = torch.arange(-reach, reach + 1, dtype=images.dtype)
@@ -55,6 +57,26 @@ def _blur(
     return blurred
 
 
+def _padded(pad: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[Tensor, float], Tensor]:
+    """Blur with another border: pad by more than the weights reach, blur, and cut off again."""
+
+    def blurred(images: Tensor, sigma: float) -> Tensor:
+        reach = round(3 * sigma)
+        wide = torch.from_numpy(pad(images.numpy(), reach))
+        return _blur(mode="constant")(wide, sigma)[:, :, reach:-reach, reach:-reach]
+
+    return blurred
+
+
+def _as_numpy(mode: str) -> Callable[[np.ndarray, int], np.ndarray]:
+    return lambda images, reach: np.pad(images, [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode=mode)
+
+
+def _unpadded(images: Tensor, sigma: float) -> Tensor:
+    reach = round(3 * sigma)
+    return _blur()(images, sigma)[:, :, reach:-reach, reach:-reach]
+
+
 def _spot(title: str, height: int, width: int, sigma: float) -> Check:
     """One bright pixel in the middle: the blurred image is the product of two normalised Gaussians, in closed form."""
     colour = torch.tensor([1.0, 2.0, -1.0])
@@ -80,10 +102,20 @@ ENTRY = Entry(
     reference=gaussian_blur,
     stars=2,
     minutes=15,
+    hints=(
+        "Which weights do the neighbours at distance 0, 1, …, round(3σ) get, and why may you go down first and "
+        "across afterwards?",
+        "Make the weights with `torch.arange` and `torch.exp`, divide them by their sum, pad with `F.pad(…, "
+        'mode="reflect")`, view every channel as an image of one channel, and convolve with a (1, 1, k, 1) and a '
+        "(1, 1, 1, k) kernel.",
+    ),
     checks=[
         _spot("one bright pixel becomes a round spot", 9, 9, 1.0),
         _spot("a wider one", 15, 17, 2.0),
         _by_scipy("two images, up to their borders", torch.arange(2 * 3 * 9 * 8.0).sqrt().view(2, 3, 9, 8), 1.0),
+        _spot("3σ = 2.7, the weights reach 3 pixels", 9, 11, 0.9),
+        _spot("3σ = 2.4, the weights reach 2 pixels", 7, 9, 0.8),
+        _by_scipy("two images of four channels, values of both signs", integers(2, 4, 7, 9) / 4, 1.2),
     ],
     mistakes={
         "the weights do not sum to 1: the image becomes brighter": _blur(sums_to_one=False),
@@ -96,10 +128,40 @@ ENTRY = Entry(
         "|d| instead of d²: this is no Gaussian": _blur(lambda d, sigma: torch.exp(-d.abs() / (2 * sigma**2))),
         "all neighbours weigh the same: this is a box": _blur(lambda d, sigma: torch.ones_like(d)),
         "the weights end too early: distances up to round(3σ) were asked for": (
-            _blur(reach_of=lambda sigma: round(1.5 * sigma))
+            _blur(reach_of=lambda sigma: round(1.5 * sigma)),
+            _blur(reach_of=lambda sigma: round(2 * sigma)),
+            _blur(reach_of=lambda sigma: int(3 * sigma)),
+            _blur(reach_of=lambda sigma: round(3 * sigma) - 1),
         ),
         "padded with 0: the border darkens": _blur(mode="constant"),
         "the border pixel is repeated; a mirrored border was asked for": _blur(mode="replicate"),
         "the channels are mixed: each is blurred alone": _blur(mixed=True),
+        "the weights reach too far: distances up to round(3σ) were asked for": (
+            _blur(reach_of=lambda sigma: math.ceil(3 * sigma)),
+            _blur(reach_of=lambda sigma: round(3 * sigma) + 1),
+            _blur(reach_of=lambda sigma: round(4 * sigma)),
+            _blur(reach_of=lambda sigma: int(4 * sigma + 0.5)),
+        ),
+        "the border pixel is mirrored too; reflect begins with its neighbour": _padded(_as_numpy("symmetric")),
+        "the other side of the image comes in at the border; a mirrored border was asked for": (
+            _padded(_as_numpy("wrap"))
+        ),
+        "nothing is padded: the image shrinks": _unpadded,
+        "blurred twice": lambda images, sigma: _blur()(_blur()(images, sigma), sigma),
+        "divided by the integral of the Gaussian: sampled and cut off, the weights must be divided by their sum": (
+            _blur(
+                lambda d, sigma: torch.exp(-d.square() / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi)),
+                sums_to_one=False,
+            )
+        ),
+        "the result is cut off at 0 or 1: any values may come": (
+            lambda images, sigma: _blur()(images, sigma).clamp(0, 1),
+            lambda images, sigma: _blur()(images, sigma).clamp_min(0),
+        ),
+        "all are the first image": lambda images, sigma: _blur()(images, sigma)[:1].expand_as(images),
+        "weights that fall in a straight line: this is no Gaussian": (
+            _blur(lambda d, sigma: 1 - d.abs() / (d.max() + 1)),
+            _blur(lambda d, sigma: (1 - d.abs() / (3 * sigma)).clamp_min(0)),
+        ),
     },
 )

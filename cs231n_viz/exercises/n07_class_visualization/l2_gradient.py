@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.exercises.core import Check, Entry
-from cs231n_viz.exercises.fixtures import pixels
+from cs231n_viz.exercises.fixtures import dtype_of, pixels
 
 
 def l2_gradient(gradient: Tensor, images: Tensor, centre: Tensor, *, weight: float) -> Tensor:
@@ -47,10 +47,22 @@ ENTRY = Entry(
     reference=l2_gradient,
     stars=1,
     minutes=5,
+    hints=(
+        "What is the derivative of (x − c)² with respect to one value x, and with which sign does the penalty enter"
+        " the objective?",
+        "Subtract from the gradient twice the weight times the distance of the images from the centre; (3, 1, 1) "
+        "broadcasts over images and positions.",
+    ),
     checks=[
         _penalised("a constant objective: only the pull to the mean colour is left", 1, 1.0, flat=True),
-        _penalised("the pull comes on top of the gradient", 1, 0.5),
-        _penalised("two images, a strong pull", 2, 3.0),
+        _penalised("the pull comes on top of the gradient", 1, 0.3),
+        _penalised("three images, a strong pull", 3, 7.0),
+        Check(
+            "in float32, like the gradient",
+            {"gradient": pixels(1, 3, 2, 3), "images": pixels(1, 3, 2, 3), "centre": _CENTRE, "weight": 0.5},
+            "float32",
+            dtype_of,
+        ),
     ],
     mistakes={
         "the sign is flipped: this pushes the image away from the mean colour": _l2(sign=1.0),
@@ -67,5 +79,40 @@ ENTRY = Entry(
             lambda gradient, images, centre, weight: -2 * weight * (images - centre)
         ),
         "the weight is ignored": lambda gradient, images, centre, weight: gradient - 2 * (images - centre),
+        "half of the distance, as if the penalty were a quarter of the square: its derivative is twice the distance": (
+            _l2(factor=0.5)
+        ),
+        "the derivative is summed up: each value has its own": (
+            _l2(term=lambda x, c: (x - c).sum()),
+            _l2(term=lambda x, c: (x - c).sum((1, 2, 3), keepdim=True)),
+            _l2(term=lambda x, c: (x - c).sum(1, keepdim=True)),
+        ),
+        "the penalty itself is subtracted, a number: its derivative was asked for": (
+            _l2(factor=1.0, term=lambda x, c: (x - c).square().sum()),
+            _l2(factor=1.0, term=lambda x, c: (x - c).square().sum((1, 2, 3), keepdim=True)),
+        ),
+        "measured from one grey: each channel of the mean colour counts": _l2(term=lambda x, c: x - c.mean()),
+        "measured from the image's own mean: the mean colour was given": (
+            _l2(term=lambda x, c: x - x.mean((2, 3), keepdim=True)),
+            _l2(term=lambda x, c: x - x.mean((1, 2, 3), keepdim=True)),
+        ),
+        "only the sign of the distance is used: that is the derivative of its magnitude (L1)": (
+            _l2(factor=1.0, term=lambda x, c: (x - c).sign()),
+            _l2(factor=2.0, term=lambda x, c: (x - c).sign()),
+        ),
+        "the weight is squared": lambda gradient, images, centre, weight: gradient - 2 * weight**2 * (images - centre),
+        "all signs are flipped: the penalty is subtracted from the objective": (
+            lambda gradient, images, centre, weight: 2 * weight * (images - centre) - gradient
+        ),
+        "divided by the number of images: each has its own penalty": _l2(term=lambda x, c: (x - c) / len(x)),
+        "the images are missing: the distance is x minus the mean colour": _l2(term=lambda x, c: c.expand_as(x)),
+        "the result is cut off: a gradient may have any size": (
+            lambda gradient, images, centre, weight: (gradient - 2 * weight * (images - centre)).clamp(-1, 1),
+            lambda gradient, images, centre, weight: (gradient - 2 * weight * (images - centre)).clamp(0, 1),
+        ),
+        "the gradient is multiplied with the pull: add them": (
+            lambda gradient, images, centre, weight: gradient * (1 - 2 * weight * (images - centre)),
+            lambda gradient, images, centre, weight: -gradient * 2 * weight * (images - centre),
+        ),
     },
 )

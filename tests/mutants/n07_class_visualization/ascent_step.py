@@ -135,3 +135,111 @@ def not_detached(model, images, targets, *, lr=0.01):
     pixels = images.clone().requires_grad_()
     g = torch.autograd.grad(of_logits(model, targets)(pixels), pixels)[0]
     return (pixels + lr * g / mean_size(g)).clamp(0, 1)
+
+
+def over(size, model, images, targets, lr):
+    g = gradient_of(of_logits(model, targets), images)
+    return moved(images, lr * g / size(g))
+
+
+@answers.wrong("lr is ignored")
+def default_step(model, images, targets, *, lr=0.01):
+    return over(mean_size, model, images, targets, 0.01)
+
+
+@answers.wrong("divided by the sum of |g|")
+def by_the_sum(model, images, targets, *, lr=0.01):
+    return over(lambda g: abs(g).sum((1, 2, 3), keepdim=True), model, images, targets, lr)
+
+
+@answers.wrong("divided by |mean g|")
+def magnitude_too_late(model, images, targets, *, lr=0.01):
+    return over(lambda g: abs(g.mean((1, 2, 3), keepdim=True)), model, images, targets, lr)
+
+
+@answers.wrong("the root of the mean square")
+def root_mean_square(model, images, targets, *, lr=0.01):
+    return over(lambda g: (g**2).mean((1, 2, 3), keepdim=True) ** 0.5, model, images, targets, lr)
+
+
+@answers.wrong("divided by the largest |g|")
+def by_the_largest(model, images, targets, *, lr=0.01):
+    return over(lambda g: g.abs().flatten(1).max(1).values.view(-1, 1, 1, 1), model, images, targets, lr)
+
+
+@answers.wrong("each channel has a mean of its own")
+def channel_by_channel(model, images, targets, *, lr=0.01):
+    return over(lambda g: g.abs().flatten(2).mean(2)[..., None, None], model, images, targets, lr)
+
+
+@answers.wrong("each pixel is divided by its own mean")
+def pixel_by_pixel(model, images, targets, *, lr=0.01):
+    return over(lambda g: g.abs().mean(1, keepdim=True) + 1e-20, model, images, targets, lr)
+
+
+@answers.wrong("not small beside mean |g|")
+def with_a_thousandth(model, images, targets, *, lr=0.01):
+    return over(lambda g: mean_size(g) + 1e-3, model, images, targets, lr)
+
+
+@answers.wrong("not small beside mean |g|")
+def with_a_hundred_thousandth(model, images, targets, *, lr=0.01):
+    return over(lambda g: mean_size(g) + 1e-5, model, images, targets, lr)
+
+
+@answers.right
+def with_a_tiny_number(model, images, targets, *, lr=0.01):
+    return over(lambda g: mean_size(g) + 1e-8, model, images, targets, lr)
+
+
+@answers.wrong("multiplied by mean |g|")
+def multiplied(model, images, targets, *, lr=0.01):
+    return over(lambda g: 1 / mean_size(g), model, images, targets, lr)
+
+
+@answers.wrong("cut off at one end only")
+def at_most_one(model, images, targets, *, lr=0.01):
+    g = gradient_of(of_logits(model, targets), images)
+    return (images + lr * g / mean_size(g)).clamp_max(1)
+
+
+@answers.wrong("cut off at one end only")
+def from_minus_one(model, images, targets, *, lr=0.01):
+    g = gradient_of(of_logits(model, targets), images)
+    return (images + lr * g / mean_size(g)).clamp(-1, 1)
+
+
+@answers.wrong("the range is stretched")
+def rescaled(model, images, targets, *, lr=0.01):
+    g = gradient_of(of_logits(model, targets), images)
+    x = images + lr * g / mean_size(g)
+    return (x - x.min()) / (x.max() - x.min())
+
+
+@answers.wrong("two steps instead of one")
+def twice(model, images, targets, *, lr=0.01):
+    for _ in range(2):
+        images = over(mean_size, model, images, targets, lr)
+    return images
+
+
+@answers.wrong("all images follow the first target")
+def one_target(model, images, targets, *, lr=0.01):
+    return normalised(lambda x: model(x)[:, targets[0]].sum(), images, lr)
+
+
+@answers.wrong("the gradient of all logits together")
+def every_logit(model, images, targets, *, lr=0.01):
+    return normalised(lambda x: model(x).sum(), images, lr)
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(model, images, targets, *, lr=0.01):
+    return over(mean_size, model, images, targets, lr).double()
+
+
+@answers.wrong("also fills the `.grad`")
+def plain_backward(model, images, targets, *, lr=0.01):
+    pixels = images.clone().requires_grad_()
+    of_logits(model, targets)(pixels).backward()
+    return moved(images, lr * pixels.grad / mean_size(pixels.grad))

@@ -93,3 +93,83 @@ def by_pixel(pixels, gradient, share):
 @answers.wrong("two norms are multiplied")
 def by_both_norms(pixels, gradient, share):
     return clipped(pixels, pixels.norm(dim=1) * gradient.norm(dim=1), share)
+
+
+@answers.wrong("the pixel at the limit is clipped as well")
+def at_most(pixels, gradient, share):
+    size = contributions(pixels, gradient)
+    return pixels * (size > limits(size, share))[:, None]
+
+
+@answers.wrong("the quantile counts from the top")
+def from_the_top(pixels, gradient, share):
+    return clipped(pixels, contributions(pixels, gradient), 1 - share)
+
+
+@answers.wrong("the limit is the mean")
+def below_the_mean(pixels, gradient, share):
+    size = contributions(pixels, gradient)
+    return pixels * (size >= size.mean((1, 2), keepdim=True))[:, None]
+
+
+@answers.wrong("half of the pixels are clipped")
+def median(pixels, gradient, share):
+    return clipped(pixels, contributions(pixels, gradient), 0.5)
+
+
+@answers.wrong("each row or column has its own quantile")
+def row_by_row(pixels, gradient, share):
+    size = contributions(pixels, gradient)
+    return pixels * (size >= size.quantile(share, dim=-1, keepdim=True))[:, None]
+
+
+@answers.wrong("get the mean of the image")
+def filled_with_the_mean(pixels, gradient, share):
+    size = contributions(pixels, gradient)
+    mean = pixels.flatten(2).mean(2)[..., None, None]
+    return torch.where((size < limits(size, share))[:, None], mean, pixels)
+
+
+@answers.wrong("a mask of zeros and ones")
+def only_the_mask(pixels, gradient, share):
+    return clipped(torch.ones_like(pixels), contributions(pixels, gradient), share)
+
+
+@answers.wrong("pixel and gradient are added")
+def added(pixels, gradient, share):
+    return clipped(pixels, (pixels + gradient).sum(1).abs(), share)
+
+
+@answers.wrong("the gradient is returned")
+def clips_the_gradient(pixels, gradient, share):
+    return clipped(gradient, contributions(pixels, gradient), share)
+
+
+@answers.wrong("the gradient is returned")
+def clips_the_products(pixels, gradient, share):
+    return clipped(pixels * gradient, contributions(pixels, gradient), share)
+
+
+@answers.wrong("summed before they are multiplied")
+def sums_first(pixels, gradient, share):
+    return clipped(pixels, (pixels.sum(1) * gradient.sum(1)).abs(), share)
+
+
+@answers.wrong("only the strongest channel counts")
+def strongest(pixels, gradient, share):
+    return clipped(pixels, (pixels * gradient).abs().max(dim=1).values, share)
+
+
+@answers.wrong("the root of the squares of the products")
+def length_of_the_products(pixels, gradient, share):
+    return clipped(pixels, torch.linalg.vector_norm(pixels * gradient, dim=1), share)
+
+
+@answers.wrong("the magnitude is missing")
+def evidence_for(pixels, gradient, share):
+    return clipped(pixels, (pixels * gradient).sum(1).relu(), share)
+
+
+@answers.wrong("the cosine of pixel and gradient")
+def cosine(pixels, gradient, share):
+    return clipped(pixels, torch.nn.functional.cosine_similarity(pixels, gradient, dim=1).abs(), share)

@@ -87,3 +87,43 @@ def strongest(pixels, share):
 @answers.wrong("the magnitudes are added up")
 def l1(pixels, share):
     return clipped(pixels, pixels.norm(p=1, dim=1), share)
+
+
+@answers.wrong("the pixel at the limit is clipped as well")
+def at_most(pixels, share):
+    size = norms(pixels)
+    return pixels * (size > limits(size, share))[:, None]
+
+
+@answers.wrong("the quantile counts from the top")
+def from_the_top(pixels, share):
+    return clipped(pixels, norms(pixels), 1 - share)
+
+
+@answers.wrong("the limit is the mean")
+def below_the_mean(pixels, share):
+    size = norms(pixels)
+    return pixels * (size >= size.mean((1, 2), keepdim=True))[:, None]
+
+
+@answers.wrong("half of the pixels are clipped")
+def median(pixels, share):
+    return clipped(pixels, norms(pixels), 0.5)
+
+
+@answers.wrong("each row or column has its own quantile")
+def row_by_row(pixels, share):
+    size = norms(pixels)
+    return pixels * (size >= size.quantile(share, dim=-1, keepdim=True))[:, None]
+
+
+@answers.wrong("get the mean of the image")
+def filled_with_the_mean(pixels, share):
+    size = norms(pixels)
+    mean = pixels.flatten(2).mean(2)[..., None, None]
+    return torch.where((size < limits(size, share))[:, None], mean, pixels)
+
+
+@answers.wrong("a mask of zeros and ones")
+def only_the_mask(pixels, share):
+    return clipped(torch.ones_like(pixels), norms(pixels), share)

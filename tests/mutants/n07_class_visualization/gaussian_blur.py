@@ -110,3 +110,69 @@ def repeated(images, *, sigma):
 def grey(images, *, sigma):
     blurred_images = blurred(images, round_spot(line(sigma)))
     return blurred_images.mean(1, keepdim=True).repeat(1, images.shape[1], 1, 1)
+
+
+@answers.wrong("the weights end too early")
+def rounded_down(images, *, sigma):
+    return blurred(images, round_spot(line(sigma, int(3 * sigma))))
+
+
+@answers.wrong("the weights end too early")
+def two_sigmas(images, *, sigma):
+    return blurred(images, round_spot(line(sigma, round(2 * sigma))))
+
+
+@answers.wrong("the weights reach too far")
+def rounded_up(images, *, sigma):
+    return blurred(images, round_spot(line(sigma, int(np.ceil(3 * sigma)))))
+
+
+@answers.wrong("the weights reach too far")
+def as_scipy_truncates(images, *, sigma):
+    return torch.from_numpy(ndimage.gaussian_filter(images.numpy(), sigma, axes=(2, 3), mode="mirror"))
+
+
+@answers.wrong("the border pixel is mirrored too")
+def symmetric(images, *, sigma):
+    return torch.from_numpy(
+        ndimage.gaussian_filter(images.numpy(), sigma, axes=(2, 3), mode="reflect", radius=round(3 * sigma))
+    )
+
+
+@answers.wrong("the other side of the image comes in")
+def wrapped(images, *, sigma):
+    return blurred(images, round_spot(line(sigma)), mode="circular")
+
+
+@answers.wrong("the image shrinks")
+def unpadded(images, *, sigma):
+    weights = round_spot(line(sigma)).expand(images.shape[1], 1, -1, -1)
+    return functional.conv2d(images, weights, groups=images.shape[1])
+
+
+@answers.wrong("blurred twice")
+def twice(images, *, sigma):
+    return one_square_kernel(one_square_kernel(images, sigma=sigma), sigma=sigma)
+
+
+@answers.wrong("the integral of the Gaussian")
+def density(images, *, sigma):
+    at = torch.arange(-round(3 * sigma), round(3 * sigma) + 1).float()
+    return blurred(images, round_spot(torch.distributions.Normal(0, sigma).log_prob(at).exp()))
+
+
+@answers.wrong("the result is cut off")
+def as_a_picture(images, *, sigma):
+    return one_square_kernel(images, sigma=sigma).clamp(0, 1)
+
+
+@answers.wrong("all are the first image")
+def the_first(images, *, sigma):
+    return one_square_kernel(images[:1], sigma=sigma).repeat(len(images), 1, 1, 1)
+
+
+@answers.wrong("fall in a straight line")
+def triangle(images, *, sigma):
+    reach = round(3 * sigma)
+    weights = reach + 1 - torch.arange(-reach, reach + 1).abs().float()
+    return blurred(images, round_spot(weights / weights.sum()))

@@ -66,3 +66,71 @@ def only_the_pull(gradient, images, centre, *, weight):
 @answers.wrong("the weight is ignored")
 def unweighted(gradient, images, centre, *, weight):
     return gradient - 2 * (images - centre)
+
+
+@answers.wrong("half of the distance")
+def half(gradient, images, centre, *, weight):
+    return gradient - weight * (images - centre) / 2
+
+
+@answers.wrong("the derivative is summed up")
+def summed(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * torch.sum(images - centre)
+
+
+@answers.wrong("the penalty itself is subtracted")
+def minus_the_penalty(gradient, images, centre, *, weight):
+    return gradient - weight * ((images - centre) ** 2).sum()
+
+
+@answers.wrong("measured from one grey")
+def one_grey(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * (images - centre.mean())
+
+
+@answers.wrong("measured from the image's own mean")
+def own_mean(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * (images - images.flatten(2).mean(2)[..., None, None])
+
+
+@answers.wrong("only the sign of the distance")
+def l1(gradient, images, centre, *, weight):
+    x = images.clone().requires_grad_()
+    return gradient - torch.autograd.grad(weight * (x - centre).abs().sum(), x)[0]
+
+
+@answers.wrong("the weight is squared")
+def weight_inside(gradient, images, centre, *, weight):
+    x = images.clone().requires_grad_()
+    return gradient - torch.autograd.grad(((weight * (x - centre)) ** 2).sum(), x)[0]
+
+
+@answers.wrong("all signs are flipped")
+def of_the_loss(gradient, images, centre, *, weight):
+    return -(gradient - 2 * weight * (images - centre))
+
+
+@answers.wrong("divided by the number of images")
+def mean_over_the_batch(gradient, images, centre, *, weight):
+    x = images.clone().requires_grad_()
+    return gradient - torch.autograd.grad(weight * ((x - centre) ** 2).sum((1, 2, 3)).mean(), x)[0]
+
+
+@answers.wrong("the images are missing")
+def only_the_centre(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * centre
+
+
+@answers.wrong("the result is cut off")
+def clipped(gradient, images, centre, *, weight):
+    return torch.clamp(gradient - 2 * weight * (images - centre), -1, 1)
+
+
+@answers.wrong("multiplied with the pull")
+def decayed(gradient, images, centre, *, weight):
+    return gradient * (1 - 2 * weight * (images - centre))
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(gradient, images, centre, *, weight):
+    return gradient.double() - 2 * weight * (images - centre)
