@@ -47,6 +47,11 @@ ENTRY = Entry(
     reference=perturbation_norms,
     stars=1,
     minutes=5,
+    hints=(
+        "What is the change of an image as one long vector, and which two numbers measure such a vector?",
+        "Subtract, flatten all but the first axis, and return the root of the sum of the squares along dim 1 and "
+        "the largest magnitude along dim 1, as a tuple of two tensors (N,).",
+    ),
     checks=[
         _changed("changes of 0.3 and 0.4 in one colour", [{(0, 0, 0): 0.3, (0, 1, 2): 0.4}], [0.5], [0.4]),
         _changed("the largest change is downwards", [{(0, 0, 1): 0.375, (2, 1, 0): -0.5}], [0.625], [0.5]),
@@ -57,6 +62,12 @@ ENTRY = Entry(
             [0.5, 0.125],
         ),
         _changed("nothing changed", [{}, {(1, 1, 1): 0.25}], [0.0, 0.25], [0.0, 0.25]),
+        _changed(
+            "changes of less than one level of 255",
+            [{(0, 0, 0): 0.003, (1, 1, 1): -0.004}, {(0, 1, 0): 0.0012, (0, 0, 1): 0.0005}, {(2, 0, 2): -0.002}],
+            [0.005, 0.0013, 0.002],
+            [0.004, 0.0012, 0.002],
+        ),
     ],
     mistakes={
         "the root is missing: this is the squared L2 norm": _measured(lambda c: c.flatten(1).square().sum(1)),
@@ -78,6 +89,42 @@ ENTRY = Entry(
         "L2 and L∞ are swapped": lambda images, fooled: _measured()(images, fooled)[::-1],
         "the change is multiplied by 255: leave it in units of [0, 1]": (
             lambda images, fooled: _measured()(255 * images, 255 * fooled)
+        ),
+        "one number for each pixel: one for each image was asked for": (
+            _measured(lambda c: c.norm(dim=1), lambda c: c.abs().amax(1))
+        ),
+        "the norms of the changed image: those of the change were asked for": (
+            lambda images, fooled: _measured()(torch.zeros_like(images), fooled)
+        ),
+        "the difference of two norms: take the norm of the difference": lambda images, fooled: (
+            (fooled.flatten(1).norm(dim=1) - images.flatten(1).norm(dim=1)).abs(),
+            _measured()(images, fooled)[1],
+        ),
+        "L∞ of the pixels' lengths: the largest change of any one value was asked for": (
+            _measured(largest=lambda c: c.norm(dim=1).flatten(1).amax(1))
+        ),
+        "the largest minus the smallest change: L∞ is the largest magnitude": (
+            _measured(largest=lambda c: c.flatten(1).amax(1) - c.flatten(1).amin(1))
+        ),
+        "divided by the size of the image, or its root: L2 is the root of the sum": (
+            _measured(lambda c: c.flatten(1).norm(dim=1) / c[0].numel()),
+            _measured(lambda c: c.flatten(1).norm(dim=1) / c[0, 0].numel() ** 0.5),
+        ),
+        "divided by the norm of the image: the norm of the change itself was asked for": lambda images, fooled: (
+            _measured()(images, fooled)[0] / images.flatten(1).norm(dim=1),
+            _measured()(images, fooled)[1],
+        ),
+        "matrix norms: L2 is the root of the sum of all squares": (
+            _measured(lambda c: torch.linalg.matrix_norm(c, ord=2).amax(1)),
+            _measured(lambda c: torch.linalg.matrix_norm(c).amax(1)),
+            _measured(lambda c: torch.linalg.matrix_norm(c).sum(1)),
+        ),
+        "rounded to levels of 255: the change may be smaller than one": lambda images, fooled: _measured()(
+            (255 * images).round() / 255, (255 * fooled).round() / 255
+        ),
+        "a small number is added below the root: without a change the norm is 0": (
+            _measured(lambda c: (c.flatten(1).square().sum(1) + 1e-8).sqrt()),
+            _measured(lambda c: (c.flatten(1).square().sum(1) + 1e-4).sqrt()),
         ),
     },
 )

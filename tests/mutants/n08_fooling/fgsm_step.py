@@ -90,3 +90,77 @@ def two_signs(model, images, targets, *, epsilon):
 def on_the_callers_picture(model, images, targets, *, epsilon):
     images -= epsilon * loss_gradient(model, images, targets).sign()
     return images.clamp_(0, 1)
+
+
+@answers.wrong("still attached to the graph")
+def from_the_leaf(model, images, targets, *, epsilon):
+    pixels = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(functional.cross_entropy(model(pixels), targets), pixels)
+    return (pixels - epsilon * gradient.sign()).clamp(0, 1)
+
+
+@answers.wrong("this is the change alone")
+def only_the_change(model, images, targets, *, epsilon):
+    return -epsilon * loss_gradient(model, images, targets).sign()
+
+
+@answers.wrong("the softmax is taken twice")
+def two_softmaxes(model, images, targets, *, epsilon):
+    gradient = gradient_of(lambda x: functional.cross_entropy(model(x).softmax(1), targets), images)
+    return (images - epsilon * gradient.sign()).clamp(0, 1)
+
+
+@answers.wrong("away from the predicted class")
+def untargeted(model, images, targets, *, epsilon):
+    return (images + epsilon * loss_gradient(model, images, model(images).argmax(1)).sign()).clamp(0, 1)
+
+
+@answers.wrong("the change is clipped to [0, 1]")
+def clips_the_change(model, images, targets, *, epsilon):
+    return images + torch.clamp(-epsilon * loss_gradient(model, images, targets).sign(), 0, 1)
+
+
+@answers.wrong("one sign for all three colours")
+def grey_step(model, images, targets, *, epsilon):
+    gradient = loss_gradient(model, images, targets).mean(1, keepdim=True)
+    return (images - epsilon * gradient.sign()).clamp(0, 1)
+
+
+@answers.wrong("divided by the largest magnitude")
+def by_the_largest(model, images, targets, *, epsilon):
+    gradient = gradient_of(lambda x: functional.cross_entropy(model(x), targets, reduction="sum"), images)
+    return (images - epsilon * gradient / gradient.abs().max()).clamp(0, 1)
+
+
+@answers.wrong("the signs are lost")
+def always_down(model, images, targets, *, epsilon):
+    return (images - epsilon * loss_gradient(model, images, targets).abs().sign()).clamp(0, 1)
+
+
+@answers.wrong("only large gradients count")
+def large_ones(model, images, targets, *, epsilon):
+    gradient = gradient_of(lambda x: functional.cross_entropy(model(x), targets, reduction="sum"), images)
+    return (images - epsilon * torch.where(gradient.abs() > 1e-2, gradient.sign(), 0)).clamp(0, 1)
+
+
+@answers.wrong("half of epsilon")
+def half_way(model, images, targets, *, epsilon):
+    return (images - epsilon / 2 * loss_gradient(model, images, targets).sign()).clamp(0, 1)
+
+
+@answers.wrong("a rounded sign")
+def smooth_sign(model, images, targets, *, epsilon):
+    gradient = gradient_of(lambda x: functional.cross_entropy(model(x), targets, reduction="sum"), images)
+    return (images - epsilon * torch.tanh(100 * gradient)).clamp(0, 1)
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(model, images, targets, *, epsilon):
+    return mean_loss(model, images, targets, epsilon=epsilon).double()
+
+
+@answers.wrong("also fills the `.grad`")
+def plain_backward(model, images, targets, *, epsilon):
+    pixels = images.clone().requires_grad_()
+    functional.cross_entropy(model(pixels), targets).backward()
+    return (images - epsilon * pixels.grad.sign()).clamp(0, 1)

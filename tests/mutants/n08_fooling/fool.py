@@ -172,3 +172,128 @@ def on_the_callers_picture(model, image, target, *, steps=30, lr=0.5):
         image += lr * normalised(gradient_of(model, image, target))
         image.clamp_(0, 1)
     return image
+
+
+@answers.right
+def up_the_negative_loss_of_the_logit(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    while steps > 0 and class_of(model, x) != target:
+        leaf = x.detach().requires_grad_(True)
+        gradient = torch.autograd.grad(-model(leaf)[:, target].sum(), [leaf])[0]
+        x = torch.clip(x - lr * gradient / torch.linalg.norm(gradient.flatten()), 0, 1)
+        steps -= 1
+    return x
+
+
+@answers.wrong("clipped only at the end")
+def clipped_last(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised, clip=False)(model, image, target, steps, lr).clamp(0, 1)
+
+
+@answers.wrong("still attached to the graph")
+def with_its_graph(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone().requires_grad_()
+    for _ in range(steps):
+        logits = model(x)
+        if logits.argmax() == target:
+            break
+        x = (x + lr * normalised(torch.autograd.grad(logits[0, target], x)[0])).clamp(0, 1)
+    return x
+
+
+@answers.wrong("the difference of two logits")
+def margin(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    for _ in range(steps):
+        best = class_of(model, x)
+        if best == target:
+            break
+        x = (x + lr * normalised(gradient_of(model, x, target) - gradient_of(model, x, best))).clamp(0, 1)
+    return x
+
+
+@answers.wrong("away from the predicted class")
+def away(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    for _ in range(steps):
+        best = class_of(model, x)
+        if best == target:
+            break
+        x = (x - lr * normalised(gradient_of(model, x, best))).clamp(0, 1)
+    return x
+
+
+@answers.wrong("the sum of the magnitudes")
+def by_l1(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: functional.normalize(g.flatten(), p=1, dim=0).view_as(g))(
+        model, image, target, steps, lr
+    )
+
+
+@answers.wrong("the mean magnitude")
+def by_the_mean(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: g / abs(g).mean())(model, image, target, steps, lr)
+
+
+@answers.wrong("each channel has a length of its own")
+def channel_by_channel(model, image, target, *, steps=30, lr=0.5):
+    def step(g):
+        return functional.normalize(g.flatten(2), dim=2).view_as(g)
+
+    return ascending(step)(model, image, target, steps, lr)
+
+
+@answers.wrong("that is not small beside it")
+def with_a_thousandth(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: g / (g.norm() + 1e-3))(model, image, target, steps, lr)
+
+
+@answers.wrong("one step too few")
+def from_one(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, len(range(1, steps)), lr)
+
+
+@answers.wrong("steps is ignored")
+def thirty_steps(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, 30, lr)
+
+
+@answers.wrong("lr is ignored")
+def default_length(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, steps, 0.5)
+
+
+@answers.wrong("lr is shared among the steps")
+def in_shares(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, steps, lr / steps)
+
+
+@answers.wrong("only one step")
+def a_single_step(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, 1, lr)
+
+
+@answers.wrong("a probability of ½")
+def until_it_is_sure(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    for _ in range(steps):
+        if torch.softmax(model(x), 1)[0, target] >= 0.5:
+            break
+        x = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1)
+    return x
+
+
+@answers.wrong("where the target is not reached")
+def all_or_nothing(model, image, target, *, steps=30, lr=0.5):
+    fooled = ascending(normalised)(model, image, target, steps, lr)
+    return fooled if class_of(model, fooled) == target else image.clone()
+
+
+@answers.wrong("the change alone")
+def only_the_change(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, steps, lr) - image
+
+
+@answers.wrong("'float64' came out")
+def in_doubles(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, steps, lr).double()

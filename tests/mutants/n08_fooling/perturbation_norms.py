@@ -78,3 +78,67 @@ def the_other_way_round(images, fooled):
 def in_levels(images, fooled):
     change = 255 * (fooled - images)
     return change.flatten(1).norm(dim=1), largest(change)
+
+
+@answers.wrong("one number for each pixel")
+def pixel_by_pixel(images, fooled):
+    change = fooled - images
+    return change.square().sum(1).sqrt(), change.abs().max(dim=1).values
+
+
+@answers.wrong("the norms of the changed image")
+def of_the_result(images, fooled):
+    return fooled.flatten(1).norm(dim=1), largest(fooled)
+
+
+@answers.wrong("the difference of two norms")
+def difference_of_norms(images, fooled):
+    return abs(images.flatten(1).norm(dim=1) - fooled.flatten(1).norm(dim=1)), largest(fooled - images)
+
+
+@answers.wrong("of the pixels' lengths")
+def longest_pixel(images, fooled):
+    change = fooled - images
+    return change.flatten(1).norm(dim=1), change.norm(dim=1).amax((1, 2))
+
+
+@answers.wrong("the largest minus the smallest")
+def width_of_the_range(images, fooled):
+    change = (fooled - images).flatten(1)
+    return change.norm(dim=1), change.max(1).values - change.min(1).values
+
+
+@answers.wrong("divided by the size of the image")
+def per_value(images, fooled):
+    change = (fooled - images).flatten(1)
+    return change.norm(dim=1) / change.shape[1], largest(change)
+
+
+@answers.wrong("divided by the norm of the image")
+def relative(images, fooled):
+    change = fooled - images
+    return change.flatten(1).norm(dim=1) / images.flatten(1).norm(dim=1), largest(change)
+
+
+@answers.wrong("matrix norms")
+def spectral(images, fooled):
+    change = fooled - images
+    return torch.linalg.svdvals(change).amax((1, 2)), largest(change)
+
+
+@answers.wrong("rounded to levels of 255")
+def in_whole_levels(images, fooled):
+    change = (torch.round(fooled * 255) - torch.round(images * 255)) / 255
+    return change.flatten(1).norm(dim=1), largest(change)
+
+
+@answers.wrong("a small number is added below the root")
+def never_zero(images, fooled):
+    change = fooled - images
+    return (change.pow(2).sum((1, 2, 3)) + 1e-8).sqrt(), largest(change)
+
+
+@answers.wrong("2 values were expected")
+def stacked(images, fooled):
+    change = (fooled - images).flatten(1)
+    return torch.stack([change.norm(dim=1), change.abs().amax(1)])
