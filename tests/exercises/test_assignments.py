@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from cs231n_viz.exercises import ROOMS, find, names
+from cs231n_viz.exercises.__main__ import main
 from cs231n_viz.exercises.assignments import hand_out, make_assignments
 from tests.exercises.classroom import NOTEBOOKS, answered, asked_in, references
 
@@ -116,6 +117,14 @@ def test_with_nbgrader_each_exercise_is_followed_by_a_hidden_test_worth_its_poin
 def test_a_folder_without_notebooks_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path))):
         make_assignments(tmp_path, tmp_path / "out")
+
+
+def test_the_command_makes_hand_outs_or_says_why_not(tmp_path, capsys):
+    assert main(["assignments", "--notebooks", str(NOTEBOOKS), "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f"{room.removeprefix('n')}.ipynb" for room in ROOMS}
+    assert capsys.readouterr().out == f"{len(ROOMS)} hand-outs lie in {tmp_path}\n"
+    assert main(["assignments", "--notebooks", str(tmp_path / "none")]) == 1
+    assert str(tmp_path / "none") in capsys.readouterr().err
 
 
 def nbgrader(folder, *arguments):

@@ -75,6 +75,14 @@ def test_a_cell_that_is_no_python_is_an_answer_with_a_reason():
     assert "line 3" in found["top_k"].error
 
 
+def test_a_cell_nested_too_deeply_is_the_error_of_that_cell_alone():
+    right = '@exercise("top_k")\ndef top_k(d, k):\n    return d'
+    deep = '@exercise("pca")\ndef pca(features, k):\n    return ' + "+".join(["1"] * 20_000)
+    found = answers(cells(deep, right))
+    assert found["pca"].error
+    assert not found["top_k"].error
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"cells": [1]}', '{"cells": [{"cell_type": "code"}]}', "[" * 100_000]
 )
@@ -171,6 +179,18 @@ def test_hand_ins_are_folders_or_notebooks(tmp_path):
     assert found == {"ann": ["05.ipynb", "06.ipynb"], "bob": ["bob.ipynb"], "cem": []}
     with pytest.raises(run.GradingError, match="STUDENT"):
         run.find_handins(tmp_path / "cem")
+
+
+def test_notebooks_that_count_are_those_named_or_handed_in(tmp_path):
+    small(tmp_path / "a.ipynb", '@exercise("top_k")\ndef top_k(d, k):\n    return d')
+    files = {tmp_path / "a.ipynb": ""}
+    assert run._that_count(files, []) == ROOMS["n02_fc_features"]
+    assert run._that_count(files, ["06_", "00"]) == [*ROOMS[ROOM], *ROOMS["n06_decomposition"]]
+    with pytest.raises(run.GradingError, match=r"'7'.*07_class_visualization"):
+        run._that_count(files, ["7"])
+    small(tmp_path / "a.ipynb", "1 + 1")
+    with pytest.raises(run.GradingError, match="no hand-in has a cell with @exercise"):
+        run._that_count(files, [])
 
 
 def test_a_reference_that_fails_here_stops_the_grading(tmp_path, monkeypatch):

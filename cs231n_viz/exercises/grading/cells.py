@@ -77,7 +77,9 @@ def parsed(place: str, source: str) -> Cell:
     problem = ""
     for text in (source, re.sub(r"^( *)[%!].*$|^( *).*\?$", r"\1\2pass", source, flags=re.MULTILINE)):
         try:
-            return Cell(place, source, tuple(ast.parse(text, place).body))
+            tree = ast.parse(text, place)
+            ast.unparse(tree)  # here what is nested too deeply is the error of one cell, later of all
+            return Cell(place, source, tuple(tree.body))
         except SyntaxError as error:
             problem = f"line {error.lineno}: {error.msg}"
         except (ValueError, RecursionError, MemoryError) as error:  # null bytes, thousands of brackets

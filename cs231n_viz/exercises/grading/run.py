@@ -162,7 +162,7 @@ def _in_processes(tasks: Sequence[tuple[Path, Path, Limits]], jobs: int) -> Iter
     forked, waiting, running = multiprocessing.get_context("fork"), list(tasks), []
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
+            while waiting and len(running) < max(jobs, 1):
                 process = forked.Process(target=_grade_notebook, args=waiting.pop(0))
                 process.start()
                 running.append(process)
