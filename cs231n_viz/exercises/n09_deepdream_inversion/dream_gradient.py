@@ -158,6 +158,8 @@ ENTRY = Entry(
             _gradient(after=lambda g: g / (g.std() + 1e-8)),
             _gradient(after=lambda g: g / g.norm()),
             _gradient(after=lambda g: g / g.abs().max()),
+            _gradient(lambda a: a / a.max()),
+            _gradient(lambda a: a / a.abs().max()),
         ),
         "the gradient of the length ‖a‖: divided by it; ½‖a‖² has the gradient a": (
             _gradient(lambda a: a / a.norm()),
@@ -166,7 +168,10 @@ ENTRY = Entry(
         "this is the activation itself: send it back to the image": (
             lambda features, images: features(images).detach()
         ),
-        "the images are added: return the gradient alone, the step is taken in another cell": _added,
+        "the images are added: return the gradient alone, the step is taken in another cell": (
+            _added,
+            lambda features, images: _added(features, images).clamp(0, 1),
+        ),
         "only the first image is seen: each of the batch has a gradient": (
             lambda features, images: dream_gradient(features, images[:1])
         ),
@@ -183,5 +188,13 @@ ENTRY = Entry(
         "the gradient is clipped at 0: a pixel may have to become darker": _gradient(after=torch.relu),
         "the square of the activations is sent back: their own values were asked for": _gradient(torch.square),
         "the graph is kept (`create_graph`): the steps of the dream would pile up in memory": _with_its_graph,
+        "the magnitudes of the activations are sent back: the layer may have no ReLU": _gradient(torch.abs),
+        "only activations above their mean are sent back: DeepDream takes the whole layer": (
+            _gradient(lambda a: a * (a > a.mean()))
+        ),
+        "only the sign of the gradient, or a clipped one, came back": (
+            _gradient(after=torch.sign),
+            _gradient(after=lambda g: g.clamp(-1, 1)),
+        ),
     },
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
 from cs231n_viz.exercises.fixtures import central_differences, gradient_of, noise, pixels, stripes
@@ -199,6 +200,25 @@ ENTRY = Entry(
         ),
         "the weights of variation and sixth power are swapped": (
             lambda features, wanted, images, tv, sixth: _loss()(features, wanted, images, sixth, tv)
+        ),
+        "the angle is compared: features twice as large are not the wanted ones": (
+            _loss(lambda f, w: 1 - F.cosine_similarity(f.flatten(), w.flatten(), dim=0))
+        ),
+        "the weight of the variation multiplies the sixth power as well: mind the brackets": (
+            lambda f, w, images, tv, sixth: _loss()(f, w, images, tv, tv * sixth)
+        ),
+        "the variation of the features: that of the image was asked for": lambda f, w, images, tv, sixth: (
+            _loss()(f, w, images, 0.0, sixth) + tv * (_steps(f, 2) + _steps(f, 3))
+        ),
+        "the sixth power of the features: that of the image was asked for": lambda f, w, images, tv, sixth: (
+            _loss()(f, w, images, tv, 0.0) + sixth * (2 * f - 1).pow(6).mean()
+        ),
+        "the terms are multiplied: they are added": lambda f, w, images, tv, sixth: (
+            _loss()(f, w, images, 0.0, 0.0) * _loss()(w, w, images, tv, sixth)
+        ),
+        "divided by the variance of the wanted features: their squares sum to ‖wanted‖²": (
+            _loss(lambda f, w: (f - w).square().mean() / w.var(correction=0)),
+            _loss(lambda f, w: (f - w).square().mean() / w.var()),
         ),
     },
 )

@@ -44,6 +44,10 @@ def _mirrored(images: Tensor, down: int, right: int) -> Tensor:
     return images[:, :, rows][..., columns]
 
 
+def _rescaled(gradient: Tensor) -> Tensor:
+    return gradient / gradient.abs().mean()
+
+
 def _along(*dims: int) -> Callable[[Tensor, int, int], Tensor]:
     return lambda images, down, right: images.roll((down, right), dims)
 
@@ -150,5 +154,19 @@ ENTRY = Entry(
             )
         ),
         "there is no shift at all": _jittered(lambda d, r: (0, 0), lambda d, r: (0, 0)),
+        "one of the two shifts has the wrong sign on the way back": (
+            _jittered(lambda d, r: (d, r), lambda d, r: (d, -r)),
+            _jittered(lambda d, r: (d, r), lambda d, r: (-d, r)),
+        ),
+        "one of the two shifts has the wrong sign on the way there": (
+            _jittered(lambda d, r: (-d, r), lambda d, r: (d, -r)),
+            _jittered(lambda d, r: (d, -r), lambda d, r: (-d, r)),
+        ),
+        "negative shifts lose their sign: they go up and to the left": (
+            _jittered(lambda d, r: (abs(d), abs(r)), lambda d, r: (-abs(d), -abs(r)))
+        ),
+        "the gradient is rescaled: that is done by the step": lambda gradient_of, images, down, right: _rescaled(
+            jittered_gradient(gradient_of, images, down=down, right=right)
+        ),
     },
 )

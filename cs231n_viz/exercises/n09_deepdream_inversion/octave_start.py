@@ -114,7 +114,8 @@ ENTRY = Entry(
             _start(lambda base, before, result: base + _enlarged(result, base))
         ),
         "the mean of photograph and result: the detail counts in full": (
-            _start(lambda base, before, result: (base + _enlarged(result, base)) / 2)
+            _start(lambda base, before, result: (base + _enlarged(result, base)) / 2),
+            lambda base, before, result: (base + _enlarged(result - before, base)) / 2,
         ),
         "not clipped: pixels leave [0, 1]": lambda base, before, result: base + _enlarged(result - before, base),
         "clipped at one end only: pixels leave [0, 1]": (
@@ -160,6 +161,24 @@ ENTRY = Entry(
             _start(
                 lambda base, before, result: base + _enlarged(result - before, base, mode="nearest", align_corners=None)
             )
+        ),
+        "squeezed by a sigmoid: clip, so that pixels inside [0, 1] stay what they are": (
+            lambda base, before, result: (base + _enlarged(result - before, base)).sigmoid()
+        ),
+        "the magnitude of the detail is added: what the last octave made darker becomes lighter": (
+            _start(lambda base, before, result: base + _enlarged((result - before).abs(), base))
+        ),
+        "the detail of the first image is added to all": (
+            _start(lambda base, before, result: base + _enlarged((result - before)[:1], base))
+        ),
+        "the detail is grey: each channel has its own": (
+            _start(lambda base, before, result: base + _enlarged((result - before).mean(1, keepdim=True), base))
+        ),
+        "the ratio is enlarged: the detail is a difference": (
+            _start(lambda base, before, result: base * _enlarged(result / before, base))
+        ),
+        "rounded to 256 levels: a picture in [0, 1] has all values": (
+            lambda base, before, result: ((base + _enlarged(result - before, base)) * 255).round().clamp(0, 255) / 255
         ),
     },
 )

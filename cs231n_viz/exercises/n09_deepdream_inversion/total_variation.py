@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
 from cs231n_viz.exercises.fixtures import COLOURS, SLOPE, gradient_of, noise, stripes
@@ -57,6 +58,10 @@ def _centred(images: Tensor) -> Tensor:
 def _isotropic(images: Tensor, eps: float) -> Tensor:
     down, right = images[..., 1:, :-1] - images[..., :-1, :-1], images[..., :-1, 1:] - images[..., :-1, :-1]
     return (down.square() + right.square() + eps).sqrt().sum()
+
+
+def _added(images: Tensor) -> Tensor:
+    return (images.diff(dim=2)[..., :-1] + images.diff(dim=3)[:, :, :-1]).square().sum()
 
 
 def _cropped(images: Tensor) -> Tensor:
@@ -148,6 +153,19 @@ ENTRY = Entry(
             lambda images: total_variation(images).sqrt(),
             lambda images: sum((images.diff(dim=axis).square() + 1e-8).sqrt().sum() for axis in (2, 3)),
             _variation(2, 3, of=lambda steps: steps.square().sum().sqrt()),
+        ),
+        "only the first channel counts": (lambda images: total_variation(images[:, :1])),
+        "the two steps of a pixel are added before they are squared": _added,
+        "a border of 0 is added, and the steps to it are counted": (
+            lambda images: total_variation(F.pad(images, (0, 1, 0, 1))),
+            lambda images: total_variation(F.pad(images, (1, 1, 1, 1))),
+        ),
+        "the rows are strung together: the end of one is no neighbour of the beginning of the next": (
+            lambda images: images.flatten(2).diff(dim=2).square().sum(),
+            lambda images: images.flatten(2).diff(dim=2).square().sum() + images.diff(dim=2).square().sum(),
+        ),
+        "the larger of the two sums: they are added": (
+            lambda images: torch.maximum(images.diff(dim=2).square().sum(), images.diff(dim=3).square().sum())
         ),
     },
 )

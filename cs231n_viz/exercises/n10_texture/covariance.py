@@ -118,5 +118,23 @@ ENTRY = Entry(
         "the outer product of the means is added, not removed": (
             lambda features: 2 * _products(features) - covariance(features)
         ),
+        "one half of the matrix is 0: it is symmetric": (
+            lambda features: covariance(features).triu(),
+            lambda features: covariance(features).tril(),
+        ),
+        "the products of the means are removed from the sum: divide by the number of positions first": (
+            lambda features: _products(features) * features[0, 0].numel() - _products(features) + covariance(features)
+        ),
+        "the squares of the means are removed: it is the product of both channels' means": (
+            lambda features: _products(features) - _means(features)[..., 0].square(),
+            lambda features: _products(features) - _means(features)[..., 0].square().mT,
+        ),
+        "the signs are dropped: channels may vary in opposite directions": lambda features: covariance(features).abs(),
+        "a number is added to the diagonal: not asked for": (
+            lambda features: covariance(features) + 1e-3 * torch.eye(features.shape[1]),
+        ),
+        "the mean over the images: each has a matrix of its own": (
+            lambda features: covariance(features).mean(0, True).expand(len(features), -1, -1)
+        ),
     },
 )

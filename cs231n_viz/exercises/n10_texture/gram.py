@@ -145,5 +145,18 @@ ENTRY = Entry(
         "the means are removed first: this is the covariance": (
             _over(products=lambda f: _products(f - f.mean((2, 3), keepdim=True)))
         ),
+        "divided by one less than the number of positions": _over(lambda f: _positions(f) - 1),
+        "divided by the root of the number of positions": _over(lambda f: _positions(f) ** 0.5),
+        "divided by the number of entries of the matrix: normalise divides by the number of positions": (
+            _over(lambda f: f.shape[1] ** 2)
+        ),
+        "divided by its own length: normalise divides by the number of positions": (
+            lambda features, normalise: _products(features) / (_products(features).norm() if normalise else 1)
+        ),
+        "one half of the matrix is 0: it is symmetric": (
+            _over(products=lambda f: _products(f).triu()),
+            _over(products=lambda f: _products(f).tril()),
+        ),
+        "negative activations are cut off: not every layer has a ReLU": _over(products=lambda f: _products(f.relu())),
     },
 )

@@ -100,5 +100,22 @@ ENTRY = Entry(
         "the largest entry of the target is the divisor: the sum of its squares was asked for": (
             lambda g, t: _squares(g - t) / t.abs().amax((1, 2)).square()
         ),
+        "axes of length 1 are left: (N,) was asked for": lambda g, t: gram_error(g, t)[:, None, None],
+        "summed before squaring: entries of both signs cancel": (
+            lambda g, t: _squares(g - t) / t.sum((1, 2)).square(),
+            lambda g, t: (g - t).sum((1, 2)).square() / t.sum((1, 2)).square(),
+        ),
+        "the difference of the squares, not the square of the difference": (
+            lambda g, t: (g.square() - t.square()).sum((1, 2)) / _squares(t)
+        ),
+        "the angle is compared: a matrix twice as large is not the target": (
+            lambda g, t: 1 - (g * t).sum((1, 2)) / (_squares(g) * _squares(t)).sqrt()
+        ),
+        "only one half of the matrix is compared: the entries on both sides of the diagonal count": (
+            lambda g, t: _squares((g - t).triu()) / _squares(t.triu())
+        ),
+        "the largest singular value is the length: the squares of all entries are summed": (
+            lambda g, t: torch.linalg.matrix_norm(g - t, 2).square() / torch.linalg.matrix_norm(t, 2).square()
+        ),
     },
 )

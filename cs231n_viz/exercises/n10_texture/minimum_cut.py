@@ -107,6 +107,20 @@ def _smallest_maximum(error: Tensor) -> Tensor:
     return torch.tensor(_back(total, int(total[-1].argmin())))
 
 
+def _straight_left_out(error: Tensor, *, back_too: bool = True) -> Tensor:
+    total = error.clone()
+    for row in range(1, len(error)):
+        above = F.pad(total[row - 1], (1, 1), value=float("inf"))
+        total[row] += torch.minimum(above[:-2], above[2:])
+    if not back_too:
+        return torch.tensor(_back(total, int(total[-1].argmin())))
+    path = [int(total[-1].argmin())]
+    for row in range(len(total) - 2, -1, -1):
+        near = [column for column in (path[-1] - 1, path[-1] + 1) if 0 <= column < error.shape[1]]
+        path.append(min(near, key=lambda column, row=row: float(total[row, column])))
+    return torch.tensor(path[::-1])
+
+
 def _cheapest(error: list[list[float]]) -> list[int]:
     """The best of all paths, one by one."""
     width, paths = len(error[0]), [[column] for column in range(len(error[0]))]
@@ -172,6 +186,15 @@ ENTRY = Entry(
                 " 3   9   4  [2.5]",
             ],
         ),
+        _drawn(
+            "one large error and two small ones, or three of middle size",
+            # 8 on the left, 9 on the right; of their squares the right has the smaller sum
+            [
+                "[1]  9   9   3 ",
+                "[6]  9   9   3 ",
+                "[1]  9   9   3 ",
+            ],
+        ),
         _random("small errors, higher than wide", (7, 3), scale=1e-3),
         _random("a single row", (1, 6)),
         _random("a single column", (4, 1)),
@@ -221,6 +244,23 @@ ENTRY = Entry(
             lambda error: minimum_cut(error).float(),
             lambda error: minimum_cut(error).double(),
             lambda error: minimum_cut(error).int(),
+        ),
+        "straight down is left out: three pixels lie above each": (
+            _straight_left_out,
+            lambda error: _straight_left_out(error, back_too=False),
+        ),
+        "the errors are rounded or rooted first: they are summed as they are": (
+            lambda error: minimum_cut(error.round()),
+            lambda error: minimum_cut(error.sqrt()),
+            lambda error: minimum_cut(error.square()),
+        ),
+        "the way goes down along the sums: begin at the least sum of the last row, and go up": lambda error: (
+            torch.tensor(_greedy_from(_totals(error), int(error[0].argmin())))
+        ),
+        "a NumPy array came out: a tensor was asked for": lambda error: minimum_cut(error).numpy(),
+        "an axis too many: (h,) was asked for": (
+            lambda error: minimum_cut(error)[:, None],
+            lambda error: minimum_cut(error)[None],
         ),
     },
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
 from cs231n_viz.exercises.fixtures import noise
@@ -54,6 +55,22 @@ def _distances(
         return (over(difference(windows - window[:, None, None])) * weights).sum(dim=(-2, -1))
 
     return distances
+
+
+def _weighted_inside(sample: Tensor, window: Tensor, known: Tensor) -> Tensor:
+    side = window.shape[-1]
+    distance = (torch.arange(side) - side // 2).square()
+    weights = torch.exp(-(distance[:, None] + distance) / (2 * (side / 6.4) ** 2)) * known
+    windows = sample.unfold(1, side, 1).unfold(2, side, 1)
+    return ((windows - window[:, None, None]) * weights / weights.sum()).square().mean(0).sum((-2, -1))
+
+
+def _sum_of_gaussians(sample: Tensor, window: Tensor, known: Tensor) -> Tensor:
+    side = window.shape[-1]
+    gauss = torch.exp(-(torch.arange(side) - side // 2).square() / (2 * (side / 6.4) ** 2))
+    weights = (gauss[:, None] + gauss) * known
+    windows = sample.unfold(1, side, 1).unfold(2, side, 1)
+    return ((windows - window[:, None, None]).square() * weights / weights.sum()).mean(0).sum((-2, -1))
 
 
 def _compared(title: str, shape: tuple[int, int, int], rows: str) -> Check:
@@ -150,5 +167,17 @@ ENTRY = Entry(
             lambda *fed: window_distances(*fed)[:-1, :-1]
         ),
         "the square root is taken; squared differences were asked for": lambda *fed: window_distances(*fed).sqrt(),
+        "the weights are inside the square": _weighted_inside,
+        "the sample is padded: only windows that lie inside it count": lambda sample, window, known: window_distances(
+            F.pad(sample, (window.shape[-1] // 2,) * 4), window, known
+        ),
+        "two Gaussians are added: exp(-(dx² + dy²) / 2σ²) is their product": _sum_of_gaussians,
+        "the weights are divided by their largest, not by their sum": _distances(
+            sums_to=lambda known, every: known.max()
+        ),
+        "the mean over the pixels on top of it: the weights already sum to 1": lambda sample, window, known: (
+            window_distances(sample, window, known) / known.numel()
+        ),
+        "the sign is flipped: the most similar window has the smallest distance": lambda *fed: -window_distances(*fed),
     },
 )

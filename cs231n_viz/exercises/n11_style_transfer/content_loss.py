@@ -97,6 +97,7 @@ ENTRY = Entry(
             _of(lambda gap: gap.square().sum((2, 3))),
             _of(lambda gap: gap.square().sum(1)),
             _of(lambda gap: gap.square()),
+            _of(lambda gap: gap.square().sum((1, 2, 3))),
         ),
         "squared before the difference: F² - F₀² is not (F - F₀)²": (
             lambda weight, current, original: weight * (current.square() - original.square()).sum(),
@@ -120,5 +121,19 @@ ENTRY = Entry(
         "the weight is left out": lambda weight, current, original: content_loss(1.0, current, original),
         "the weight is inside the square": lambda weight, current, original: content_loss(weight**2, current, original),
         "half of it: the paper's factor ½ is part of the weight here": _of(lambda gap: gap.square().sum() / 2),
+        "divided by the weight: it multiplies": lambda weight, current, original: (
+            content_loss(1.0, current, original) / weight
+        ),
+        "means over the positions are compared: content is what is where": (
+            lambda weight, current, original: weight * (current - original).mean((2, 3)).square().sum()
+        ),
+        "only the largest difference counts: all are summed": _of(lambda gap: gap.square().max()),
+        "another power: the square was asked for": (
+            _of(lambda gap: gap.pow(4).sum()),
+            _of(lambda gap: gap.abs().pow(3).sum()),
+        ),
+        "the product of the features: the difference was asked for": (
+            lambda weight, current, original: weight * (current * original).sum()
+        ),
     },
 )

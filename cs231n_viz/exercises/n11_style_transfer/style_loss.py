@@ -219,5 +219,18 @@ ENTRY = Entry(
         "the mean over the layers: they are summed": _styled(gather=lambda terms: sum(terms) / len(terms)),
         "only the last layer is left: add the layers up": _styled(gather=lambda terms: terms[-1]),
         "all layers of the features are used: only some have a target": _every_layer,
+        "the weighted mean: the terms are summed": lambda features, style_targets, style_weights: (
+            style_loss(features, style_targets, style_weights) / sum(style_weights.values())
+        ),
+        "only the first layer is left: `return` stands inside the loop": _styled(gather=lambda terms: terms[0]),
+        "only one half of the matrices is compared: the entries on both sides of the diagonal count": (
+            _styled(distance=lambda gap: gap.triu().square().sum())
+        ),
+        "summed before squaring: entries of both signs cancel": _styled(distance=lambda gap: gap.sum().square()),
+        "only the first image counts": _styled(distance=lambda gap: gap[:1].square().sum()),
+        "every layer gets the sum of all weights": lambda features, style_targets, style_weights: _styled(
+            weight=lambda _: sum(style_weights.values())
+        )(features, style_targets, style_weights),
+        "a list came back: add the layers up": _styled(gather=list),
     },
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cs231n_viz.exercises.core import Check, Entry
 from cs231n_viz.exercises.fixtures import COLOURS, SLOPE, central_differences, gradient_of, noise, stripes
@@ -33,6 +34,10 @@ def _steps(
 def _cropped(img: Tensor, weight: float) -> Tensor:
     down, right = img[..., 1:, :-1] - img[..., :-1, :-1], img[..., :-1, 1:] - img[..., :-1, :-1]
     return weight * (down.square() + right.square()).sum()
+
+
+def _added(img: Tensor, weight: float) -> Tensor:
+    return weight * (img.diff(dim=2)[..., :-1] + img.diff(dim=3)[:, :, :-1]).square().sum()
 
 
 def _centred(img: Tensor, weight: float) -> Tensor:
@@ -134,5 +139,17 @@ ENTRY = Entry(
         "the weight is left out": lambda img, weight: tv_loss(img, 1.0),
         "the weight is inside the square": lambda img, weight: tv_loss(weight * img, 1.0),
         "the square root was not asked for": _steps(2, 3, of=lambda steps: steps.square().sum().sqrt()),
+        "only the first channel counts": lambda img, weight: tv_loss(img[:, :1], weight),
+        "the two steps of a pixel are added before they are squared": _added,
+        "a border of 0 is added, and the steps to it are counted": (
+            lambda img, weight: tv_loss(F.pad(img, (0, 1, 0, 1)), weight),
+            lambda img, weight: tv_loss(F.pad(img, (1, 1, 1, 1)), weight),
+        ),
+        "the rows are strung together: the end of one is no neighbour of the beginning of the next": (
+            lambda img, weight: weight * img.flatten(2).diff(dim=2).square().sum(),
+            lambda img, weight: weight * (img.flatten(2).diff(dim=2).square().sum() + img.diff(dim=2).square().sum()),
+        ),
+        "the weight is added: it multiplies": lambda img, weight: weight + tv_loss(img, 1.0),
+        "divided by the weight: it multiplies": lambda img, weight: tv_loss(img, 1.0) / weight,
     },
 )

@@ -180,5 +180,24 @@ ENTRY = Entry(
         "1 + γ multiplies: here γ itself is the scale": (
             _made_of(lambda normal, gamma, beta: (1 + gamma) * normal + beta)
         ),
+        "β is that of the first image: index it with `styles`": lambda x, gamma, beta, styles, eps: (
+            gamma[styles][..., None, None] * instance_norm(x, eps=eps) + beta[styles[:1]][..., None, None]
+        ),
+        "the maps are added again: γ · normalised + β": lambda x, gamma, beta, styles, eps: (
+            x + _made_of()(x, gamma, beta, styles, eps)
+        ),
+        "divided by γ: it multiplies": _made_of(lambda normal, gamma, beta: normal / gamma + beta),
+        "the sign of γ is dropped: it may be negative": _made_of(
+            lambda normal, gamma, beta: normal * gamma.abs() + beta
+        ),
+        "the styles are read from the end": lambda x, gamma, beta, styles, eps: _made_of()(
+            x, gamma, beta, styles.flip(0), eps
+        ),
+        "the mean is not taken away": _made_of(
+            normalise=lambda x, eps: x / (x.var((2, 3), correction=0, keepdim=True) + eps).sqrt()
+        ),
+        "divided by the variance, not by its root": _made_of(
+            normalise=lambda x, eps: (x - x.mean((2, 3), True)) / (x.var((2, 3), correction=0, keepdim=True) + eps)
+        ),
     },
 )

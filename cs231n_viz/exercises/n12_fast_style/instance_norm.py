@@ -156,5 +156,19 @@ ENTRY = Entry(
         "eps is left out: a constant map gives 0 / 0": _normalised(deviation=lambda variance, eps: variance.sqrt()),
         "the mean is not taken away": _normalised(centred=False),
         "the contrast is left: divide by the standard deviation": _normalised(deviation=lambda variance, eps: 1.0),
+        "only the mean is divided: put the difference in brackets": lambda x, eps: (
+            x - x.mean((2, 3), True) / (x.var((2, 3), correction=0, keepdim=True) + eps).sqrt()
+        ),
+        "eps is the least deviation: it is added to the variance": _normalised(
+            deviation=lambda variance, eps: variance.sqrt().clamp(min=eps)
+        ),
+        "the mean is that of all channels: each map has its own": lambda x, eps: (
+            (x - x.mean((1, 2, 3), True)) / (x.var((2, 3), correction=0, keepdim=True) + eps).sqrt()
+        ),
+        "the variance is that of all channels: each map has its own": lambda x, eps: (
+            (x - x.mean((2, 3), True)) / (x.var((1, 2, 3), correction=0, keepdim=True) + eps).sqrt()
+        ),
+        "multiplied by the deviation: divide": _normalised(deviation=lambda variance, eps: (variance + eps).rsqrt()),
+        "clipped to [-1, 1]: normalised values may be larger": lambda x, eps: _normalised()(x, eps).clamp(-1, 1),
     },
 )

@@ -54,6 +54,19 @@ def _mixed(
     return mistaken
 
 
+def _refusing(what: Callable[[Tensor], bool]) -> Callable[..., Tensor]:
+    def mistaken(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, weights: Tensor) -> Tensor:
+        if what(weights):
+            raise ValueError("no mixture")
+        return mix_styles(paint, image, gammas, betas, weights=weights)
+
+    return mistaken
+
+
+def _images_summed(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, shares: Tensor) -> Tensor:
+    return sum(paint(image, share * gammas[k], share * betas[k]) for k, share in enumerate(shares))
+
+
 def _chained(paint: Paint, image: Tensor, gammas: Tensor, betas: Tensor, shares: Tensor) -> Tensor:
     for gamma, beta, share in zip(gammas, betas, shares, strict=True):
         image = paint(image, share * gamma, share * beta)
@@ -138,7 +151,8 @@ ENTRY = Entry(
             _mixed(passes=_images_mixed)
         ),
         "only γ is mixed, β is that of one style": (
-            _mixed(passes=lambda paint, image, g, b, shares: paint(image, shares @ g, b[shares.argmax()]))
+            _mixed(passes=lambda paint, image, g, b, shares: paint(image, shares @ g, b[0])),
+            _mixed(passes=lambda paint, image, g, b, shares: paint(image, shares @ g, b[shares.argmax()])),
         ),
         "γ and β are swapped": _mixed(passes=lambda paint, image, g, b, shares: _one_pass(paint, image, b, g, shares)),
         "weights that are no mixture are not refused": (
@@ -163,6 +177,15 @@ ENTRY = Entry(
             _mixed(lambda w: w / (w.sum() + 1e-3)),
             _mixed(lambda w: w / (w.sum() + 1e-5)),
             _mixed(lambda w: w / (w.sum() + 1e-6)),
+        ),
+        "weights of 0 are refused: a style may have no part": _refusing(lambda w: bool((w <= 0).any())),
+        "weights that do not sum to 1 are refused: only their ratios count": (
+            _refusing(lambda w: abs(float(w.sum()) - 1) > 1e-4)
+        ),
+        "the images of all styles are summed: one pass with the mixture was asked for": _mixed(passes=_images_summed),
+        "γ and β came back: paint with them": _mixed(passes=lambda paint, image, g, b, s: (s @ g, s @ b)),
+        "all styles that take part count alike: their weights are their shares": _mixed(
+            lambda w: w.sign() / w.sign().sum()
         ),
     },
 )

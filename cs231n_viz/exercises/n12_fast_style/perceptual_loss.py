@@ -267,11 +267,35 @@ ENTRY = Entry(
             _loss(gram=lambda maps: _gram(maps) / maps.shape[1])
         ),
         "only the last style layer is left: take the mean of all": _loss(layers=lambda terms: terms[-1]),
-        "the mean over layers and the sum over pictures are exchanged, or both are summed": (
+        "layers and pictures are both summed: take the means": (
             _loss(
                 layers=lambda terms: terms.sum(0),
                 total=lambda content, style, weight: (content + weight * style).sum(),
             )
+        ),
+        "painted pictures and photographs have changed places": (
+            lambda features, painted, photographs, *rest: _loss()(features, photographs, painted, *rest)
+        ),
+        "divided by the style weight: it multiplies": _loss(
+            total=lambda content, style, weight: (content + style / weight).mean()
+        ),
+        "the norm of the target is not squared": _loss(
+            style=lambda own, target: _rest(own - target) / _rest(target).sqrt()
+        ),
+        "the mean of the content is divided by a sum": _loss(
+            content=lambda own, wanted: (own - wanted).square().flatten(1).mean(1) / _rest(wanted)
+        ),
+        "only the first picture counts": (
+            lambda features, painted, photographs, *rest: _loss()(features, painted[:1], photographs[:1], *rest)
+        ),
+        "the means are removed first: the targets are Gram matrices, not covariances": _loss(
+            gram=lambda maps: _gram(maps - maps.mean((2, 3), keepdim=True))
+        ),
+        "normalised twice: the Gram matrices are divided by the number of positions once": _loss(
+            gram=lambda maps: _gram(maps) / maps[0, 0].numel()
+        ),
+        "the maps are reshaped without moving their axes, so that channels and positions are mixed": _loss(
+            gram=lambda maps: _gram(maps.reshape(len(maps), -1, maps.shape[1]).mT[..., None])
         ),
     },
 )

@@ -181,3 +181,36 @@ def one_image(features, images):
     x = images[:1].clone().requires_grad_()
     a = features(x)
     return torch.autograd.grad(a, x, a.detach())[0]
+
+
+def gradient_with(features, images, up=lambda a: a):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return torch.autograd.grad(a, x, up(a.detach()))[0]
+
+
+@answers.wrong("rescaled")
+def by_the_largest(features, images):
+    return gradient_with(features, images, lambda a: a / a.max())
+
+
+@answers.wrong("the magnitudes of the activations")
+def magnitudes_sent_back(features, images):
+    return gradient_with(features, images, lambda a: a.abs())
+
+
+@answers.wrong("above their mean")
+def above_the_mean(features, images):
+    return gradient_with(features, images, lambda a: a * (a > a.mean()))
+
+
+@answers.wrong("only the sign of the gradient")
+def signs_of_the_gradient(features, images):
+    return gradient_with(features, images).sign()
+
+
+@answers.wrong("the images are added")
+def step_and_clip(features, images):
+    x = images.clone().requires_grad_()
+    a = features(x)
+    return (images + torch.autograd.grad(a, x, a.detach())[0]).clamp(0, 1)

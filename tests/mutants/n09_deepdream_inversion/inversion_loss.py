@@ -1,5 +1,5 @@
 import torch
-from torch.nn import functional
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -31,7 +31,7 @@ def with_norms(features, wanted, images, *, tv=1.0, sixth=0.01):
 
 @answers.right
 def with_means(features, wanted, images, *, tv=1.0, sixth=0.01):
-    distance = functional.mse_loss(features, wanted) / wanted.square().mean()
+    distance = F.mse_loss(features, wanted) / wanted.square().mean()
     return distance + rest(images, tv, sixth)
 
 
@@ -49,7 +49,7 @@ def absolute(features, wanted, images, *, tv=1.0, sixth=0.01):
 
 @answers.wrong("not divided by")
 def mean_square(features, wanted, images, *, tv=1.0, sixth=0.01):
-    return functional.mse_loss(features, wanted) + rest(images, tv, sixth)
+    return F.mse_loss(features, wanted) + rest(images, tv, sixth)
 
 
 @answers.wrong("divided by the features of the image")
@@ -129,7 +129,7 @@ def mixed_up(features, wanted, images, *, tv=1.0, sixth=0.01):
     return near(features, wanted) + rest(images, sixth, tv)
 
 
-def tvm(x):
+def mean_steps(x):
     return x.diff(dim=2).square().mean() + x.diff(dim=3).square().mean()
 
 
@@ -137,7 +137,7 @@ def tvm(x):
 def det(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         (features.detach() - wanted).square().sum() / wanted.square().sum()
-        + tv * tvm(images)
+        + tv * mean_steps(images)
         + sixth * (2 * images - 1).pow(6).mean()
     )
 
@@ -147,7 +147,7 @@ def detimg(features, wanted, images, *, tv=1.0, sixth=0.01):
     images = images.detach()
     return (
         (features - wanted).square().sum() / wanted.square().sum()
-        + tv * tvm(images)
+        + tv * mean_steps(images)
         + sixth * (2 * images - 1).pow(6).mean()
     )
 
@@ -157,7 +157,7 @@ def item(features, wanted, images, *, tv=1.0, sixth=0.01):
     return torch.tensor(
         (
             (features - wanted).square().sum() / wanted.square().sum()
-            + tv * tvm(images)
+            + tv * mean_steps(images)
             + sixth * (2 * images - 1).pow(6).mean()
         ).item()
     )
@@ -167,7 +167,7 @@ def item(features, wanted, images, *, tv=1.0, sixth=0.01):
 def eps(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         (features - wanted).square().sum() / (wanted.square().sum() + 1e-3)
-        + tv * tvm(images)
+        + tv * mean_steps(images)
         + sixth * (2 * images - 1).pow(6).mean()
     )
 
@@ -176,7 +176,7 @@ def eps(features, wanted, images, *, tv=1.0, sixth=0.01):
 def meansum(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         (features - wanted).square().mean() / wanted.square().sum()
-        + tv * tvm(images)
+        + tv * mean_steps(images)
         + sixth * (2 * images - 1).pow(6).mean()
     )
 
@@ -185,7 +185,7 @@ def meansum(features, wanted, images, *, tv=1.0, sixth=0.01):
 def halftv(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         (features - wanted).square().sum() / wanted.square().sum()
-        + tv * tvm(images) / 2
+        + tv * mean_steps(images) / 2
         + sixth * (2 * images - 1).pow(6).mean()
     )
 
@@ -193,7 +193,9 @@ def halftv(features, wanted, images, *, tv=1.0, sixth=0.01):
 @answers.wrong("squares in the distance")
 def absval(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
-        (features - wanted).abs().sum() / wanted.abs().sum() + tv * tvm(images) + sixth * (2 * images - 1).pow(6).mean()
+        (features - wanted).abs().sum() / wanted.abs().sum()
+        + tv * mean_steps(images)
+        + sixth * (2 * images - 1).pow(6).mean()
     )
 
 
@@ -201,7 +203,7 @@ def absval(features, wanted, images, *, tv=1.0, sixth=0.01):
 def power4(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         (features - wanted).square().sum() / wanted.square().sum()
-        + tv * tvm(images)
+        + tv * mean_steps(images)
         + sixth * (2 * images - 1).pow(4).mean()
     )
 
@@ -209,7 +211,9 @@ def power4(features, wanted, images, *, tv=1.0, sixth=0.01):
 @answers.wrong("those of the defaults")
 def defaults(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
-        (features - wanted).square().sum() / wanted.square().sum() + tvm(images) + 0.01 * (2 * images - 1).pow(6).mean()
+        (features - wanted).square().sum() / wanted.square().sum()
+        + mean_steps(images)
+        + 0.01 * (2 * images - 1).pow(6).mean()
     )
 
 
@@ -223,7 +227,7 @@ def cat(features, wanted, images, *, tv=1.0, sixth=0.01):
 def half_too(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         0.5 * (features - wanted).square().sum() / wanted.square().sum()
-        + tv * tvm(images)
+        + tv * mean_steps(images)
         + sixth * (2 * images - 1).pow(6).mean()
     )
 
@@ -238,7 +242,7 @@ def abs_steps(features, wanted, images, *, tv=1.0, sixth=0.01):
 def root(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         (features - wanted).square().sum() / wanted.square().sum()
-        + tv * tvm(images) ** 0.5
+        + tv * mean_steps(images) ** 0.5
         + sixth * (2 * images - 1).pow(6).mean()
     )
 
@@ -256,23 +260,60 @@ def no_tv(features, wanted, images, *, tv=1.0, sixth=0.01):
 
 @answers.wrong("the sixth power is left out")
 def no_sixth(features, wanted, images, *, tv=1.0, sixth=0.01):
-    return (features - wanted).square().sum() / wanted.square().sum() + tv * tvm(images)
+    return (features - wanted).square().sum() / wanted.square().sum() + tv * mean_steps(images)
 
 
 @answers.wrong("the power of the mean")
 def power_of_mean(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (
         (features - wanted).square().sum() / wanted.square().sum()
-        + tv * tvm(images)
+        + tv * mean_steps(images)
         + sixth * (2 * images - 1).mean() ** 6
     )
 
 
 @answers.wrong("the weights are left out")
 def unweighted(features, wanted, images, *, tv=1.0, sixth=0.01):
-    return (features - wanted).square().sum() / wanted.square().sum() + tvm(images) + (2 * images - 1).pow(6).mean()
+    return (
+        (features - wanted).square().sum() / wanted.square().sum() + mean_steps(images) + (2 * images - 1).pow(6).mean()
+    )
 
 
 @answers.wrong("a plain number came out")
 def a_number(features, wanted, images, *, tv=1.0, sixth=0.01):
     return (near(features, wanted) + rest(images, tv, sixth)).item()
+
+
+@answers.wrong("the angle")
+def angle(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return (
+        1
+        - F.cosine_similarity(features.flatten(), wanted.flatten(), 0)
+        + tv * mean_steps(images)
+        + sixth * power(images)
+    )
+
+
+@answers.wrong("mind the brackets")
+def brackets(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * (mean_steps(images) + sixth * power(images))
+
+
+@answers.wrong("the terms are multiplied")
+def multiplied(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) * (tv * mean_steps(images) + sixth * power(images))
+
+
+@answers.wrong("by the variance")
+def over_variance(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return F.mse_loss(features, wanted) / wanted.var(correction=0) + tv * mean_steps(images) + sixth * power(images)
+
+
+@answers.wrong("the variation of the features")
+def variation_of_features(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * mean_steps(features) + sixth * power(images)
+
+
+@answers.wrong("the sixth power of the features")
+def power_of_features(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return near(features, wanted) + tv * mean_steps(images) + sixth * power(features)

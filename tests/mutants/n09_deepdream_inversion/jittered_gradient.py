@@ -160,3 +160,31 @@ def cat(gradient_of, images, *, down, right):
     g = gradient_of(s)
     g = torch.cat([g[:, :, down:], g[:, :, :down]], 2)
     return torch.cat([g[..., right:], g[..., :right]], 3)
+
+
+@answers.wrong("wrong sign on the way back")
+def one_sign(gradient_of, images, *, down, right):
+    return torch.roll(gradient_of(torch.roll(images, (down, right), (2, 3))), (down, -right), (2, 3))
+
+
+@answers.wrong("wrong sign on the way there")
+def one_sign_there(gradient_of, images, *, down, right):
+    return torch.roll(gradient_of(torch.roll(images, (-down, right), (2, 3))), (down, -right), (2, 3))
+
+
+@answers.wrong("lose their sign")
+def absolute_shifts(gradient_of, images, *, down, right):
+    return torch.roll(
+        gradient_of(torch.roll(images, (abs(down), abs(right)), (2, 3))), (-abs(down), -abs(right)), (2, 3)
+    )
+
+
+@answers.wrong("the sign is flipped")
+def minus(gradient_of, images, *, down, right):
+    return -torch.roll(gradient_of(torch.roll(images, (down, right), (2, 3))), (-down, -right), (2, 3))
+
+
+@answers.wrong("is rescaled")
+def rescaled(gradient_of, images, *, down, right):
+    g = torch.roll(gradient_of(torch.roll(images, (down, right), (2, 3))), (-down, -right), (2, 3))
+    return g / g.abs().mean()

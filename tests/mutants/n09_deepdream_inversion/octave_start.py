@@ -154,3 +154,38 @@ def half_detail(base, previous_base, previous_result):
 @answers.wrong("photograph is used")
 def previous(base, previous_base, previous_result):
     return previous_result.clamp(0, 1)
+
+
+@answers.wrong("the mean of photograph and result")
+def halved(base, previous_base, previous_result):
+    return (base + larger(previous_result - previous_base, base)) / 2
+
+
+@answers.wrong("a sigmoid")
+def sigmoid(base, previous_base, previous_result):
+    return torch.sigmoid(base + larger(previous_result - previous_base, base))
+
+
+@answers.wrong("the magnitude of the detail")
+def magnitude(base, previous_base, previous_result):
+    return (base + larger((previous_result - previous_base).abs(), base)).clamp(0, 1)
+
+
+@answers.wrong("the ratio is enlarged")
+def ratio(base, previous_base, previous_result):
+    return (base * larger(previous_result / previous_base, base)).clamp(0, 1)
+
+
+@answers.wrong("the detail is grey")
+def grey_detail(base, previous_base, previous_result):
+    return (base + larger(previous_result - previous_base, base).mean(1, keepdim=True)).clamp(0, 1)
+
+
+@answers.wrong("of the first image")
+def first_detail(base, previous_base, previous_result):
+    return (base + larger((previous_result - previous_base)[:1], base)).clamp(0, 1)
+
+
+@answers.wrong("256 levels")
+def eight_bits(base, previous_base, previous_result):
+    return ((base + larger(previous_result - previous_base, base)) * 255).round().clamp(0, 255) / 255

@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -165,3 +166,34 @@ def laplacian(images):
 @answers.wrong("a plain number came out")
 def a_number(images):
     return float(images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum())
+
+
+def steps(x, a):
+    return x.diff(dim=a)
+
+
+@answers.wrong("added before they are squared")
+def added_first(images):
+    return (steps(images, 2)[..., :-1] + steps(images, 3)[:, :, :-1]).square().sum()
+
+
+@answers.wrong("a border of 0")
+def zero_border(images):
+    return (
+        F.pad(images, (0, 1, 0, 1)).diff(dim=2).square().sum() + F.pad(images, (0, 1, 0, 1)).diff(dim=3).square().sum()
+    )
+
+
+@answers.wrong("strung together")
+def strung_together(images):
+    return images.flatten(2).diff(dim=2).square().sum()
+
+
+@answers.wrong("the larger of the two")
+def larger(images):
+    return torch.maximum(steps(images, 2).square().sum(), steps(images, 3).square().sum())
+
+
+@answers.wrong("only the first channel")
+def red_only(images):
+    return steps(images[:, 0], 1).square().sum() + steps(images[:, 0], 2).square().sum()

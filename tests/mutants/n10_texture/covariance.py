@@ -151,3 +151,42 @@ def flat(features):
 def one_side(features):
     f = features.flatten(2)
     return (f - f.mean(2, keepdim=True)) @ f.mT / f.shape[2] * 2
+
+
+def right_one(f):
+    f = f.flatten(2)
+    f = f - f.mean(2, keepdim=True)
+    return f @ f.mT / f.shape[2]
+
+
+@answers.wrong("one half of the matrix")
+def upper_half(features):
+    return right_one(features).triu()
+
+
+@answers.wrong("the signs are dropped")
+def unsigned(features):
+    return right_one(features).abs()
+
+
+@answers.wrong("the squares of the means")
+def squared_means(features):
+    f = features.flatten(2)
+    return f @ f.mT / f.shape[2] - f.mean(2).square()[:, None]
+
+
+@answers.wrong("removed from the sum")
+def too_late(features):
+    f = features.flatten(2)
+    m = f.mean(2)
+    return f @ f.mT - m[:, :, None] * m[:, None]
+
+
+@answers.wrong("the mean over the images")
+def mean_over_images(features):
+    return right_one(features).mean(0, keepdim=True).expand(len(features), -1, -1)
+
+
+@answers.wrong("added to the diagonal")
+def ridge(features):
+    return right_one(features) + 1e-3 * torch.eye(features.shape[1])

@@ -179,3 +179,45 @@ def rounded(features, normalise=True):
     f = features.flatten(2)
     g = (f @ f.mT).round()
     return g / f.shape[2] if normalise else g
+
+
+@answers.wrong("its own length")
+def unit_length(features, *, normalise=True):
+    f = features.flatten(2)
+    g = f @ f.mT
+    return g / g.norm() if normalise else g
+
+
+@answers.wrong("one less than")
+def one_less(features, *, normalise=True):
+    f = features.flatten(2)
+    g = f @ f.mT
+    return g / (f.shape[2] - 1) if normalise else g
+
+
+@answers.wrong("cut off")
+def rectified(features, *, normalise=True):
+    f = features.flatten(2).relu()
+    g = f @ f.mT
+    return g / f.shape[2] if normalise else g
+
+
+@answers.wrong("one half of the matrix")
+def upper_half(features, *, normalise=True):
+    f = features.flatten(2)
+    g = (f @ f.mT).triu()
+    return g / f.shape[2] if normalise else g
+
+
+@answers.wrong("the root of the number")
+def over_root(features, *, normalise=True):
+    f = features.flatten(2)
+    g = f @ f.mT
+    return g / f.shape[2] ** 0.5 if normalise else g
+
+
+@answers.wrong("the number of entries")
+def over_entries(features, *, normalise=True):
+    f = features.flatten(2)
+    g = f @ f.mT
+    return g / g.shape[1] ** 2 if normalise else g

@@ -1,4 +1,5 @@
 import torch
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -127,3 +128,33 @@ def no_grad(found, target):
 @answers.wrong("the largest entry")
 def largest(found, target):
     return (found - target).square().sum((1, 2)) / target.flatten(1).abs().max(1).values ** 2
+
+
+@answers.wrong("summed before squaring")
+def square_of_sum(found, target):
+    return (found - target).square().sum((1, 2)) / target.sum((1, 2)).square()
+
+
+@answers.wrong("the difference of the squares")
+def difference_of_squares(found, target):
+    return (found.square() - target.square()).sum((1, 2)) / target.square().sum((1, 2))
+
+
+@answers.wrong("the angle")
+def angle(found, target):
+    return 1 - F.cosine_similarity(found.flatten(1), target.flatten(1))
+
+
+@answers.wrong("only one half")
+def upper_half(found, target):
+    return (found - target).triu().square().sum((1, 2)) / target.triu().square().sum((1, 2))
+
+
+@answers.wrong("singular value")
+def spectral(found, target):
+    return torch.linalg.matrix_norm(found - target, 2) ** 2 / torch.linalg.matrix_norm(target, 2) ** 2
+
+
+@answers.wrong("axes of length 1")
+def kept_axes(found, target):
+    return (found - target).square().sum((1, 2), keepdim=True) / target.square().sum((1, 2), keepdim=True)

@@ -223,3 +223,50 @@ def errors_along_the_path(error):
 @answers.wrong("the sums came back")
 def the_sums(error):
     return totals(error)
+
+
+def cut(error):
+    return walk(totals(error), totals(error)[-1].argmin())
+
+
+@answers.wrong("straight down")
+def never_straight(error):
+    total = error.clone()
+    for i in range(1, len(error)):
+        above = F.pad(total[i - 1], (1, 1), value=float("inf"))
+        total[i] += torch.minimum(above[:-2], above[2:])
+    return walk(total, total[-1].argmin())
+
+
+@answers.wrong("a NumPy array")
+def numpy_array(error):
+    return cut(error).numpy()
+
+
+@answers.wrong("rounded or rooted")
+def rooted(error):
+    return cut(error.sqrt())
+
+
+@answers.wrong("an axis too many")
+def column_vector(error):
+    return cut(error)[:, None]
+
+
+@answers.wrong("rounded or rooted")
+def rounded(error):
+    return cut(error.round())
+
+
+@answers.wrong("rounded or rooted")
+def squared(error):
+    return cut(error**2)
+
+
+@answers.wrong("goes down along the sums")
+def downwards_along_sums(error):
+    path = [int(error[0].argmin())]
+    for row in totals(error)[1:].tolist():
+        near = [c for c in (path[-1] - 1, path[-1], path[-1] + 1) if 0 <= c < len(row)]
+        path.append(min(near, key=row.__getitem__))
+    return torch.tensor(path)

@@ -181,3 +181,59 @@ def linear_exponent(sample, window, known):
 def exchanged(sample, window, known):
     w = bell(window.shape[1], window.shape[1] // 2, window.shape[1] / 6.4) * ~known
     return compare(sample, window, w / w.sum())
+
+
+def gaussian_of(window, s=None):
+    n = window.shape[1]
+    d = torch.arange(n) - n // 2
+    s = s or n / 6.4
+    return torch.outer(torch.exp(-(d**2) / (2 * s**2)), torch.exp(-(d**2) / (2 * s**2)))
+
+
+def all_windows(sample, n):
+    return sample.unfold(1, n, 1).unfold(2, n, 1)
+
+
+@answers.wrong("the weights are inside")
+def weights_inside(sample, window, known):
+    w = gaussian_of(window) * known
+    return ((all_windows(sample, window.shape[1]) - window[:, None, None]) * w / w.sum()).square().mean(0).sum((-1, -2))
+
+
+@answers.wrong("the sign is flipped")
+def similarity(sample, window, known):
+    w = gaussian_of(window) * known
+    return (
+        -((all_windows(sample, window.shape[1]) - window[:, None, None]).square() * (w / w.sum())).mean(0).sum((-1, -2))
+    )
+
+
+@answers.wrong("by their largest")
+def over_the_largest(sample, window, known):
+    w = gaussian_of(window) * known
+    return (
+        ((all_windows(sample, window.shape[1]) - window[:, None, None]).square() * (w / w.max())).mean(0).sum((-1, -2))
+    )
+
+
+@answers.wrong("the mean over the pixels")
+def mean_on_top(sample, window, known):
+    w = gaussian_of(window) * known
+    return ((all_windows(sample, window.shape[1]) - window[:, None, None]).square() * (w / w.sum())).mean((0, -1, -2))
+
+
+@answers.wrong("the sample is padded")
+def padded(sample, window, known):
+    n = window.shape[1]
+    p = F.pad(sample[None], (n // 2,) * 4)[0]
+    w = gaussian_of(window) * known
+    return ((all_windows(p, n) - window[:, None, None]).square() * (w / w.sum())).mean(0).sum((-1, -2))
+
+
+@answers.wrong("two Gaussians")
+def two_gaussians(sample, window, known):
+    n = window.shape[1]
+    d = torch.arange(n) - n // 2
+    g = torch.exp(-(d**2) / (2 * (n / 6.4) ** 2))
+    w = (g[:, None] + g) * known
+    return ((all_windows(sample, n) - window[:, None, None]).square() * (w / w.sum())).mean(0).sum((-1, -2))

@@ -118,3 +118,33 @@ def of_grams(content_weight, content_current, content_original):
 def no_grad(content_weight, content_current, content_original):
     with torch.no_grad():
         return content_weight * ((content_current - content_original) ** 2).sum()
+
+
+@answers.wrong("another power")
+def fourth_power(content_weight, content_current, content_original):
+    return content_weight * (content_current - content_original).pow(4).sum()
+
+
+@answers.wrong("the product of the features")
+def product(content_weight, content_current, content_original):
+    return content_weight * (content_current * content_original).sum()
+
+
+@answers.wrong("divided by the weight")
+def over_weight(content_weight, content_current, content_original):
+    return (content_current - content_original).square().sum() / content_weight
+
+
+@answers.wrong("the largest difference")
+def largest(content_weight, content_current, content_original):
+    return content_weight * (content_current - content_original).square().max()
+
+
+@answers.wrong("means over the positions")
+def of_means(content_weight, content_current, content_original):
+    return content_weight * (content_current.mean((2, 3)) - content_original.mean((2, 3))).square().sum()
+
+
+@answers.wrong("a sum for each channel")
+def one_entry(content_weight, content_current, content_original):
+    return content_weight * (content_current - content_original).square().sum((1, 2, 3))

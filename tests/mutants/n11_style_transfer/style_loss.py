@@ -187,3 +187,43 @@ def a_number(features, style_targets, style_weights):
     return sum(
         style_weights[k] * (gram(features[k]) - target).pow(2).sum().item() for k, target in style_targets.items()
     )
+
+
+@answers.wrong("only the first image")
+def first_image(features, style_targets, style_weights):
+    return sum(w * (gram(features[k])[0] - style_targets[k][0]).square().sum() for k, w in style_weights.items())
+
+
+@answers.wrong("summed before squaring")
+def square_of_sum(features, style_targets, style_weights):
+    return sum(w * ((gram(features[k]) - style_targets[k]).sum()) ** 2 for k, w in style_weights.items())
+
+
+@answers.wrong("only one half")
+def upper_half(features, style_targets, style_weights):
+    return sum(w * (gram(features[k]) - style_targets[k]).triu().square().sum() for k, w in style_weights.items())
+
+
+@answers.wrong("sum of all weights")
+def all_weights(features, style_targets, style_weights):
+    return sum(style_weights.values()) * sum(
+        (gram(features[k]) - style_targets[k]).square().sum() for k in style_targets
+    )
+
+
+@answers.wrong("the weighted mean")
+def weighted_mean(features, style_targets, style_weights):
+    return sum(w * (gram(features[k]) - style_targets[k]).square().sum() for k, w in style_weights.items()) / sum(
+        style_weights.values()
+    )
+
+
+@answers.wrong("a list came back")
+def a_list(features, style_targets, style_weights):
+    return [w * (gram(features[k]) - style_targets[k]).square().sum() for k, w in style_weights.items()]
+
+
+@answers.wrong("only the first layer")
+def first_layer(features, style_targets, style_weights):
+    for k in style_targets:
+        return style_weights[k] * (gram(features[k]) - style_targets[k]).square().sum()

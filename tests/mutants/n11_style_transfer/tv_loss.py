@@ -1,5 +1,5 @@
 import torch
-from torch.nn import functional
+from torch.nn import functional as F
 
 from tests.mutants import Answers
 
@@ -13,15 +13,15 @@ def by_diff(img, tv_weight):
 
 @answers.right
 def by_mse(img, tv_weight):
-    down = functional.mse_loss(img[:, :, :-1], img[:, :, 1:], reduction="sum")
-    return tv_weight * (down + functional.mse_loss(img[..., :-1], img[..., 1:], reduction="sum"))
+    down = F.mse_loss(img[:, :, :-1], img[:, :, 1:], reduction="sum")
+    return tv_weight * (down + F.mse_loss(img[..., :-1], img[..., 1:], reduction="sum"))
 
 
 @answers.right
 def by_convolution(img, tv_weight):
     grey = img.transpose(0, 1)
-    down = functional.conv2d(grey, torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1))
-    right = functional.conv2d(grey, torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2))
+    down = F.conv2d(grey, torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1))
+    right = F.conv2d(grey, torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2))
     return tv_weight * (down.square().sum() + right.square().sum())
 
 
@@ -143,3 +143,40 @@ def per_channel(img, tv_weight):
 def both_sides(img, tv_weight):
     rows, columns = img.diff(dim=2), img.diff(dim=3)
     return tv_weight * (rows.pow(2).sum() + (-rows).pow(2).sum() + columns.pow(2).sum() + (-columns).pow(2).sum())
+
+
+def steps(x, a):
+    return x.diff(dim=a)
+
+
+@answers.wrong("the weight is added")
+def plus_weight(img, tv_weight):
+    return tv_weight + steps(img, 2).square().sum() + steps(img, 3).square().sum()
+
+
+@answers.wrong("a border of 0")
+def zero_border(img, tv_weight):
+    return (
+        tv_weight * F.pad(img, (0, 1, 0, 1), mode="constant").diff(dim=2).square().sum()
+        + tv_weight * F.pad(img, (0, 1, 0, 1)).diff(dim=3).square().sum()
+    )
+
+
+@answers.wrong("added before they are squared")
+def added_first(img, tv_weight):
+    return tv_weight * (steps(img, 2)[..., :-1] + steps(img, 3)[:, :, :-1]).square().sum()
+
+
+@answers.wrong("strung together")
+def strung_together(img, tv_weight):
+    return tv_weight * img.flatten(2).diff(dim=2).square().sum()
+
+
+@answers.wrong("divided by the weight")
+def over_weight(img, tv_weight):
+    return (steps(img, 2).square().sum() + steps(img, 3).square().sum()) / tv_weight
+
+
+@answers.wrong("only the first channel")
+def largest_channel(img, tv_weight):
+    return tv_weight * (steps(img, 2).square().sum((2, 3)).max() + steps(img, 3).square().sum((2, 3)).max())

@@ -145,3 +145,50 @@ def too_early(x, gamma, beta, styles, *, eps=1e-5):
 @answers.right
 def built_in(x, gamma, beta, styles, *, eps=1e-5):
     return torch.addcmul(tall(beta[styles]), tall(gamma[styles]), F.instance_norm(x, eps=eps))
+
+
+def mean(x):
+    return x.mean((2, 3), keepdim=True)
+
+
+def variance(x, c=0):
+    return x.var((2, 3), correction=c, keepdim=True)
+
+
+def normal(x, eps):
+    return (x - mean(x)) / (variance(x) + eps).sqrt()
+
+
+@answers.wrong("that of the first image")
+def first_shift(x, gamma, beta, styles, *, eps=1e-5):
+    return tall(gamma[styles]) * normal(x, eps) + tall(beta[styles[:1]])
+
+
+@answers.wrong("the maps are added again")
+def residual(x, gamma, beta, styles, *, eps=1e-5):
+    return tall(gamma[styles]) * normal(x, eps) + tall(beta[styles]) + x
+
+
+@answers.wrong("divided by γ")
+def over_gamma(x, gamma, beta, styles, *, eps=1e-5):
+    return normal(x, eps) / tall(gamma[styles]) + tall(beta[styles])
+
+
+@answers.wrong("the sign of γ")
+def unsigned_gamma(x, gamma, beta, styles, *, eps=1e-5):
+    return tall(gamma[styles].abs()) * normal(x, eps) + tall(beta[styles])
+
+
+@answers.wrong("read from the end")
+def reversed_styles(x, gamma, beta, styles, *, eps=1e-5):
+    return tall(gamma[styles.flip(0)]) * normal(x, eps) + tall(beta[styles.flip(0)])
+
+
+@answers.wrong("the mean is not taken away")
+def with_mean(x, gamma, beta, styles, *, eps=1e-5):
+    return tall(gamma[styles]) * x / (variance(x) + eps).sqrt() + tall(beta[styles])
+
+
+@answers.wrong("by the variance")
+def over_variance(x, gamma, beta, styles, *, eps=1e-5):
+    return tall(gamma[styles]) * (x - mean(x)) / (variance(x) + eps) + tall(beta[styles])

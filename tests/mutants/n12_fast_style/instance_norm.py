@@ -143,3 +143,46 @@ def eps_twice(x, *, eps=1e-5):
 @answers.right
 def built_in(x, *, eps=1e-5):
     return F.instance_norm(x, eps=eps)
+
+
+def mean_of(x):
+    return x.mean((2, 3), keepdim=True)
+
+
+def variance_of(x, c=0):
+    return x.var((2, 3), correction=c, keepdim=True)
+
+
+@answers.wrong("only the mean is divided")
+def brackets(x, *, eps=1e-5):
+    return x - mean_of(x) / (variance_of(x) + eps).sqrt()
+
+
+@answers.wrong("the least deviation")
+def least_deviation(x, *, eps=1e-5):
+    return (x - mean_of(x)) / variance_of(x).sqrt().clamp(min=eps)
+
+
+@answers.wrong("the variance is that of all")
+def one_variance(x, *, eps=1e-5):
+    return (x - mean_of(x)) / (x.var((1, 2, 3), correction=0)[:, None, None, None] + eps).sqrt()
+
+
+@answers.wrong("the mean is that of all")
+def one_mean(x, *, eps=1e-5):
+    return (x - x.mean((1, 2, 3), keepdim=True)) / (variance_of(x) + eps).sqrt()
+
+
+@answers.wrong("clipped to")
+def clipped(x, *, eps=1e-5):
+    return ((x - mean_of(x)) / (variance_of(x) + eps).sqrt()).clamp(-1, 1)
+
+
+@answers.wrong("multiplied by the deviation")
+def multiplied(x, *, eps=1e-5):
+    return (x - mean_of(x)) * (variance_of(x) + eps).sqrt()
+
+
+@answers.wrong("'float64' came out")
+def in_double(x, *, eps=1e-5):
+    return ((x - mean_of(x)) / (variance_of(x) + eps).sqrt()).double()

@@ -157,3 +157,48 @@ def eps(paint, image, gammas, betas, *, weights):
     refuse(weights)
     shares = weights / (weights.sum() + 1e-6)
     return paint(image, shares @ gammas, shares @ betas)
+
+
+@answers.wrong("only γ is mixed")
+def first_shift(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    s = weights / weights.sum()
+    return paint(image, gammas @ s if gammas.shape[0] == gammas.shape[1] else s @ gammas, betas[0])
+
+
+@answers.wrong("weights of 0 are refused")
+def zeros_refused(paint, image, gammas, betas, *, weights):
+    if (weights <= 0).any():
+        raise ValueError
+    s = weights / weights.sum()
+    return paint(image, s @ gammas, s @ betas)
+
+
+@answers.wrong("of all styles are summed")
+def summed_images(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    s = weights / weights.sum()
+    return sum(paint(image, s[k] * gammas[k], s[k] * betas[k]) for k in range(len(s)))
+
+
+@answers.wrong("do not sum to 1")
+def only_shares(paint, image, gammas, betas, *, weights):
+    if not torch.isclose(weights.sum(), torch.tensor(1.0)):
+        raise ValueError
+    refuse(weights)
+    return paint(image, weights @ gammas, weights @ betas)
+
+
+@answers.wrong("γ and β came back")
+def no_painting(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    s = weights / weights.sum()
+    return s @ gammas, s @ betas
+
+
+@answers.wrong("count alike")
+def alike(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    s = (weights > 0).float()
+    s = s / s.sum()
+    return paint(image, s @ gammas, s @ betas)

@@ -240,7 +240,102 @@ def last_layer(features, painted, photographs, *, style_targets, content_layer, 
     return (relative(maps[content_layer], features(photographs)[content_layer]) + style_weight * style).mean()
 
 
-@answers.wrong("both are summed")
+@answers.wrong("layers and pictures")
 def all_sums(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
     content, style = both_terms(features, painted, photographs, style_targets, content_layer)
     return (content + style_weight * style * len(style_targets)).sum()
+
+
+def loss_with(
+    features,
+    painted,
+    photographs,
+    T,
+    L,
+    w,
+    content=lambda a, b: sizes(a - b) / sizes(b),
+    style=lambda g, t: sizes(g - t) / sizes(t),
+    of=gram,
+):
+    m, q = features(painted), features(photographs)[L]
+    return (content(m[L], q) + w * sum(style(of(m[k]), t) for k, t in T.items()) / len(T)).mean()
+
+
+@answers.wrong("have changed places")
+def exchanged(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(features, photographs, painted, style_targets, content_layer, style_weight)
+
+
+@answers.wrong("divided by the style weight")
+def over_weight(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(features, painted, photographs, style_targets, content_layer, 1 / style_weight)
+
+
+@answers.wrong("norm of the target")
+def half_squared(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(
+        features,
+        painted,
+        photographs,
+        style_targets,
+        content_layer,
+        style_weight,
+        style=lambda g, t: sizes(g - t) / sizes(t) ** 0.5,
+    )
+
+
+@answers.wrong("divided by a sum")
+def mean_over_sum(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(
+        features,
+        painted,
+        photographs,
+        style_targets,
+        content_layer,
+        style_weight,
+        content=lambda a, b: (a - b).square().flatten(1).mean(1) / sizes(b),
+    )
+
+
+@answers.wrong("only the first picture")
+def first_picture(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(features, painted[:1], photographs[:1], style_targets, content_layer, style_weight)
+
+
+@answers.wrong("the means are removed")
+def covariances(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(
+        features,
+        painted,
+        photographs,
+        style_targets,
+        content_layer,
+        style_weight,
+        of=lambda m: gram(m - m.mean((2, 3), keepdim=True)),
+    )
+
+
+@answers.wrong("normalised twice")
+def twice(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(
+        features,
+        painted,
+        photographs,
+        style_targets,
+        content_layer,
+        style_weight,
+        of=lambda m: gram(m) / m[0, 0].numel(),
+    )
+
+
+@answers.wrong("without moving their axes")
+def reshaped(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    return loss_with(
+        features,
+        painted,
+        photographs,
+        style_targets,
+        content_layer,
+        style_weight,
+        of=lambda m: gram(m.reshape(len(m), -1, 1, m.shape[1]).permute(0, 3, 1, 2)),
+    )
