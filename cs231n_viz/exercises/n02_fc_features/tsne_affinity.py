@@ -89,6 +89,31 @@ def _flat(distances: Tensor, perplexity: float) -> Tensor:
     return (rank < round(perplexity)).double()
 
 
+def _student_searched(distances: Tensor, perplexity: float) -> Tensor:
+    squared = distances.double().square() / distances.double().square().mean()
+    low, high = -40.0, 40.0
+    for _ in range(100):
+        weights = 1 / (1 + squared * 2 ** ((low + high) / 2))
+        p = weights / weights.sum()
+        low, high = ((low + high) / 2, high) if 2 ** _bits(p) > perplexity else (low, (low + high) / 2)
+    return p
+
+
+def _sigma_of(say: Callable[[Tensor], Tensor]) -> Callable[[Tensor, float], Tensor]:
+    """Two distances and their p give the width: log(p₁ / p₂) = (d₂² - d₁²) / 2σ²."""
+
+    def answer(distances: Tensor, perplexity: float) -> Tensor:
+        p, squared = _search(torch.square)(distances, perplexity), distances.double().square()
+        near, far = squared.argmin(), squared.argmax()
+        return say(((squared[far] - squared[near]) / (2 * (p[near] / p[far]).log())).sqrt())
+
+    return answer
+
+
+def _nearest_alone(distances: Tensor, perplexity: float) -> Tensor:
+    return (distances == distances.min()).double()
+
+
 def _affinity(title: str, distances: Tensor, p: Tensor) -> Check:
     """The perplexity is that of the expected p, which is a Gaussian of the distances."""
     return Check(title, {"distances": distances, "perplexity": float(2 ** -(p * p.log2()).sum())}, p)
@@ -97,6 +122,7 @@ def _affinity(title: str, distances: Tensor, p: Tensor) -> Check:
 _STEPS = torch.tensor([1.0, 2.0, 3.0]).sqrt()  # squared distances 1, 2, 3
 _HALVING = torch.tensor([4.0, 2.0, 1.0]) / 7  # each neighbour half as likely as the one before
 _SIX = torch.tensor([9.0, 1.0, 16.0, 4.0, 0.0, 25.0])
+_EIGHTHS = (1 / 8.0) ** _SIX
 _THIRDS = (1 / 3.0) ** (_SIX / 4)
 
 ENTRY = Entry(
@@ -104,9 +130,17 @@ ENTRY = Entry(
     reference=tsne_affinity,
     stars=3,
     minutes=20,
+    hints=(
+        "Given σ, p follows from the formula. How does the perplexity of p change as σ grows? Then σ can be found by "
+        "halving an interval.",
+        "In each of some 50 steps take the middle of the interval, `torch.softmax(-d² / (2σ²), dim=0)`, and "
+        "2 ** -(p · log2 p).sum(). If that is above the perplexity, σ is too large: the middle becomes the new upper "
+        "end, otherwise the lower. Scale the d² first, and keep log2(0) out.",
+    ),
     checks=[
         _affinity("squared distances 1, 2, 3: each step halves p", _STEPS, _HALVING),
         _affinity("equal distances share alike", torch.full((4,), 3.0), torch.full((4,), 0.25)),
+        _affinity("a perplexity of 1.4, nearly all for the nearest", _SIX.sqrt(), _EIGHTHS / _EIGHTHS.sum()),
         _affinity("six neighbours in any order", _SIX.sqrt(), _THIRDS / _THIRDS.sum()),
         _affinity("distances a thousand times as large give the same p", 1000 * _STEPS, _HALVING),
         _affinity("distances a thousandth as large too", _STEPS / 1000, _HALVING),
@@ -115,7 +149,45 @@ ENTRY = Entry(
         "the distances are not squared: the Gaussian falls with d²": _search(lambda d: d),
         "the squares are squared again: `distances` are no squares yet, one square is enough": _search(lambda d: d**4),
         "the perplexity is used as σ: search for the σ that has this perplexity": (
-            _fixed(lambda d, perplexity: torch.exp(-d.square() / (2 * perplexity**2)))
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / (2 * perplexity**2))),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / (2 * perplexity))),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / perplexity)),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / perplexity**2)),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() * perplexity)),
+        ),
+        "σ is taken from the distances, their mean, median or deviation: search for the σ that has the perplexity": (
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / (2 * d.mean() ** 2))),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / (2 * d.median() ** 2))),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / (2 * d.var().clamp_min(1e-12)))),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / d.square().mean())),
+            _fixed(lambda d, perplexity: torch.exp(-d.square() / d.mean() ** 2)),
+        ),
+        "the interval is halved on the wrong side: too many neighbours need a smaller σ, too few a larger one": (
+            _fixed(lambda d, perplexity: torch.ones_like(d)),
+            _nearest_alone,
+        ),
+        "1 / Σ p² is another count of neighbours: perplexity is 2 to the entropy": (
+            _search(torch.square, measure=lambda p: 1 / p.square().sum())
+        ),
+        "p is divided by 2 or by the number of images: one row of p(j | i) sums to 1": (
+            lambda d, perplexity: _search(torch.square)(d, perplexity) / 2,
+            lambda d, perplexity: _search(torch.square)(d, perplexity) / len(d),
+            lambda d, perplexity: _search(torch.square)(d, perplexity) / (2 * len(d)),
+            lambda d, perplexity: _search(torch.square)(d, perplexity) / (len(d) + 1),
+        ),
+        "the farthest images get the largest p: the exponent is minus d² / 2σ²": (
+            lambda d, perplexity: _search(torch.square)(d.max() + d.min() - d, perplexity),
+            _search(lambda d: -d.square()),
+        ),
+        "the heavy tail of the map, searched for its width: among the features p is a Gaussian": _student_searched,
+        "the answer is σ, its square or 1 / 2σ²: the p that belong to it were asked for": (
+            _sigma_of(lambda sigma: sigma),
+            _sigma_of(lambda sigma: sigma**2),
+            _sigma_of(lambda sigma: 1 / (2 * sigma**2)),
+        ),
+        "sorted: p stays in the order of the distances": (
+            lambda d, perplexity: _search(torch.square)(d.sort().values, perplexity),
+            lambda d, perplexity: _search(torch.square)(d.sort(descending=True).values, perplexity),
         ),
         "σ is 1 whatever the perplexity: search for the σ that has it": (
             _fixed(lambda d, perplexity: torch.exp(-d.square() / 2))

@@ -84,6 +84,28 @@ def _centred(layers: Layers, row: int, col: int, image_size: tuple[int, int]) ->
     return _clipped((top, left, top + size, left + size), image_size)
 
 
+def _near_end_only(layers: Layers, row: int, col: int, image_size: tuple[int, int]) -> Box:
+    top, left, bottom, right = _unclipped(layers, row, col)
+    return max(top, 0), max(left, 0), bottom, right
+
+
+def _far_end_only(layers: Layers, row: int, col: int, image_size: tuple[int, int]) -> Box:
+    top, left, bottom, right = _unclipped(layers, row, col)
+    return top, left, min(bottom, image_size[0]), min(right, image_size[1])
+
+
+def _last_pixel_lost(layers: Layers, row: int, col: int, image_size: tuple[int, int]) -> Box:
+    top, left, bottom, right = _with_field(_field)(layers, row, col, image_size)
+    return top, left, min(bottom, image_size[0] - 1), min(right, image_size[1] - 1)
+
+
+def _square_image(axis: int) -> Callable[..., Box]:
+    """One side of the image is taken for both."""
+    return lambda layers, row, col, image_size: receptive_field_box(
+        layers, row, col, image_size=(image_size[axis], image_size[axis])
+    )
+
+
 def _box(title: str, layers: Layers, unit: tuple[int, int], size: tuple[int, int], expected: Box) -> Check:
     return Check(title, {"layers": list(layers), "row": unit[0], "col": unit[1], "image_size": size}, expected)
 
@@ -93,6 +115,12 @@ ENTRY = Entry(
     reference=receptive_field_box,
     stars=3,
     minutes=20,
+    hints=(
+        "Go down from the unit, layer by layer: which rows of the layer below does a range of rows see? And which of "
+        "these does that layer really have?",
+        "A range first … last becomes first · stride - padding … last · stride - padding + kernel - 1, cut off to "
+        "0 … size - 1 of the layer below. So compute the sizes of all maps upwards first; rows and columns alike.",
+    ),
     checks=[
         _box("one 3×3 layer: the unit (2, 4) begins at its own position", [(3, 1, 0)], (2, 4), (8, 10), (2, 4, 5, 7)),
         _box("a stride moves it on", [(3, 2, 0)], (1, 3), (9, 13), (2, 6, 5, 9)),
@@ -101,6 +129,8 @@ ENTRY = Entry(
             "strides multiply from layer to layer", [(3, 2, 1), (3, 2, 1), (3, 1, 1)], (2, 3), (32, 40), (1, 5, 16, 20)
         ),
         _box("what lies in the padding is cut off", [(5, 2, 2), (3, 1, 1)], (0, 7), (16, 16), (0, 10, 5, 16)),
+        _box("on an image wider than tall", [(3, 1, 1), (3, 2, 1)], (2, 2), (6, 9), (2, 2, 6, 7)),
+        _box("and on one taller than wide", [(3, 1, 1), (3, 2, 1)], (2, 2), (9, 6), (2, 2, 7, 6)),
         _box("conv5 of AlexNet: in the middle 163×163", ALEXNET, (5, 6), (224, 224), (14, 30, 177, 193)),
         _box("and one in a corner less", ALEXNET, (0, 12), (224, 224), (0, 126, 97, 224)),
         _box(
@@ -130,6 +160,41 @@ ENTRY = Entry(
         ),
         "this is (top, left, height, width): the second corner was asked for": (
             _after(lambda top, left, bottom, right: (top, left, bottom - top, right - left))
+        ),
+        "row and column are swapped: the unit is (row, col)": (
+            lambda layers, row, col, image_size: receptive_field_box(layers, col, row, image_size=image_size)
+        ),
+        "the sides of the image are swapped: image_size is (height, width)": (
+            lambda layers, row, col, image_size: receptive_field_box(layers, row, col, image_size=image_size[::-1]),
+            lambda layers, row, col, image_size: _with_field(_field)(layers, row, col, image_size[::-1]),
+        ),
+        "one side of the image is taken for both: it need not be square": (
+            _square_image(0),
+            _square_image(1),
+            lambda layers, row, col, image_size: _with_field(_field)(layers, row, col, (image_size[0], image_size[0])),
+            lambda layers, row, col, image_size: _with_field(_field)(layers, row, col, (image_size[1], image_size[1])),
+        ),
+        "the layers are walked from the wrong end: the first one lies on the image": (
+            _with_field(lambda layers: _field(layers[::-1])),
+            lambda layers, row, col, image_size: receptive_field_box(layers[::-1], row, col, image_size=image_size),
+        ),
+        "bottom and right are one too far: the slice top:bottom ends before its last number anyway": (
+            _after(lambda top, left, bottom, right: (top, left, bottom + 1, right + 1))
+        ),
+        "cut off only at the top and left: the field may also reach out at the bottom and right": _near_end_only,
+        "cut off only at the bottom and right: the field may also reach out at the top and left": _far_end_only,
+        "the last row or column is lost: bottom and right may be the height and the width themselves": (
+            _last_pixel_lost
+        ),
+        "padding moves the field the wrong way: subtract it": (
+            _with_field(lambda layers: _field([(k, s, -p) for k, s, p in layers]))
+        ),
+        "the kernels of the lower layers are left out: each layer widens the field": (
+            _with_field(lambda layers: _field([*[(1, s, p) for _, s, p in layers[:-1]], layers[-1]])),
+            _with_field(lambda layers: (layers[-1][0], *_field(layers)[1:])),
+        ),
+        "the kernels add up whole: neighbouring fields overlap, a layer adds kernel - 1 steps": (
+            _with_field(lambda layers: (sum(k for k, _, _ in layers), *_field(layers)[1:])),
         ),
         "padding is ignored: it moves the field back": (
             _with_field(lambda layers: _field([(k, s, 0) for k, s, _ in layers]))

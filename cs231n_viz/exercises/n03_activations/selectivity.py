@@ -45,6 +45,47 @@ def _scored(
     return scored
 
 
+def _with_epsilon(epsilon: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    return _scored(score=lambda best, rest: (best - rest) / (best + rest + epsilon))
+
+
+def _absent_classes_too(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    means = torch.stack([responses[labels == c].mean(dim=0) for c in range(int(labels.max()) + 1)]).nan_to_num(0)
+    best, favourite = means.max(dim=0)
+    rest = (means.sum(dim=0) - best) / (len(means) - 1)
+    return ((best - rest) / (best + rest)).nan_to_num(0), favourite
+
+
+def _scores_alone(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def answer(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        score, favourite = selectivity(responses, labels)
+        return change(score), favourite
+
+    return answer
+
+
+def _least_liked(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    classes = labels.unique()
+    means = torch.stack([responses[labels == c].mean(dim=0) for c in classes])
+    return selectivity(responses, labels)[0], classes[means.argmin(dim=0)]
+
+
+def _favourite_by(number: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The favourite is chosen by another number of each class than its mean."""
+
+    def answer(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        classes = labels.unique()
+        numbers = torch.stack([number(responses[labels == c]) for c in classes])
+        return selectivity(responses, labels)[0], classes[numbers.argmax(dim=0)]
+
+    return answer
+
+
+def _labels_as_integers(function: Callable, responses: Tensor, labels: Tensor) -> list[int]:
+    """The favourites as Python's numbers: floats cannot look up a name in a later cell."""
+    return function(responses, labels)[1].tolist()
+
+
 def _rest_by_images(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     score, favourite = selectivity(responses, labels)
     for c, label in enumerate(favourite):
@@ -52,6 +93,14 @@ def _rest_by_images(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         best, rest = responses[mine, c].mean(), responses[~mine, c].mean()
         score[c] = (best - rest) / (best + rest) if best + rest > 0 else 0.0
     return score, favourite
+
+
+def _over_all(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    classes = labels.unique()
+    means = torch.stack([responses[labels == c].mean(dim=0) for c in classes])
+    best, place = means.max(dim=0)
+    rest = (means.sum(dim=0) - best) / (len(means) - 1)
+    return ((best - rest) / means.sum(dim=0)).nan_to_num(0), classes[place]
 
 
 def _favourites_place(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,6 +135,12 @@ ENTRY = Entry(
     reference=selectivity,
     stars=2,
     minutes=15,
+    hints=(
+        "First a table of class means: a row for each class that occurs, a column for each unit. Everything else is "
+        "read off this table.",
+        "`labels.unique()` gives the classes, `means.max(dim=0)` the best mean and its row. The rest is (sum - best) / "
+        "(K - 1). Look the row up among the classes, and let `torch.where` catch 0 / 0.",
+    ),
     checks=[
         _preferred(
             "means 3 and 1 of two classes: (3 - 1) / (3 + 1)",
@@ -122,6 +177,13 @@ ENTRY = Entry(
             [0.5, 0.5],
             [7, 4],
         ),
+        _preferred("weak units are scored, too", [[0.003], [0.001]], [0, 1], [0.5], [0]),
+        Check(
+            "favourites are whole numbers, as labels are",
+            {"responses": torch.tensor([[1.0, 3.0], [3.0, 1.0]]), "labels": torch.tensor([2, 5])},
+            [5, 2],
+            _labels_as_integers,
+        ),
         _preferred(
             "a unit that is never active has score 0",
             [[0.0, 1.0], [0.0, 3.0]],
@@ -136,6 +198,62 @@ ENTRY = Entry(
             _scored(rest_of=lambda means, best: means.mean(dim=0))
         ),
         "the rest is averaged over images: each class counts once, average the class means": _rest_by_images,
+        "the smallest class mean stands for the rest: it is the mean of all but the best": (
+            _scored(rest_of=lambda means, best: means.amin(dim=0))
+        ),
+        "this is m_best's share of all class means: the score is (m_best - m_rest) / (m_best + m_rest)": (
+            _scored(rest_of=lambda means, best: means.sum(0), score=lambda best, total: (best / total).nan_to_num(0)),
+        ),
+        "divided by m_rest or by the sum of all class means: the denominator is m_best plus m_rest": (
+            _scored(score=lambda best, rest: ((best - rest) / rest).nan_to_num(0)),
+            _over_all,
+        ),
+        "the sign is turned: m_best comes first": _scores_alone(torch.neg),
+        "this is a ratio of means: the score is a difference over a sum": (
+            _scored(score=lambda best, rest: (best / rest).nan_to_num(0)),
+            _scored(score=lambda best, rest: (rest / best).nan_to_num(0)),
+        ),
+        "these are deviations from the mean in standard deviations: divide by m_best + m_rest instead": (
+            _scored(
+                rest_of=lambda means, best: (best - means.mean(0)) / means.std(0), score=lambda _, z: z.nan_to_num(0)
+            ),
+            _scored(
+                rest_of=lambda means, best: (best - means.mean(0)) / means.std(0, correction=0),
+                score=lambda _, z: z.nan_to_num(0),
+            ),
+        ),
+        "each class is represented by its median: take the mean": (
+            _scored(summary=lambda rows: rows.median(dim=0).values),
+            _scored(summary=lambda rows: rows.quantile(0.5, dim=0)),
+        ),
+        "the share of active images is counted: take the mean of the activations": (
+            _scored(summary=lambda rows: (rows > 0).float().mean(dim=0))
+        ),
+        "only the active images of a class are averaged: zeros count too": (
+            _scored(summary=lambda rows: rows.sum(dim=0) / (rows > 0).sum(dim=0).clamp_min(1))
+        ),
+        "a small number in the denominator draws weak units towards 0: treat only a zero apart": (
+            _with_epsilon(1.0),
+            _with_epsilon(1e-1),
+            _with_epsilon(1e-2),
+            _with_epsilon(1e-3),
+            _with_epsilon(1e-4),
+            _with_epsilon(1e-5),
+            _with_epsilon(1e-6),
+        ),
+        "labels that no image has are counted as classes: `labels.unique()` names those that occur": (
+            _absent_classes_too
+        ),
+        "the favourite is the class that is liked least": _least_liked,
+        "favourite and score are in the wrong order: (score, favourite)": (
+            lambda responses, labels: selectivity(responses, labels)[::-1]
+        ),
+        "the favourite is chosen by the sum over a class: it grows with the class, take that of the largest mean": (
+            _favourite_by(lambda rows: rows.sum(dim=0))
+        ),
+        "the favourites are floats: labels are whole numbers": (
+            lambda responses, labels: (selectivity(responses, labels)[0], selectivity(responses, labels)[1].float()),
+        ),
         "the rest is the second best class alone: it is the mean of all the other class means": (
             _scored(rest_of=lambda means, best: means.topk(2, dim=0).values[1])
         ),

@@ -3,6 +3,7 @@
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -182,6 +183,36 @@ def _each_batch_kept(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]
     return values, torch.where(places < 0, -1, numbers.gather(1, places.clamp_min(0)))
 
 
+def _with_numbers(change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The reference, whose values and numbers are then changed."""
+    return lambda batches, k: change(*streaming_top_k(batches, k))
+
+
+def _first_lost(batches: Iterable[Tensor], k: int, *, counted: bool = False) -> tuple[Tensor, Tensor]:
+    first = next(batches)
+    values, numbers = streaming_top_k(batches, k)
+    if values is None:
+        return torch.full((first.shape[1], k), -torch.inf), torch.full((first.shape[1], k), -1)
+    return values, torch.where(numbers < 0, -1, numbers + len(first)) if counted else numbers
+
+
+def _one_ranking(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    values, numbers = streaming_top_k((batch.amax(dim=1, keepdim=True) for batch in batches), k)
+    return values[0], numbers[0]
+
+
+def _first_places(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    """Each value that is larger than the last place takes it, and nothing is sorted."""
+    values, numbers = streaming_top_k(batches, k)
+    order = numbers.argsort(dim=1)
+    return values.gather(1, order), numbers.gather(1, order)
+
+
+def _whole_numbers(function: Callable[..., Any], batches: Stream, k: int) -> list[list[int]]:
+    """The numbers as Python's own: floats cannot look up an image in a later cell."""
+    return function(batches, k)[1].tolist()
+
+
 def _begun_with_the_first(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
     values, numbers, seen = torch.empty(0), torch.empty(0), 0
     for batch in batches:
@@ -217,6 +248,12 @@ ENTRY = Entry(
     reference=streaming_top_k,
     stars=3,
     minutes=20,
+    hints=(
+        "What has to be remembered between two batches? Only the k best so far of each channel, with their numbers, "
+        "and how many images have gone by.",
+        "Begin with -inf and -1. `torch.cat` the best so far and the transposed batch, likewise their numbers, take "
+        "`topk` along the images, and let `gather` pick the numbers at the places that it returns.",
+    ),
     checks=[
         _ranking(
             "the three strongest of one batch, strongest first",
@@ -247,6 +284,12 @@ ENTRY = Entry(
             [[1, 0, -1], [0, 1, -1]],
         ),
         Check(
+            "numbers of images are whole",
+            {"batches": Stream(lambda number: torch.tensor([[0.5, 0.1], [0.2, 0.7]]) - number, 2), "k": 3},
+            [[0, 1, 2], [1, 0, 3]],
+            _whole_numbers,
+        ),
+        Check(
             "what it keeps does not grow with the stream",
             {"batches": Stream(lambda number: noise(64, 16, seed=number), 40), "k": 64},
             _FLAT,
@@ -258,6 +301,50 @@ ENTRY = Entry(
             _all_kept,
             _each_batch_kept,
         ),
+        "images are counted from 1: the first of the stream is number 0": (
+            _with_numbers(lambda values, numbers: (values, torch.where(numbers >= 0, numbers + 1, -1))),
+            _with_numbers(lambda values, numbers: (values, torch.where(numbers >= 0, numbers + 1, 0))),
+        ),
+        "this is the number of the batch: the number of the image was asked for": (
+            _merged(first=lambda seen, step, n: step - torch.arange(n))
+        ),
+        "the next number is one off: add len(batch) after each batch": (
+            _merged(first=lambda seen, step, n: seen + step),
+            _merged(first=lambda seen, step, n: seen - step),
+            _merged(first=lambda seen, step, n: seen + n),
+        ),
+        "places left over hold the number 0, which is an image: -1 marks them": (
+            _with_numbers(lambda values, numbers: (values, numbers.clamp_min(0)))
+        ),
+        "places left over hold the value 0, which may be an activation: -inf marks them": (
+            _with_numbers(lambda values, numbers: (torch.where(numbers < 0, 0.0, values), numbers)),
+            _with_numbers(lambda values, numbers: (torch.where(numbers < 0, 0.0, values), numbers.clamp_min(0))),
+        ),
+        "values and numbers are in the wrong order: (values, numbers)": (
+            _with_numbers(lambda values, numbers: (numbers, values))
+        ),
+        "the numbers are floats: they have to be `long`, and above 2²⁴ floats leave some out": (
+            _with_numbers(lambda values, numbers: (values, numbers.float())),
+            _with_numbers(lambda values, numbers: (values, numbers.double())),
+        ),
+        "only the first batches are looked at: the best may come last": (
+            lambda batches, k: streaming_top_k(islice(batches, 1), k),
+            lambda batches, k: streaming_top_k(islice(batches, 2), k),
+            lambda batches, k: streaming_top_k(islice(batches, k), k),
+        ),
+        "the first batch is left out of the ranking: `next(batches)` takes it from the stream": (
+            _first_lost,
+            lambda batches, k: _first_lost(batches, k, counted=True),
+        ),
+        "the k are right, but in the order of their numbers: strongest first": _first_places,
+        "only the strongest of each channel: all k were asked for": (
+            _with_numbers(lambda values, numbers: (values[:, :1], numbers[:, :1])),
+            _with_numbers(lambda values, numbers: (values[:, 0], numbers[:, 0])),
+        ),
+        "only the k-th of each channel: all k were asked for": (
+            _with_numbers(lambda values, numbers: (values[:, -1], numbers[:, -1]))
+        ),
+        "all channels share one ranking: each has its own": _one_ranking,
         "these numbers count within their batch: add how many images came before": (
             _merged(first=lambda seen, step, n: 0)
         ),

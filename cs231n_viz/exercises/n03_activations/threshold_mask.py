@@ -15,7 +15,8 @@ def threshold_mask(activation: Tensor, image: Tensor, *, quantile: float = 0.9) 
     Args:
         activation: (h, w), the map of one unit.
         image: (3, H, W), the photograph.
-        quantile: The share of the h · w values that lies below the threshold.
+        quantile: The share of the h · w values that lies below the threshold; between two of them the threshold is
+            interpolated linearly, as ``torch.quantile`` does.
 
     Returns:
         (3, H, W): the photograph where the map, stretched bilinearly to (H, W), lies above the threshold; everywhere
@@ -50,6 +51,23 @@ def _masked(
     return masked
 
 
+def _sides_swapped(activation: Tensor, image: Tensor, quantile: float) -> Tensor:
+    large = F.interpolate(activation[None, None], size=(image.shape[2], image.shape[1]), mode="bilinear")[0, 0]
+    return torch.where(large.T > activation.flatten().quantile(quantile), image, image / 4)
+
+
+def _one_channel(activation: Tensor, image: Tensor, quantile: float) -> Tensor:
+    return torch.cat([_masked()(activation, image, quantile)[:1], image[1:]])
+
+
+def _of_the_range(values: Tensor, q: float) -> Tensor:
+    return values.min() + q * (values.max() - values.min())
+
+
+def _of_the_active(values: Tensor, q: float) -> Tensor:
+    return (values[values > 0] if (values > 0).any() else values.flatten()).quantile(q)
+
+
 def _thresholded_first(activation: Tensor, image: Tensor, quantile: float) -> Tensor:
     mask = (activation > activation.flatten().quantile(quantile)).float()
     return image * (0.25 + 0.75 * _stretched(mask, image))
@@ -58,6 +76,10 @@ def _thresholded_first(activation: Tensor, image: Tensor, quantile: float) -> Te
 def _softly(activation: Tensor, image: Tensor, quantile: float) -> Tensor:
     weight = _stretched(activation, image)
     return image * weight.clamp_min(0) / weight.max().clamp_min(1e-12)
+
+
+def _below(activation: Tensor, image: Tensor, quantile: float, rest: Tensor) -> Tensor:
+    return torch.where(_stretched(activation, image) > activation.flatten().quantile(quantile), image, rest)
 
 
 def _mask_alone(activation: Tensor, image: Tensor, quantile: float) -> Tensor:
@@ -82,6 +104,12 @@ ENTRY = Entry(
     reference=threshold_mask,
     stars=2,
     minutes=10,
+    hints=(
+        "One number is the threshold: the quantile of the small map itself. Which map is compared with it, and where "
+        "do the pixels of the photograph come in?",
+        "`activation.flatten().quantile(quantile)`; then stretch the map to (H, W) with `F.interpolate`, compare with "
+        "`>`, and let `torch.where` choose between the image and a quarter of it.",
+    ),
     checks=[
         _shown(
             "a map of the photograph's own size: above the quantile 0.6, 4 of 9 pixels stay",
@@ -110,14 +138,64 @@ ENTRY = Entry(
     ],
     mistakes={
         "the threshold is a share of the maximum: a quantile is the value below which a share of the cells lies": (
-            _masked(threshold=lambda values, q: q * values.max())
+            _masked(threshold=lambda values, q: q * values.max()),
+            _masked(threshold=_of_the_range),
+        ),
+        "the quantile is fixed at 0.9: that is only its default, use `quantile`": (
+            _masked(threshold=lambda values, q: values.flatten().quantile(0.9))
+        ),
+        "the quantile of the positive values alone: all h · w values count, zeros too": (
+            _masked(threshold=_of_the_active),
+            _masked(threshold=lambda values, q: values.clamp_min(0).flatten().quantile(q)),
+        ),
+        "the threshold is one of the values: between two of them the quantile is interpolated linearly": (
+            _masked(threshold=lambda values, q: values.flatten().quantile(q, interpolation="lower")),
+            _masked(threshold=lambda values, q: values.flatten().quantile(q, interpolation="higher")),
+            _masked(threshold=lambda values, q: values.flatten().quantile(q, interpolation="nearest")),
+            _masked(threshold=lambda values, q: values.flatten().sort().values[int(q * values.numel())]),
+        ),
+        "the threshold is the mean of the map: take its quantile": _masked(threshold=lambda values, q: values.mean()),
+        "the quantile of each row or column: one number for the whole map": (
+            lambda activation, image, quantile: torch.where(
+                _stretched(activation / activation.quantile(quantile, dim=1, keepdim=True), image) > 1, image, image / 4
+            ),
+            lambda activation, image, quantile: torch.where(
+                _stretched(activation - activation.quantile(quantile, dim=1, keepdim=True), image) > 0, image, image / 4
+            ),
+            lambda activation, image, quantile: torch.where(
+                _stretched(activation - activation.quantile(quantile, dim=0, keepdim=True), image) > 0, image, image / 4
+            ),
+        ),
+        "stretched bicubically: bilinear was asked for": _masked(mode="bicubic", align_corners=False),
+        "height and width are swapped: the image is (3, H, W)": _sides_swapped,
+        "only one channel is darkened: all three are": _one_channel,
+        "darkened to another share: a quarter of its brightness was asked for, image / 4": (
+            _masked(rest=0.5),
+            _masked(rest=0.75),
+            _masked(rest=0.1),
+            _masked(rest=0.2),
+            _masked(rest=1 / 3),
+            _masked(rest=1 / 16),
+        ),
+        "a quarter, or three, is subtracted: dark pixels turn negative, multiply": (
+            lambda activation, image, quantile: _below(activation, image, quantile, image - 0.25),
+            lambda activation, image, quantile: _below(activation, image, quantile, image - 0.75),
+            lambda activation, image, quantile: _below(activation, image, quantile, (image - 0.25).clamp_min(0)),
+            lambda activation, image, quantile: _below(activation, image, quantile, (image - 0.75).clamp_min(0)),
+        ),
+        "the rest is grey: it is the photograph, a quarter as bright": (
+            lambda activation, image, quantile: _below(activation, image, quantile, torch.tensor(0.25)),
+            lambda activation, image, quantile: _below(activation, image, quantile, torch.tensor(0.5)),
         ),
         "the part below the threshold stays and the part above is darkened": _masked(above=torch.lt),
         "quantile is the share that lies below the threshold, not the share that stays": (
             _masked(threshold=lambda values, q: values.flatten().quantile(1 - q))
         ),
         "the quantile of the stretched map: take that of the h · w values themselves": _masked(late=True),
-        "the mask has blocks: stretch the map bilinearly, and only then compare": _masked(mode="nearest"),
+        "the mask has blocks: stretch the map bilinearly, and only then compare": (
+            _masked(mode="nearest"),
+            _masked(mode="nearest-exact"),
+        ),
         "align_corners=True pulls the outer cells to the border: each cell stands for an equal share of the image": (
             _masked(mode="bilinear", align_corners=True)
         ),

@@ -166,3 +166,88 @@ def sigma_within_a_hundred(distances, perplexity):
 def squares_in_place(distances, perplexity):
     distances.square_()
     return torch.from_numpy(bisect(gaussian(doubles(distances)), perplexity))
+
+
+@answers.right
+def by_newton(distances, perplexity):
+    squared = distances.double() ** 2
+    squared = (squared - squared.min()) / squared.max()
+    low, high = 1e-9, 1e9
+    while high / low > 1 + 1e-9:
+        beta = (low * high) ** 0.5
+        p = torch.softmax(-beta * squared, 0)
+        if torch.exp(torch.distributions.Categorical(p).entropy()) > perplexity:
+            low = beta
+        else:
+            high = beta
+    return p.float()
+
+
+@answers.wrong("the perplexity is used as σ")
+def temperature(distances, perplexity):
+    return torch.softmax(-(distances**2) / perplexity, dim=0)
+
+
+@answers.wrong("mean, median or deviation")
+def median_as_sigma(distances, perplexity):
+    return torch.softmax(-(distances**2) / (2 * distances.median() ** 2), dim=0)
+
+
+@answers.wrong("halved on the wrong side")
+def runs_away(distances, perplexity):
+    squared = doubles(distances) ** 2
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        weights = np.exp(-(squared - squared.min()) / squared.mean() * 2**middle)
+        p = weights / weights.sum()
+        if 2 ** entropy(p) > perplexity:
+            high = middle
+        else:
+            low = middle
+    return torch.from_numpy(p)
+
+
+@answers.wrong("another count of neighbours")
+def inverse_simpson(distances, perplexity):
+    return torch.from_numpy(bisect(gaussian(doubles(distances) ** 2), perplexity, lambda p: 1 / (p**2).sum()))
+
+
+@answers.wrong("by 2 or by the number of images")
+def symmetrised(distances, perplexity):
+    p = by_doubling_and_halving(distances, perplexity)
+    return p / (2 * len(p))
+
+
+@answers.wrong("the farthest images")
+def upside_down(distances, perplexity):
+    return torch.from_numpy(bisect(gaussian(-(doubles(distances) ** 2)), perplexity))
+
+
+@answers.wrong("searched for its width")
+def wide_student(distances, perplexity):
+    squared = doubles(distances) ** 2
+
+    def kernel(beta):
+        weights = 1 / (1 + beta * squared / squared.mean())
+        return weights / weights.sum()
+
+    return torch.from_numpy(bisect(kernel, perplexity))
+
+
+@answers.wrong("the answer is σ")
+def the_width(distances, perplexity):
+    squared = distances.double() ** 2
+    low, high = 1e-9, 1e9
+    for _ in range(400):
+        sigma = math.sqrt(low * high)
+        if 2 ** entropy(torch.softmax(-squared / (2 * sigma**2), dim=0).numpy()) > perplexity:
+            high = sigma
+        else:
+            low = sigma
+    return sigma
+
+
+@answers.wrong("in the order of the distances")
+def nearest_first(distances, perplexity):
+    return by_doubling_and_halving(distances.sort().values, perplexity)

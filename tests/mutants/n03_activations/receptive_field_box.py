@@ -175,3 +175,69 @@ def empties_the_list(layers, row, col, *, image_size):
     box = by_sets_of_pixels(layers, row, col, image_size=image_size)
     layers.clear()
     return box
+
+
+@answers.wrong("row and column are swapped")
+def col_before_row(layers, row, col, *, image_size):
+    return by_sets_of_pixels(layers, col, row, image_size=image_size)
+
+
+@answers.wrong("image_size is (height, width)")
+def width_before_height(layers, row, col, *, image_size):
+    return by_sets_of_pixels(layers, row, col, image_size=(image_size[1], image_size[0]))
+
+
+@answers.wrong("it need not be square")
+def height_for_both(layers, row, col, *, image_size):
+    return by_sets_of_pixels(layers, row, col, image_size=(image_size[0], image_size[0]))
+
+
+@answers.wrong("from the wrong end")
+def from_the_top(layers, row, col, *, image_size):
+    return clip(formula(list(reversed(layers)), row, col), image_size)
+
+
+@answers.wrong("one too far")
+def one_too_far(layers, row, col, *, image_size):
+    top, left, bottom, right = by_sets_of_pixels(layers, row, col, image_size=image_size)
+    return top, left, bottom + 1, right + 1
+
+
+@answers.wrong("only at the top and left")
+def never_negative(layers, row, col, *, image_size):
+    return tuple(max(edge, 0) for edge in formula(layers, row, col))
+
+
+@answers.wrong("only at the bottom and right")
+def never_too_large(layers, row, col, *, image_size):
+    return tuple(min(edge, n) for edge, n in zip(formula(layers, row, col), (*image_size, *image_size), strict=True))
+
+
+@answers.wrong("the last row or column is lost")
+def ends_before_the_last(layers, row, col, *, image_size):
+    return clip(formula(layers, row, col), (image_size[0] - 1, image_size[1] - 1))
+
+
+@answers.wrong("the wrong way: subtract it")
+def padding_added(layers, row, col, *, image_size):
+    return clip(formula(layers, row, col, paddings=[-p for _, _, p in layers]), image_size)
+
+
+@answers.wrong("each layer widens the field")
+def last_kernel_only(layers, row, col, *, image_size):
+    top, left, _, _ = formula(layers, row, col)
+    kernel = layers[-1][0]
+    return clip((top, left, top + kernel, left + kernel), image_size)
+
+
+@answers.wrong("the kernels add up whole")
+def summed_kernels(layers, row, col, *, image_size):
+    top, left, _, _ = formula(layers, row, col)
+    size = sum(kernel for kernel, _, _ in layers)
+    return clip((top, left, top + size, left + size), image_size)
+
+
+@answers.wrong("2 values came out")
+def slices(layers, row, col, *, image_size):
+    top, left, bottom, right = by_sets_of_pixels(layers, row, col, image_size=image_size)
+    return slice(top, bottom), slice(left, right)

@@ -134,3 +134,109 @@ def normalises_in_place(responses, labels):
     answer = in_numpy(responses, labels)
     responses /= responses.max()
     return answer
+
+
+@answers.wrong("the smallest class mean stands")
+def against_the_smallest(responses, labels):
+    return finish(table(responses, labels), np.min)
+
+
+@answers.wrong("m_best's share")
+def share_of_all(responses, labels):
+    return finish(table(responses, labels), np.sum, lambda best, total: best / max(total, 1e-9))
+
+
+@answers.wrong("divided by m_rest or")
+def over_the_rest(responses, labels):
+    return finish(table(responses, labels), others, lambda best, rest: (best - rest) / rest if rest else 0.0)
+
+
+@answers.wrong("divided by m_rest or")
+def over_the_sum(responses, labels):
+    means = table(responses, labels)
+    rows = np.stack(list(means.values()))
+    best = rows.max(0)
+    rest = (rows.sum(0) - best) / (len(rows) - 1)
+    score = np.divide(best - rest, rows.sum(0), out=np.zeros_like(best), where=rows.sum(0) > 0)
+    return torch.from_numpy(score), torch.tensor(list(means))[rows.argmax(0)]
+
+
+@answers.wrong("the sign is turned")
+def rest_first(responses, labels):
+    return finish(table(responses, labels), others, lambda best, rest: (rest - best) / max(best + rest, 1e-9))
+
+
+@answers.wrong("a ratio of means")
+def quotient(responses, labels):
+    return finish(table(responses, labels), others, lambda best, rest: best / rest if rest else 0.0)
+
+
+@answers.wrong("in standard deviations")
+def z_scores(responses, labels):
+    means = table(responses, labels)
+    rows = np.stack(list(means.values()))
+    score = (rows.max(0) - rows.mean(0)) / np.maximum(rows.std(0), 1e-9)
+    return torch.from_numpy(score), torch.tensor(list(means))[rows.argmax(0)]
+
+
+@answers.wrong("by its median")
+def medians(responses, labels):
+    return finish(table(responses, labels, np.median), others)
+
+
+@answers.wrong("the share of active images")
+def active_share(responses, labels):
+    return finish(table((responses > 0).float(), labels), others)
+
+
+@answers.wrong("only the active images of a class")
+def mean_of_the_active(responses, labels):
+    def active_mean(rows, axis):
+        return rows.sum(axis) / np.maximum((rows > 0).sum(axis), 1)
+
+    return finish(table(responses, labels, active_mean), others)
+
+
+@answers.wrong("draws weak units towards 0")
+def epsilon(responses, labels):
+    return finish(table(responses, labels), others, lambda best, rest: (best - rest) / (best + rest + 1e-3))
+
+
+@answers.wrong("counted as classes")
+def all_numbers_are_classes(responses, labels):
+    means = torch.zeros(int(labels.max()) + 1, responses.shape[1])
+    for c in range(len(means)):
+        if (labels == c).any():
+            means[c] = responses[labels == c].mean(0)
+    best, favourite = means.max(0)
+    rest = (means.sum(0) - best) / (len(means) - 1)
+    return (best - rest) / (best + rest).clamp_min(1e-9), favourite
+
+
+@answers.wrong("liked least")
+def smallest_mean(responses, labels):
+    means = table(responses, labels)
+    return in_numpy(responses, labels)[0], torch.tensor(list(means))[np.stack(list(means.values())).argmin(0)]
+
+
+@answers.wrong("in the wrong order")
+def favourite_first(responses, labels):
+    score, favourite = in_numpy(responses, labels)
+    return favourite, score
+
+
+@answers.wrong("chosen by the sum over a class")
+def favourite_of_the_sums(responses, labels):
+    sums = table(responses, labels, np.sum)
+    return in_numpy(responses, labels)[0], torch.tensor(list(sums))[np.stack(list(sums.values())).argmax(0)]
+
+
+@answers.wrong("the favourites are floats")
+def float_labels(responses, labels):
+    score, favourite = in_numpy(responses, labels)
+    return score, favourite.double()
+
+
+@answers.wrong("2 values were expected")
+def scores_alone(responses, labels):
+    return in_numpy(responses, labels)[0]

@@ -222,3 +222,116 @@ def fewer_places(batches, k):
 def axes_swapped(batches, k):
     values, names = in_numpy(batches, k)
     return values.T, names.T
+
+
+@answers.wrong("counted from 1")
+def from_one(batches, k):
+    values, names = in_numpy(batches, k)
+    return values, names + 1
+
+
+@answers.wrong("counted from 1")
+def from_one_but_for_the_empty(batches, k):
+    values, names = in_numpy(batches, k)
+    names[names >= 0] += 1
+    return values, names
+
+
+@answers.wrong("the number of the batch: the number")
+def batch_numbers(batches, k):
+    sizes = []
+
+    def counted():
+        for batch in batches:
+            sizes.append(len(batch))
+            yield batch
+
+    values, names = in_numpy(counted(), k)
+    ends = torch.tensor(sizes).cumsum(0)
+    return values, torch.where(names < 0, -1, torch.searchsorted(ends, names.contiguous(), right=True))
+
+
+@answers.wrong("one off")
+def one_more_each_time(batches, k):
+    count = [0]
+
+    def first(step, batch):
+        at = count[0]
+        count[0] += len(batch) + 1
+        return at
+
+    return merge(batches, k, offset=first)
+
+
+@answers.wrong("the number 0, which is an image")
+def zeros_as_numbers(batches, k):
+    values, names = in_numpy(batches, k)
+    return values, names.clamp(min=0)
+
+
+@answers.wrong("the value 0, which may be")
+def zeros_as_values(batches, k):
+    values, names = in_numpy(batches, k)
+    return values.nan_to_num(neginf=0.0), names
+
+
+@answers.wrong("in the wrong order: (values")
+def numbers_first(batches, k):
+    return in_numpy(batches, k)[::-1]
+
+
+@answers.wrong("the numbers are floats")
+def one_float_tensor(batches, k):
+    values, names = in_numpy(batches, k)
+    both = torch.stack([values, names.float()])
+    return both[0], both[1]
+
+
+@answers.wrong("only the first batches")
+def the_first_batch(batches, k):
+    batch = next(iter(batches))
+    values, names = batch.topk(min(k, len(batch)), dim=0)
+    return padded(values.T, names.T, k)
+
+
+@answers.wrong("left out of the ranking")
+def loses_the_first(batches, k):
+    channels = next(batches).shape[1]
+    values, names = torch.full((channels, k), -torch.inf), torch.full((channels, k), -1)
+    seen = 0
+    for batch in batches:
+        counted = torch.arange(seen, seen + len(batch)).repeat(channels, 1)
+        values, where = torch.cat([values, batch.T], 1).topk(k)
+        names = torch.cat([names, counted], 1).gather(1, where)
+        seen += len(batch)
+    return values, names
+
+
+@answers.wrong("in the order of their numbers")
+def in_order_of_arrival(batches, k):
+    values, names = in_numpy(batches, k)
+    names, where = names.sort(dim=1)
+    return values.gather(1, where), names
+
+
+@answers.wrong("only the strongest of each channel")
+def maximum_alone(batches, k):
+    values, names = in_numpy(batches, k)
+    return values[:, 0], names[:, 0]
+
+
+@answers.wrong("only the k-th of each channel")
+def kth_alone(batches, k):
+    values, names = in_numpy(batches, k)
+    return values[:, k - 1], names[:, k - 1]
+
+
+@answers.wrong("all channels share one ranking")
+def strongest_channel(batches, k):
+    values, names = in_numpy((batch.max(1, keepdim=True).values for batch in batches), k)
+    return values.squeeze(0), names.squeeze(0)
+
+
+@answers.wrong("2 values were expected")
+def values_alone(batches, k):
+    return in_numpy(batches, k)[0]

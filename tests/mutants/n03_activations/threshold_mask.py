@@ -122,3 +122,83 @@ def magnitude(activation, image, *, quantile=0.9):
 def darkens_in_place(activation, image, *, quantile=0.9):
     image[:, stretch(activation, image) <= torch.quantile(activation, quantile)] *= 0.25
     return image
+
+
+def above(activation, image, limit):
+    return (stretch(activation, image) > limit).float()
+
+
+@answers.wrong("a share of the maximum")
+def share_of_the_range(activation, image, *, quantile=0.9):
+    scaled = (activation - activation.min()) / (activation.max() - activation.min())
+    return darken(image, (stretch(scaled, image) > quantile).float())
+
+
+@answers.wrong("fixed at 0.9")
+def default_only(activation, image, *, quantile=0.9):
+    return darken(image, above(activation, image, activation.quantile(0.9)))
+
+
+@answers.wrong("the positive values alone")
+def of_the_active(activation, image, *, quantile=0.9):
+    active = activation[activation > 0]
+    return darken(
+        image, above(activation, image, active.quantile(quantile) if len(active) else activation.quantile(quantile))
+    )
+
+
+@answers.wrong("interpolated linearly")
+def by_sorting(activation, image, *, quantile=0.9):
+    ordered = activation.flatten().sort().values
+    return darken(image, above(activation, image, ordered[int(len(ordered) * quantile)]))
+
+
+@answers.wrong("interpolated linearly")
+def the_lower_value(activation, image, *, quantile=0.9):
+    return darken(image, above(activation, image, activation.quantile(quantile, interpolation="lower")))
+
+
+@answers.wrong("the mean of the map")
+def mean_as_threshold(activation, image, *, quantile=0.9):
+    return darken(image, above(activation, image, activation.mean()))
+
+
+@answers.wrong("each row or column")
+def row_quantiles(activation, image, *, quantile=0.9):
+    excess = activation - activation.quantile(quantile, dim=1, keepdim=True)
+    return darken(image, above(excess, image, 0))
+
+
+@answers.wrong("stretched bicubically")
+def bicubic(activation, image, *, quantile=0.9):
+    large = stretch(activation, image, mode="bicubic", align_corners=False)
+    return darken(image, (large > activation.quantile(quantile)).float())
+
+
+@answers.wrong("height and width are swapped")
+def width_first(activation, image, *, quantile=0.9):
+    large = functional.interpolate(activation[None, None], size=(image.shape[2], image.shape[1]), mode="bilinear")
+    return darken(image, (large.squeeze().T > activation.quantile(quantile)).float())
+
+
+@answers.wrong("only one channel")
+def red_alone(activation, image, *, quantile=0.9):
+    out = image.clone()
+    out[0] = darken(image[0], above(activation, image, activation.quantile(quantile)))
+    return out
+
+
+@answers.wrong("darkened to another share")
+def half_as_bright(activation, image, *, quantile=0.9):
+    return darken(image, above(activation, image, activation.quantile(quantile)), rest=0.5)
+
+
+@answers.wrong("is subtracted")
+def subtracts(activation, image, *, quantile=0.9):
+    return image - 0.25 * (1 - above(activation, image, activation.quantile(quantile)))
+
+
+@answers.wrong("the rest is grey")
+def dark_grey(activation, image, *, quantile=0.9):
+    mask = above(activation, image, activation.quantile(quantile))
+    return image * mask + 0.25 * (1 - mask)
