@@ -55,9 +55,12 @@ def _padded_here(*sides: int) -> Callable[..., Tensor]:
     return lambda image, kernels, s, p: conv2d(F.pad(image, [p * side for side in sides]), kernels, stride=s)
 
 
+def _bordered(image: Tensor, padding: int, mode: str) -> Tensor:
+    return F.pad(image[None], (padding,) * 4, mode=mode)[0] if padding else image
+
+
 def _edge_padded(image: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
-    padded = F.pad(image[None], (padding,) * 4, mode="replicate")[0] if padding else image
-    return conv2d(padded, kernels, stride=stride)
+    return conv2d(_bordered(image, padding, "replicate"), kernels, stride=stride)
 
 
 def _by_torch(title: str, image: Tensor, kernels: Tensor, **options: int) -> Check:
@@ -136,6 +139,27 @@ ENTRY = Entry(
             _padded_here(0, 1, 0, 1),
             _padded_here(1, 1, 0, 0),
             _padded_here(0, 0, 1, 1),
+        ),
+        "the border is mirrored: pad with zeros": (
+            lambda image, kernels, s, p: conv2d(_bordered(image, p, "reflect"), kernels, stride=s)
+        ),
+        "the border continues at the other side of the image: pad with zeros": (
+            lambda image, kernels, s, p: conv2d(_bordered(image, p, "circular"), kernels, stride=s)
+        ),
+        "the border has another value: pad with zeros": (
+            lambda image, kernels, s, p: conv2d(F.pad(image, [p] * 4, value=1.0), kernels, stride=s),
+            lambda image, kernels, s, p: conv2d(F.pad(image, [p] * 4, value=image.mean().item()), kernels, stride=s),
+            lambda image, kernels, s, p: conv2d(F.pad(image, [p] * 4, value=-1.0), kernels, stride=s),
+        ),
+        "only one filter is used: each of the K gives a map": lambda image, kernels, s, p: _conv(
+            image, kernels[:1], s, p
+        ),
+        "half flipped, along one axis: the filter is not turned at all": (
+            lambda image, kernels, s, p: _conv(image, kernels.flip(-2), s, p),
+            lambda image, kernels, s, p: _conv(image, kernels.flip(-1), s, p),
+        ),
+        "the last row and column of positions are missing: there are (room // stride) + 1": (
+            lambda image, kernels, s, p: _conv(image, kernels, s, p)[:, :-1, :-1]
         ),
         "padded to keep the size, whatever `padding` says": (
             lambda image, kernels, s, p: F.conv2d(

@@ -50,7 +50,7 @@ ENTRY = Entry(
             {"image": torch.arange(16.0).reshape(1, 4, 4), "size": 2, "stride": 2},
             torch.tensor([[[5.0, 7.0], [13.0, 15.0]]]),
         ),
-        _by_torch("negative values count too", integers(1, 4, 4) - 7, 2, 2),
+        _by_torch("negative values count too, very negative ones as well", 1000 * integers(1, 4, 4) - 7000, 2, 2),
         _by_torch("each channel by itself", integers(3, 4, 4), 2, 2),
         _by_torch("a last row too few for a window is left out; values with fractions", integers(2, 5, 6) / 4, 2, 2),
         _by_torch("windows of 3 that overlap at stride 2, as in AlexNet", integers(2, 5, 7), 3, 2),
@@ -59,6 +59,26 @@ ENTRY = Entry(
     mistakes={
         "the maximum starts from zero: negative values are lost, start from the first value or -inf": (
             lambda image, size, stride: max_pool(image, size, stride).clamp_min(0)
+        ),
+        "the maximum starts from a number that is not small enough: start from the first value or -inf": (
+            lambda image, size, stride: max_pool(image, size, stride).clamp_min(-1),
+            lambda image, size, stride: max_pool(image, size, stride).clamp_min(-10),
+            lambda image, size, stride: max_pool(image, size, stride).clamp_min(-100),
+            lambda image, size, stride: max_pool(image, size, stride).clamp_min(-255),
+            lambda image, size, stride: max_pool(image, size, stride).clamp_min(-999),
+            lambda image, size, stride: max_pool(image, size, stride).clamp_min(-1000),
+        ),
+        "a corner or the diagonal of the window is looked at: the maximum runs over all of it": (
+            lambda image, size, stride: image.unfold(1, size, stride).unfold(2, size, stride)[..., -1, -1],
+            lambda image, size, stride: (
+                image.unfold(1, size, stride).unfold(2, size, stride).diagonal(dim1=-2, dim2=-1).amax(-1)
+            ),
+        ),
+        "size and stride are swapped": lambda image, size, stride: max_pool(image, stride, size),
+        "only one channel came out: each has a map": lambda image, size, stride: max_pool(image[:1], size, stride),
+        "the maximum of the whole map: each window has its own": (
+            lambda image, size, stride: image.amax(dim=(1, 2), keepdim=True),
+            lambda image, size, stride: image.amax(dim=(1, 2)),
         ),
         "this is the average of the window: the maximum was asked for": (
             lambda image, size, stride: F.avg_pool2d(image[None], size, stride)[0]

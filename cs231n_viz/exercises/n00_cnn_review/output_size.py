@@ -75,6 +75,7 @@ ENTRY = Entry(
         Check("a window of 2 at stride 2, as in pooling", {"size": 6, "kernel": 2, "stride": 2}, 3),
         Check("a filter as large as the input has one position", {"size": 4, "kernel": 4}, 1),
         Check("one larger than the image fits the padded one", {"size": 3, "kernel": 4, "padding": 1}, 2),
+        Check("a border as wide as the filter", {"size": 3, "kernel": 2, "padding": 2}, 6),
         Check("with stride 3, 3×3 does not fit 7×7", {"size": 7, "kernel": 3, "stride": 3}, Raises()),
         Check("5×5 does not fit 3×3", {"size": 3, "kernel": 5}, Raises()),
     ],
@@ -114,6 +115,21 @@ ENTRY = Entry(
         "a filter that just fits is refused: with no room at all there is one position": (
             _refuses(lambda n, k, s, p: k >= n + 2 * p or (n + 2 * p - k) % s != 0),
             _refuses(lambda n, k, s, p: k >= n or (n + 2 * p - k) % s != 0),
+        ),
+        "a sensible layer is refused: only two things do not fit, too large a filter and steps that leave a rest": (
+            _refuses(lambda n, k, s, p: p >= k or k > n + 2 * p or (n + 2 * p - k) % s != 0),
+            _refuses(lambda n, k, s, p: k % 2 == 0 or k > n + 2 * p or (n + 2 * p - k) % s != 0),
+            _refuses(lambda n, k, s, p: s >= k or k > n + 2 * p or (n + 2 * p - k) % s != 0),
+        ),
+        "1 is subtracted: the position where the filter starts is one more": lambda n, k, s, p: (
+            (n + 2 * p - k) // s - 1
+        ),
+        "the kernel loses a pixel: the room is size + 2 * padding - kernel, and the + 1 comes after the division": (
+            lambda n, k, s, p: (n + 2 * p - k + 1) // s + 1
+        ),
+        "padding is counted four times: `padding` is what either end gets": lambda n, k, s, p: (n + 4 * p - k) // s + 1,
+        "this is the number of positions in the plane: one axis was asked for": (
+            lambda n, k, s, p: ((n + 2 * p - k) // s + 1) ** 2
         ),
         "`assert` raises an AssertionError: ValueError was asked for": _asserts,
         "None came out where the filter does not fit: `raise ValueError(...)`": _silent,

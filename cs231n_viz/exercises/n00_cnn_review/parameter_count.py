@@ -62,6 +62,15 @@ ENTRY = Entry(
             lambda c, f, k, b: f * (k**3 + b),
             lambda c, f, k, b: c * f * k**3 + b * f,
         ),
+        "one side's channels are used twice: weights go from each input channel to each output channel": (
+            lambda c, f, k, b: c * c * k * k + b * f,
+            lambda c, f, k, b: f * f * k * k + b * f,
+            lambda c, f, k, b: c * c * k * k + b * c,
+        ),
+        "these are bytes: count the numbers": (
+            lambda c, f, k, b: 4 * (c * f * k * k + b * f),
+            lambda c, f, k, b: 2 * (c * f * k * k + b * f),
+        ),
         "the channels are added: every filter has weights for every input channel, multiply": (
             lambda c, f, k, b: (c + f) * k * k + b * f
         ),

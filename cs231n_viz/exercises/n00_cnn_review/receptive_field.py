@@ -57,6 +57,13 @@ def _each(add: Callable[[int, int], int]) -> Callable[[Sequence[tuple[int, int]]
     return answer
 
 
+def _multiplied_at_the_end(stack: Sequence[tuple[int, int]]) -> int:
+    field = 1
+    for kernel, stride in stack:
+        field = (field + kernel - 1) * stride
+    return field
+
+
 def _recurrence_upwards(stack: Sequence[tuple[int, int]]) -> int:
     field = 1
     for kernel, stride in stack:
@@ -113,6 +120,23 @@ ENTRY = Entry(
             _each(lambda kernel, step: kernel // 2 * 2 * step if kernel > 2 else step),
         ),
         "half the kernel is added: it reaches out on both sides": _each(lambda kernel, step: (kernel // 2) * step),
+        "kernel and stride are swapped: each layer is (kernel, stride)": (
+            lambda stack: receptive_field([(stride, kernel) for kernel, stride in stack])
+        ),
+        "0 without any layer: then the field is the pixel itself, 1": (
+            lambda stack: receptive_field(stack) if stack else 0
+        ),
+        "every layer is spread by all strides: only those of the layers below it spread a layer": (
+            lambda stack: 1 + sum(kernel - 1 for kernel, _ in stack) * prod(stride for _, stride in stack)
+        ),
+        "the first or the last layer is left out: all of them widen the field": (
+            lambda stack: receptive_field(stack[1:]),
+            lambda stack: receptive_field(stack[:-1]),
+        ),
+        "the stride is subtracted from the kernel: neighbouring windows of a layer say nothing about one unit": (
+            lambda stack: 1 + sum(kernel - stride for kernel, stride in stack)
+        ),
+        "each layer multiplies the field by its kernel or stride: it adds (kernel - 1) steps": (_multiplied_at_the_end),
         "pooling is left out: it counts like a convolution": (
             lambda stack: receptive_field([(kernel, stride) for kernel, stride in stack if (kernel, stride) != (2, 2)]),
             _each(lambda kernel, step: (kernel - 1) * step if kernel > 2 else 0),

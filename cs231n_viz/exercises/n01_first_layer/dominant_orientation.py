@@ -161,6 +161,7 @@ ENTRY = Entry(
         "only along a row or along a column: the directions between count too": (
             lambda weights: 90.0 * (weights.diff(dim=0).abs().mean() > weights.diff(dim=1).abs().mean()).item(),
             lambda weights: 90.0 * (45 <= _angle(weights) < 135),
+            lambda weights: 45.0 * (round(_angle(weights) / 45) % 4),
         ),
         "the place in the spectrum is taken for the frequency: from the middle on, fftfreq is negative": (
             lambda weights: _from_spectrum(weights, frequencies=torch.arange(64.0)),
@@ -178,7 +179,9 @@ ENTRY = Entry(
             lambda weights: _angle(weights - weights.mean(dim=0, keepdim=True), centre=False),
         ),
         "11 frequencies are too coarse for 5°: pad the filter with zeros, fft2(..., s=(64, 64))": (
-            lambda weights: _angle(weights, size=None)
+            lambda weights: _angle(weights, size=None),
+            lambda weights: _angle(weights, size=16),
+            lambda weights: _angle(weights, size=13),
         ),
     },
     same=_same_orientation,

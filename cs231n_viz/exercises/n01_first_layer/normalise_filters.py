@@ -153,6 +153,23 @@ ENTRY = Entry(
             lambda weights: 0.5 + weights / (2 * weights.square().sum((1, 2, 3), True).sqrt()),
             lambda weights: 0.5 + weights / weights.square().sum((1, 2, 3), True).sqrt().clamp_min(1e-12),
         ),
+        "scaled by the mean or median magnitude: larger weights leave [0, 1], take the largest": (
+            lambda weights: 0.5 + weights / (2 * weights.abs().mean((1, 2, 3), True).clamp_min(1e-12)),
+            lambda weights: (0.5 + weights / (2 * weights.abs().mean((1, 2, 3), True).clamp_min(1e-12))).clamp(0, 1),
+        ),
+        "scaled by maximum minus minimum: zero stays grey, but the largest magnitude no longer reaches 0 or 1": (
+            lambda weights: (
+                0.5 + weights / (weights.amax((1, 2, 3), True) - weights.amin((1, 2, 3), True)).clamp_min(1e-12)
+            )
+        ),
+        "the colours are negative: positive weights are lighter than mid-grey": lambda weights: 1 - _halved(weights),
+        "the channels are averaged: each keeps its own weights": (
+            lambda weights: _halved(weights.mean(1, keepdim=True)).expand_as(weights),
+        ),
+        "red and blue are swapped: the channels stay in their order": lambda weights: _halved(weights).flip(1),
+        "the first filter's scale is used for all: each has its own": (
+            lambda weights: 0.5 + weights / (2 * weights[:1].abs().max())
+        ),
         "the sign is lost: negative weights are darker than mid-grey": (
             lambda weights: (2 * _by_magnitude(weights, 1, 2, 3) - 1).abs(),
             lambda weights: _by_magnitude(weights.abs(), 1, 2, 3),

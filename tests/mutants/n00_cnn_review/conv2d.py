@@ -220,3 +220,36 @@ def padded_left_and_right(image, kernels, *, stride=1, padding=0):
 def always_the_same_size(image, kernels, *, stride=1, padding=0):
     height, width = kernels.shape[-2:]
     return F.conv2d(image[None], kernels, stride=stride, padding=(height // 2, width // 2))[0]
+
+
+@answers.wrong("the border is mirrored")
+def mirrored(image, kernels, *, stride=1, padding=0):
+    padded = np.pad(image.numpy(), ((0, 0), (padding, padding), (padding, padding)), mode="reflect")
+    return F.conv2d(torch.from_numpy(padded)[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("at the other side of the image")
+def wrapped(image, kernels, *, stride=1, padding=0):
+    padded = np.pad(image.numpy(), ((0, 0), (padding, padding), (padding, padding)), mode="wrap")
+    return F.conv2d(torch.from_numpy(padded)[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("the border has another value")
+def ones_around(image, kernels, *, stride=1, padding=0):
+    padded = np.pad(image.numpy(), ((0, 0), (padding, padding), (padding, padding)), constant_values=1)
+    return F.conv2d(torch.from_numpy(padded)[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("only one filter")
+def first_filter(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels[:1], stride, padding, lambda window, kernel: (window * kernel).sum())
+
+
+@answers.wrong("half flipped, along")
+def upside_down(image, kernels, *, stride=1, padding=0):
+    return slide(image, kernels, stride, padding, lambda window, kernel: (window * kernel.flip(1)).sum())
+
+
+@answers.wrong("row and column of positions are missing")
+def one_position_less(image, kernels, *, stride=1, padding=0):
+    return with_columns(image, kernels, stride=stride, padding=padding)[:, :-1, :-1]

@@ -177,3 +177,28 @@ def a_square_map(image, size, stride):
         for x in range(count):
             out[:, y, x] = image[:, y * stride : y * stride + size, x * stride : x * stride + size].amax((1, 2))
     return out
+
+
+@answers.wrong("not small enough")
+def from_minus_a_hundred(image, size, stride):
+    return pool_by(lambda window: max([-100.0, *window.flatten().tolist()]), image, size, stride)
+
+
+@answers.wrong("a corner or the diagonal")
+def along_the_diagonal(image, size, stride):
+    return pool_by(lambda window: window.diagonal().max(), image, size, stride)
+
+
+@answers.wrong("size and stride are swapped")
+def arguments_swapped(image, size, stride):
+    return F.max_pool2d(image[None], kernel_size=stride, stride=size)[0]
+
+
+@answers.wrong("only one channel came out")
+def first_channel(image, size, stride):
+    return F.max_pool2d(image[None], size, stride)[0, :1]
+
+
+@answers.wrong("the maximum of the whole map")
+def one_maximum(image, size, stride):
+    return image.flatten(1).max(1).values[:, None, None]

@@ -176,3 +176,40 @@ def only_where_it_fits(size, *, kernel, stride=1, padding=0):
 def returns_a_message(size, *, kernel, stride=1, padding=0):
     room = size - kernel + 2 * padding
     return "invalid" if room < 0 or room % stride else room // stride + 1
+
+
+@answers.wrong("a sensible layer is refused")
+def wide_borders_refused(size, *, kernel, stride=1, padding=0):
+    room = size - kernel + 2 * padding
+    if padding >= kernel or room < 0 or room % stride:
+        raise ValueError
+    return room // stride + 1
+
+
+@answers.wrong("a sensible layer is refused")
+def even_filters_refused(size, *, kernel, stride=1, padding=0):
+    room = size - kernel + 2 * padding
+    if kernel % 2 == 0 or room < 0 or room % stride:
+        raise ValueError
+    return room // stride + 1
+
+
+@answers.wrong("1 is subtracted")
+def one_less(size, *, kernel, stride=1, padding=0):
+    return int((size + 2 * padding - kernel) / stride) - 1
+
+
+@answers.wrong("the kernel loses a pixel")
+def two_ones(size, *, kernel, stride=1, padding=0):
+    return (size + 2 * padding - (kernel - 1)) // stride + 1
+
+
+@answers.wrong("counted four times")
+def padding_doubled_twice(size, *, kernel, stride=1, padding=0):
+    both_ends = 2 * padding
+    return (size + 2 * both_ends - kernel) // stride + 1
+
+
+@answers.wrong("positions in the plane")
+def area(size, *, kernel, stride=1, padding=0):
+    return divmod_tells_both(size, kernel=kernel, stride=stride, padding=padding) ** 2

@@ -122,3 +122,13 @@ def a_float(in_channels, out_channels, kernel, *, bias=True):
 @answers.wrong("a tuple came out")
 def two_numbers(in_channels, out_channels, kernel, *, bias=True):
     return kernel * kernel * in_channels * out_channels, bias * out_channels
+
+
+@answers.wrong("one side's channels are used twice")
+def in_times_in(in_channels, out_channels, kernel, *, bias=True):
+    return in_channels**2 * kernel**2 + (out_channels if bias else 0)
+
+
+@answers.wrong("these are bytes")
+def bytes_of_float32(in_channels, out_channels, kernel, *, bias=True):
+    return 4 * in_one_line(in_channels, out_channels, kernel, bias)

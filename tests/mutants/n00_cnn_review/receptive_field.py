@@ -179,3 +179,46 @@ def squared(stack):
 @answers.wrong("but as float")
 def a_float(stack):
     return downwards_from_the_top(stack) * 1.0
+
+
+@answers.wrong("kernel and stride are swapped")
+def stride_first(stack):
+    field, jump = 1, 1
+    for stride, kernel in stack:
+        field, jump = field + (kernel - 1) * jump, jump * stride
+    return field
+
+
+@answers.wrong("0 without any layer")
+def nothing_without_layers(stack):
+    return downwards_from_the_top(stack) if len(stack) else 0
+
+
+@answers.wrong("spread by all strides")
+def all_strides(stack):
+    jump = 1
+    for _, stride in stack:
+        jump *= stride
+    return 1 + jump * sum(kernel - 1 for kernel, _ in stack)
+
+
+@answers.wrong("the first or the last layer")
+def without_the_last(stack):
+    return downwards_from_the_top(list(stack)[:-1])
+
+
+@answers.wrong("the stride is subtracted")
+def overlaps(stack):
+    field = 1
+    for kernel, stride in stack:
+        field += kernel - stride
+    return field
+
+
+@answers.wrong("multiplies the field")
+def stretched_by_the_stride(stack):
+    field = 1
+    for kernel, stride in stack:
+        field += kernel - 1
+        field *= stride
+    return field

@@ -171,3 +171,14 @@ def mean_of_each_row(weights):
 def mean_of_each_column(weights):
     down, right = peak(weights.numpy() - weights.numpy().mean(0), 64)
     return math.degrees(math.atan2(-down, right)) % 180
+
+
+@answers.wrong("11 frequencies are too coarse")
+def padded_to_sixteen(weights):
+    down, right = peak(centred(weights), 16)
+    return math.degrees(math.atan2(-down, right)) % 180
+
+
+@answers.wrong("the directions between count too")
+def nearest_eighth_turn(weights):
+    return float(round(in_numpy(weights) / 45) * 45 % 180)

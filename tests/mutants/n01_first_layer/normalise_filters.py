@@ -199,3 +199,37 @@ def numpy_comes_out(weights):
 @answers.wrong("in another order")
 def colours_last(weights):
     return one_filter_at_a_time(weights).movedim(1, -1)
+
+
+@answers.wrong("scaled by the mean or median")
+def mean_magnitude(weights):
+    means = weights.abs().flatten(1).mean(1).clamp_min(1e-9)
+    return weights / (2 * means[:, None, None, None]) + 0.5
+
+
+@answers.wrong("scaled by maximum minus minimum")
+def range_as_scale(weights):
+    flat = weights.flatten(1)
+    spread = (flat.max(1).values - flat.min(1).values).clamp_min(1e-9)
+    return weights / spread[:, None, None, None] + 0.5
+
+
+@answers.wrong("the colours are negative")
+def inverted(weights):
+    return 0.5 - weights / (2 * largest_of(weights))
+
+
+@answers.wrong("the channels are averaged")
+def grey(weights):
+    means = weights.mean(1, keepdim=True)
+    return (0.5 + means / (2 * largest_of(means))).repeat(1, 3, 1, 1)
+
+
+@answers.wrong("red and blue are swapped")
+def blue_first(weights):
+    return one_filter_at_a_time(weights)[:, [2, 1, 0]]
+
+
+@answers.wrong("the first filter's scale")
+def one_scale_for_all(weights):
+    return 0.5 + 0.5 * weights / weights[0].abs().max()
