@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cs231n_viz.data_files import data_path
+from cs231n_viz.network.checks import check_inputs
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.network.shipped import WeightsError, check_sum, fill, read_state
 
 _WIDTHS = (16, 32, 64)
@@ -113,8 +115,9 @@ class FastStyle(nn.Module):
             (N, 3, H, W) in (0, 1).
 
         Raises:
-            ValueError: If the weights do not fit the styles, or a picture is smaller than 16 px.
+            ValueError: If the weights do not fit the styles, or a picture is smaller than 16 px or not RGB in [0, 1].
         """
+        check_inputs(images, 3, self.last.weight.device)
         height, width = images.shape[-2:]
         if min(height, width) < 16:
             raise ValueError(f"pictures must be at least 16 px high and wide, got {height} × {width}")
@@ -172,6 +175,7 @@ class FastStyle(nn.Module):
         return [parameter for norm in self.norms() for parameter in (norm.gamma, norm.beta)]
 
 
+@outside_inference_mode()
 def load_fast_style(path: Path | str | None = None) -> FastStyle:
     """Load the style network that ships, with its styles.
 

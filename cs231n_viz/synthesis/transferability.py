@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.network.capture import evaluating
+from cs231n_viz.network.checks import check_images
 from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import resize
@@ -50,8 +51,9 @@ def transfer(judge: Classifier, images: Tensor, categories: Sequence[str]) -> Ve
 
     Raises:
         KeyError: If the judge does not know one of the classes.
-        ValueError: If there are not as many names as pictures.
+        ValueError: If there are not as many names as pictures, or the images are not in [0, 1].
     """
+    images = check_images(images, judge)
     if isinstance(categories, str) or len(categories) != len(images):
         raise ValueError(f"wanted one category for each of the {len(images)} images, got {categories!r}")
     rows = torch.tensor([judge.index(name) for name in categories], device=images.device)
