@@ -32,7 +32,7 @@ def smooth_grad(
     """
     if samples < 1 or noise < 0:
         raise ValueError(f"samples must be at least 1 and noise at least 0, got {samples} and {noise}")
-    images = check_images(images)
+    images = check_images(images, model)
     random = torch.Generator().manual_seed(seed)
     deviation = noise * (images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True))
     total = torch.zeros_like(images)
@@ -81,7 +81,7 @@ def integrated_gradients(
         Deville & Särndal, "Calibration Estimators in Survey Sampling", JASA 87, 1992.
     Differs from the paper: Gauss-Legendre quadrature instead of an even Riemann sum; ``complete``, if asked for.
     """
-    images = check_images(images)
+    images = check_images(images, model)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     start = check_baseline(baseline, images)
@@ -140,7 +140,7 @@ def expected_gradients(
 
     Source: Erion et al., arXiv:1906.10670, eq. 3.
     """
-    images, baselines = check_images(images), check_images(baselines)
+    images, baselines = check_images(images, model), check_images(baselines, model)
     if samples < 1 or baselines.shape[1:] != images.shape[1:]:
         got = f"{samples} samples, baselines {tuple(baselines.shape)}"
         raise ValueError(f"wanted 1 sample or more and baselines (B, {tuple(images.shape[1:])}), got {got}")
@@ -175,7 +175,7 @@ def completeness_error(
     Raises:
         ValueError: If images, targets or the baseline are out of range.
     """
-    images = check_images(images)
+    images = check_images(images, model)
     start = check_baseline(baseline, images)
     first, last = _end_scores(model, images, start, targets)
     difference = last - first

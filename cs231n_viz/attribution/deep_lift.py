@@ -24,10 +24,12 @@ from cs231n_viz.network.interception import (
     check_graph,
     in_place,
 )
+from cs231n_viz.network.running import outside_inference_mode
 
 Rule = Literal["rescale", "reveal_cancel"]
 
 
+@outside_inference_mode()
 def deep_lift(
     model: nn.Module,
     images: Tensor,
@@ -58,11 +60,11 @@ def deep_lift(
     """
     if rule not in ("rescale", "reveal_cancel"):
         raise ValueError(f"rule must be 'rescale' or 'reveal_cancel', got {rule!r}")
-    images = check_images(images)
+    images = check_images(images, model)
     reference = check_baseline(baseline, images)
     both = torch.cat([images, reference]).requires_grad_()
     with torch.enable_grad(), evaluating(model), _Multipliers(rule):
-        scores = class_scores(model, both, check_each(targets, len(images)).repeat(2))
+        scores = class_scores(model, both, check_each(targets, len(images), model).repeat(2))
     check_graph("deep_lift", scores)
     of_pictures = _for_the_pictures(torch.ones_like(scores[: len(images)]))
     multipliers = torch.autograd.grad(scores, both, of_pictures)[0][: len(images)]

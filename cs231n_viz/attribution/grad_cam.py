@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from cs231n_viz.attribution.saliency import guided_backprop
 from cs231n_viz.network.capture import capture, evaluating
-from cs231n_viz.network.checks import Targets, check_images, check_targets
+from cs231n_viz.network.checks import Targets, check_images, check_logits, check_targets
 from cs231n_viz.network.gradients import class_scores
 from cs231n_viz.network.interception import AVERAGES, EachOperation
 from cs231n_viz.network.memory_format import to_channels_last
+from cs231n_viz.network.running import outside_inference_mode
 
 
 @torch.no_grad()
@@ -33,22 +34,23 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
 
     Source: Zhou et al., arXiv:1512.04150, eq. 2.
     """
-    images = check_images(images)
+    images = check_images(images, model)
     head = _PooledHead()
     with evaluating(model), EachOperation(head.record):
-        logits = model(images)
+        logits = check_logits(model(images), model)
     rebuilt = head.logits()
     if rebuilt is None or rebuilt.shape != logits.shape or not torch.allclose(rebuilt, logits, rtol=1e-3, atol=1e-4):
         raise TypeError(
             "cam wants a network that ends in global average pooling and one linear layer, such as mini_vgg or "
             "resnet18; grad_cam works for any"
         )
-    rows = check_targets(targets, len(images), logits.shape[1]).to(logits.device)
+    rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
     if head.linear is None:
         return head.maps[torch.arange(len(images)), rows]
     return torch.einsum("nchw,nc->nhw", head.maps, head.linear[0][rows])
 
 
+@outside_inference_mode()
 def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, signed: bool = False) -> Tensor:
     """Weigh a layer's feature maps by their mean gradient (Grad-CAM): which places are evidence for a class?
 
@@ -69,7 +71,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
 
     Source: Selvaraju et al., arXiv:1610.02391, eq. 1 and 2.
     """
-    images = to_channels_last(model, check_images(images))
+    images = to_channels_last(model, check_images(images, model))
     with torch.enable_grad(), evaluating(model):
         with capture(model, [layer]) as activations:
             scores = class_scores(model, images, targets)
@@ -79,7 +81,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
     if maps.ndim != 4:
         raise ValueError(f"grad_cam wants a layer of maps (N, C, h, w); {layer!r} puts out {tuple(maps.shape)}")
     gradients = torch.autograd.grad(scores, maps, torch.ones_like(scores))[0]
-    combined = (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1)
+    combined = (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1).to(images)
     return combined if signed else combined.clamp_min(0)
 
 

@@ -24,6 +24,7 @@ from cs231n_viz.network.capture import capture, check_layers, evaluating
 from cs231n_viz.network.checks import Targets, check_images
 from cs231n_viz.network.gradients import class_scores
 from cs231n_viz.network.interception import check_graph
+from cs231n_viz.network.running import outside_inference_mode
 
 Rule = Literal["zero", "epsilon", "gamma", "zplus", "composite"]
 
@@ -73,6 +74,7 @@ def lrp(
     return lrp_layers(model, images, targets, [], rule, **options)["pixels"]
 
 
+@outside_inference_mode()
 def lrp_layers(
     model: nn.Module,
     images: Tensor,
@@ -98,7 +100,7 @@ def lrp_layers(
         UnknownOperationError: If the network does something for which there is no rule.
         ValueError: If images, targets or the rule are out of range.
     """
-    images = check_images(images)
+    images = check_images(images, model)
     check_layers(model, layers)
     if rule not in get_args(Rule):
         raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}; got {rule!r}")

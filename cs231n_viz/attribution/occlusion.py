@@ -17,7 +17,7 @@ from tqdm import tqdm
 from cs231n_viz.attribution.incremental.network import Incremental, NotIncrementalError
 from cs231n_viz.deprecation import renamed
 from cs231n_viz.network.capture import evaluating
-from cs231n_viz.network.checks import Targets, check_images, check_targets
+from cs231n_viz.network.checks import Targets, check_images, check_logits, check_targets
 from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.progress import Watched
@@ -107,16 +107,16 @@ def grow_occlusion(
 
     Arguments and exceptions are those of :func:`occlusion`.
     """
-    images = check_images(images)
+    images = check_images(images, model)
     rows, cols = _grid(images.shape[-2:], window, stride)
     colour = _colour(model, images, fill)
     if batch is not None and batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     with _without_gradients(model):
         images = to_channels_last(model, images.clone())
-        logits = model(images[:1].clone())
-    classes = check_targets(targets, len(images), logits.shape[1]).tolist()
-    covered = _CoveredPicture(model, colour.expand(3, window, window), logits)
+        logits = check_logits(model(images[:1].clone()), model)
+    classes = check_targets(targets, len(images), logits.shape[1], model).tolist()
+    covered = _CoveredPicture(model, colour.expand(-1, window, window), logits)
     batches = _batches(rows, cols, 1 if _mixes_batches(model) else batch or _BATCH)
     stages = _fill_in(covered, images, classes, batches=batches, size=(rows, cols), stride=stride)
     settings = {"method": "occlusion", "window": window, "stride": stride, "fill": fill}
@@ -183,7 +183,7 @@ class _CoveredPicture:
     """Logits of a picture with a window covered, computed incrementally if that is possible."""
 
     def __init__(self, model: nn.Module, patch: Tensor, logits: Tensor) -> None:
-        """``patch`` (3, window, window) covers the window; ``logits`` (1, K) are those of the first picture."""
+        """``patch`` (C, window, window) covers the window; ``logits`` (1, K) are those of the first picture."""
         self.model, self.patch = model, patch
         self._picture = torch.empty(0)
         self._expected: Tensor | None = logits
@@ -200,7 +200,7 @@ class _CoveredPicture:
         self._picture = picture
         try:
             if self._network is not None:
-                logits = self._network.start(self._normalised(picture))
+                logits = self._logits(self._network.start(self._normalised(picture)))
                 self._compare(logits)
                 return logits
         except NotIncrementalError as reason:
@@ -226,10 +226,13 @@ class _CoveredPicture:
 
     def finish(self, values: Tensor) -> Tensor:
         """The logits (B, K) of what ``advance`` returned, once or several times."""
-        return values if self._network is None else self._network.finish(values)
+        return values if self._network is None else self._logits(self._network.finish(values))
 
     def _normalised(self, pixels: Tensor) -> Tensor:
-        return (pixels - self.model.mean) / self.model.std if self._classifier else pixels
+        return self.model.normalised(pixels) if self._classifier else pixels
+
+    def _logits(self, outputs: Tensor) -> Tensor:
+        return self.model.logits_of(outputs).to(self.patch) if self._classifier else outputs
 
     def _compare(self, logits: Tensor) -> None:
         """Refuse a traced graph whose logits of the first picture are not those of the network itself."""
@@ -263,15 +266,17 @@ def _grid(size: tuple[int, int], window: int, stride: int) -> tuple[int, int]:
 
 
 def _colour(model: nn.Module, images: Tensor, fill: Fill) -> Tensor:
-    """The fill as (3, 1, 1)."""
+    """The fill as (C, 1, 1)."""
+    channels = images.shape[1]
     if isinstance(fill, str):
-        mean = getattr(model, "mean", None)
-        known = {"mean": mean, "grey": 0.5} if isinstance(mean, Tensor) else {"grey": 0.5}
+        known = {"mean": model.mean, "grey": 0.5} if isinstance(model, Classifier) else {"grey": 0.5}
         if fill not in known:
             hint = "; 'mean' is for a Classifier, wrap() makes one" if fill == "mean" else ""
             raise ValueError(f"fill must be {' or '.join(map(repr, known))}, a number or a colour, got {fill!r}{hint}")
-        return torch.as_tensor(known[fill]).to(images).expand(3, 1, 1)
+        return torch.as_tensor(known[fill]).to(images).expand(channels, 1, 1)
     colour = torch.as_tensor(fill).to(images).flatten()
-    if len(colour) not in (1, 3) or not (colour.min() >= 0 and colour.max() <= 1):
-        raise ValueError(f"fill must be one number or three in [0, 1], got {colour.tolist()}")
-    return colour.expand(3)[:, None, None]
+    if len(colour) not in (1, channels) or not (colour.min() >= 0 and colour.max() <= 1):
+        raise ValueError(
+            f"fill must be one number or one for each of {channels} channels in [0, 1], got {colour.tolist()}"
+        )
+    return colour.expand(channels)[:, None, None]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cs231n_viz.network.checks import Neuron, Targets, check_images
 from cs231n_viz.network.gradients import class_scores, differentiate, neuron_scores
 from cs231n_viz.network.interception import DERIVATIVE, MAXIMA, RECTIFIERS, Interception, in_place, rectifier_bounds
+from cs231n_viz.network.models import Classifier
 
 
 def gradient(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
@@ -31,7 +32,7 @@ def gradient(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
 
     Source: Simonyan et al., arXiv:1312.6034, section 3, eq. 4.
     """
-    return differentiate(model, check_images(images), lambda pixels: class_scores(model, pixels, targets))
+    return differentiate(model, check_images(images, model), lambda pixels: class_scores(model, pixels, targets))
 
 
 def saliency(
@@ -74,7 +75,7 @@ def gradient_times_input(model: nn.Module, images: Tensor, targets: Targets) -> 
 
     Source: Shrikumar et al., arXiv:1605.01713, section 3.
     """
-    mean = getattr(model, "mean", 0.0)
+    mean = model.mean if isinstance(model, Classifier) else 0.0
     return gradient(model, images, targets) * (images.detach() - mean)
 
 
@@ -135,7 +136,7 @@ def _backpropagate(
             return class_scores(model, pixels, targets)
         return neuron_scores(model, pixels, neuron)
 
-    return differentiate(model, check_images(images), score, rule)
+    return differentiate(model, check_images(images, model), score, rule)
 
 
 def _rectifier_rule(method: str, *, masked: bool) -> Interception:

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from cs231n_viz.network.capture import evaluating, network_of
-from cs231n_viz.network.checks import Targets, check_each, check_images, check_targets
+from cs231n_viz.network.checks import Targets, check_each, check_images, check_logits, check_targets
+from cs231n_viz.network.running import held, outside_inference_mode
 
 Method = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, targets) -> (N, h, w) or (N, C, H, W)
 Similarity = Literal["rank", "ssim"]
@@ -117,8 +118,8 @@ def randomization_test(
     """
     if similarity not in get_args(Similarity):
         raise ValueError(f"similarity must be {' or '.join(map(repr, get_args(Similarity)))}, got {similarity!r}")
-    images = check_images(images)
-    rows = check_each(targets, len(images))
+    images = check_images(images, model)
+    rows = check_each(targets, len(images), model)
     # An SSIM window has its meaning in pixels of the picture: coarse maps are enlarged, as in the paper.
     compare, size = (ssim, tuple(images.shape[2:])) if similarity == "ssim" else (rank_correlation, None)
     (_, original), *others = randomized_maps(model, images, rows, method, seed=seed)
@@ -142,12 +143,12 @@ def randomized_maps(
         (layer, what ``method`` gave): first ``("", …)`` of the network as it is, then from the logits down to the
         pixels, with this layer and all after it random.
     """
-    images = check_images(images)
-    rows = check_each(targets, len(images))
+    images = check_images(images, model)
+    rows = check_each(targets, len(images), model)
     yield "", method(model, images, rows)
     layers = [name for name, module in network_of(model).named_modules() if list(module.parameters(recurse=False))]
     for count in range(1, len(layers) + 1):
-        with _randomised(model, layers[::-1][:count], seed):
+        with outside_inference_mode(), held(model), _randomised(model, layers[::-1][:count], seed):
             maps = method(model, images, rows)
         yield layers[-count], maps
 
@@ -207,9 +208,9 @@ def deletion_insertion(
     Differs from the paper: pixels come out of a blurred picture, and go into it, in both directions, so that neither
         draws sharp black shapes.
     """
-    images = check_images(images)
+    images = check_images(images, model)
     with evaluating(model):
-        rows = check_targets(targets, len(images), model(images[:1]).shape[1])
+        rows = check_targets(targets, len(images), check_logits(model(images[:1]), model).shape[1], model)
     order = as_maps(attribution, tuple(images.shape[2:])).flatten(1).argsort(dim=1, descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).to(order).expand_as(order))
     share = (rank.view(len(images), 1, *images.shape[2:]) + 0.5) / order.shape[1]

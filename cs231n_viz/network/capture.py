@@ -8,6 +8,7 @@ A module that a network calls several times (the ReLU of a ResNet block) has one
 is the first, ``"layer1.0.relu:2"`` the second.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -16,6 +17,11 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
+from cs231n_viz.network.checks import check_images
+from cs231n_viz.network.running import Wrapper, evaluating, held, network_of
+
+__all__ = ["Listener", "activations", "capture", "check_layers", "evaluating", "network_of", "watch"]
+
 Listener = Callable[[str, nn.Module, object], object]
 
 
@@ -23,27 +29,11 @@ class _Stop(Exception):
     """Ends a forward pass whose remaining layers are not needed."""
 
 
-def network_of(model: nn.Module) -> nn.Module:
-    """Return the bare network inside a ``Classifier``, or any other module itself: layer names are relative to it."""
-    network = getattr(model, "network", None)
-    return network if isinstance(network, nn.Module) else model
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every submodule into eval mode while the context is open, then each back into its own mode."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
 @contextmanager
 def watch(model: nn.Module, listener: Listener, *, only: set[str] | None = None) -> Iterator[None]:
     """Call ``listener(layer, module, output)`` whenever a submodule has run, as long as the context is open.
+
+    It hears of forward passes of its own thread only; other threads that want to watch the network wait meanwhile.
 
     Args:
         model: Network to observe.
@@ -53,9 +43,16 @@ def watch(model: nn.Module, listener: Listener, *, only: set[str] | None = None)
     """
     network = network_of(model)
     calls: Counter[str] = Counter()
+    thread = threading.get_ident()
+
+    def begin(module: nn.Module, args: tuple) -> None:
+        if threading.get_ident() == thread:
+            calls.clear()
 
     def hook_for(name: str) -> Callable:
         def hook(module: nn.Module, args: tuple, output: object) -> object:
+            if threading.get_ident() != thread:
+                return None
             calls[name] += 1
             layer = name if calls[name] == 1 else f"{name}:{calls[name]}"
             return listener(layer, module, output)
@@ -63,15 +60,16 @@ def watch(model: nn.Module, listener: Listener, *, only: set[str] | None = None)
         return hook
 
     handles = []
-    try:
-        handles.append(network.register_forward_pre_hook(lambda module, args: calls.clear()))
-        for name, module in network.named_modules():
-            if name and (only is None or name in only):
-                handles.append(module.register_forward_hook(hook_for(name)))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    with held(model):
+        try:
+            handles.append(network.register_forward_pre_hook(begin))
+            for name, module in network.named_modules():
+                if name and (only is None or name in only):
+                    handles.append(module.register_forward_hook(hook_for(name)))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
 def check_layers(model: nn.Module, layers: Sequence[str]) -> None:
@@ -144,7 +142,7 @@ def activations(
 
     Args:
         model: Network to observe, run in eval mode and left as it was.
-        images: (N, 3, H, W), RGB in [0, 1].
+        images: (N, 3, H, W), RGB in [0, 1]; for a bare network, whatever that takes.
         layers: Names from ``model.layers()``.
         gradients: Keep the graph, for gradients through the layers; off by default.
 
@@ -153,7 +151,11 @@ def activations(
 
     Raises:
         KeyError: If a name is not a layer of ``model``, or the forward pass does not call it.
+        ValueError: If ``model`` is a ``Classifier`` and the images are not in [0, 1]; images that require gradients
+            may leave it.
     """
+    if isinstance(model, Wrapper) and not getattr(images, "requires_grad", False):
+        check_images(images, model)
     result: dict[str, Tensor] = {}
     with nullcontext() if gradients else torch.no_grad(), evaluating(model):
         with capture(model, layers, stop=True) as result:

@@ -7,15 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import capture, evaluating
-from cs231n_viz.network.checks import Neuron, Targets, check_targets
+from cs231n_viz.network.checks import Neuron, Targets, check_logits, check_targets
 from cs231n_viz.network.interception import Interception, check_graph
 from cs231n_viz.network.memory_format import to_channels_last
+from cs231n_viz.network.running import held, outside_inference_mode
 
 
 def class_scores(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
     """Compute the logit of each image's target, (N,)."""
-    logits = model(images)
-    rows = check_targets(targets, len(images), logits.shape[1]).to(logits.device)
+    logits = check_logits(model(images), model)
+    rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
     return logits.gather(1, rows[:, None])[:, 0]
 
 
@@ -38,6 +39,7 @@ def neuron_scores(model: nn.Module, images: Tensor, neuron: Neuron) -> Tensor:
     return maps[:, channel, row, col]
 
 
+@outside_inference_mode()
 def differentiate(
     model: nn.Module, images: Tensor, score: Callable[[Tensor], Tensor], rules: AbstractContextManager | None = None
 ) -> Tensor:
@@ -52,7 +54,13 @@ def differentiate(
     Returns:
         The gradients, (N, 3, H, W).
     """
-    pixels = images.detach().clone()
+    with held(model):  # until the backward pass is done, too: it reads the weights
+        return _differentiate(model, images.detach().clone(), score, rules)
+
+
+def _differentiate(
+    model: nn.Module, pixels: Tensor, score: Callable[[Tensor], Tensor], rules: AbstractContextManager | None
+) -> Tensor:
     if rules is not None or not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         pixels = to_channels_last(model, pixels)  # for plain gradients of ResNets copying the weights takes longer
     pixels.requires_grad_()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.modules._functions import BackwardHookFunction
 from torch.overrides import TorchFunctionMode
 
 # Names of torch functions, without dunders and without the underscore of in-place variants.
@@ -21,7 +22,7 @@ SHAPES = frozenset(
     {
         *("cat", "concat", "stack", "chunk", "split", "flatten", "view", "reshape", "permute", "transpose", "t"),
         *("unflatten", "unbind", "movedim", "flip", "roll"),
-        *("squeeze", "unsqueeze", "getitem", "contiguous", "clone", "expand", "expand_as", "narrow", "pad"),
+        *("squeeze", "unsqueeze", "getitem", "contiguous", "clone", "expand", "expand_as", "view_as", "narrow", "pad"),
         *("gather", "select", "dropout", "feature_dropout", "alpha_dropout"),
         *("to", "type_as", "double", "float", "requires_grad"),
     }
@@ -104,7 +105,9 @@ def check_graph(method: str, scores: Tensor) -> None:
         seen.add(node)
         own = getattr(type(node), "_forward_cls", None)
         name = node.name().rpartition("Backward")[0]
-        if (own and not own.__module__.startswith("cs231n_viz.")) or name.lower() in _HIDDEN:
+        if (
+            own and own is not BackwardHookFunction and not own.__module__.startswith("cs231n_viz.")
+        ) or name.lower() in _HIDDEN:
             raise UnknownOperationError(
                 f"{method} cannot see into {own.__name__ if own else name!r} of this network: a ScriptModule or an "
                 "autograd.Function; it needs the plain Python module"

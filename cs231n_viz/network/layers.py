@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import activations, check_layers, evaluating, network_of, watch
+from cs231n_viz.network.checks import channels_of
 from cs231n_viz.network.receptive_field import FieldTracer, ReceptiveField
 
 _LARGEST_PROBE = 1024  # side in pixels; no network here needs a larger picture for a layer with feature maps
@@ -90,7 +91,9 @@ def receptive_field(model: nn.Module, layer: str, *, image_size: tuple[int, int]
     check_layers(model, [layer])
     side = getattr(model, "input_size", 224)
     parameter = next(network_of(model).parameters(), torch.empty(0))
-    image = torch.zeros(1, 3, *(image_size or (side, side)), device=parameter.device, dtype=parameter.dtype)
+    image = torch.zeros(
+        1, channels_of(model), *(image_size or (side, side)), device=parameter.device, dtype=parameter.dtype
+    )
     fields = {entry.name: entry.field for entry in trace_layers(model, image)}
     if layer not in fields:
         close = get_close_matches(layer, fields, n=3, cutoff=0.3)
@@ -102,8 +105,8 @@ def survives(model: nn.Module, layers: Sequence[str], size: tuple[int, int]) -> 
     """Whether a picture of this height and width is large enough for the kernels and pools up to some layers."""
     parameter = next(network_of(model).parameters(), torch.empty(0))
     try:
-        activations(model, torch.zeros(1, 3, *size).to(parameter), layers)
-    except RuntimeError:  # the input of a convolution or pool is smaller than its kernel
+        activations(model, torch.zeros(1, channels_of(model), *size).to(parameter), layers)
+    except (RuntimeError, ValueError):  # the input of a convolution or pool is smaller than its kernel
         return False
     return True
 

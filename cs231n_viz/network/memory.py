@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import activations, network_of, watch
+from cs231n_viz.network.checks import channels_of
 
 PROBE = 64  # side in pixels of the picture on which the activations are counted
 _COPIES = 4  # of each activation while gradients are taken: itself, what backward needs, its gradient, room to spare
@@ -36,7 +37,7 @@ def bytes_per_pixel(model: nn.Module, layers: Sequence[str], *, side: int = PROB
             total += output.numel() * output.element_size()
 
     with watch(model, count):
-        activations(model, torch.zeros(1, 3, side, side).to(parameter), layers)
+        activations(model, torch.zeros(1, channels_of(model), side, side).to(parameter), layers)
     return _COPIES * total / side**2
 
 
@@ -63,7 +64,7 @@ def check_memory(
         ValueError: If it needs more than may be used; the message names the largest size that fits.
     """
     parameter = _a_parameter(model)
-    each = bytes_per_pixel(model, layers, side=side) + 3 * parameter.element_size() * copies
+    each = bytes_per_pixel(model, layers, side=side) + channels_of(model) * parameter.element_size() * copies
     height, width = size
     needed, usable = each * height * width, _USABLE * free_memory(parameter.device)
     if needed > usable:

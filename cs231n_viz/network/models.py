@@ -5,7 +5,8 @@ Each is a ``Classifier``, which takes RGB images in [0, 1] and knows its categor
 
 import json
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from torchvision.transforms.v2 import functional as TF
 
 from cs231n_viz.data_files import data_path
 from cs231n_viz.network import efficientnet
-from cs231n_viz.network.capture import evaluating
+from cs231n_viz.network.checks import check_images, check_inputs, check_logits
+from cs231n_viz.network.interception import SHAPES, EachOperation
 from cs231n_viz.network.layers import Layer, trace_layers
+from cs231n_viz.network.running import Wrapper, evaluating, outside_inference_mode
 from cs231n_viz.network.shipped import ARCHITECTURES, check_sum, fetch, fill, read_state
 from cs231n_viz.pictures.images import load_image
 
@@ -31,8 +34,15 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class Classifier(nn.Module):
-    """A network that turns RGB images in [0, 1] into logits, one per category.
+# What torch says where a picture is of a size that the network cannot take.
+_WRONG_SIZE = ("cannot be multiplied", "too small", "can't be greater", "must match", "invalid for input of size")
+_GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in luma, ITU-R BT.601
+
+
+class Classifier(Wrapper):
+    """A network that turns images in [0, 1] into logits, one per category.
+
+    Images are RGB, or have as many channels as ``mean`` has numbers: one for a network of grey pictures.
 
     Attributes:
         network: The bare network; it gets normalised images, and its submodules give the layers their names.
@@ -52,33 +62,70 @@ class Classifier(nn.Module):
         name: str = "",
     ) -> None:
         super().__init__()
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"mean and std must be three numbers, std above 0; got mean={mean}, std={std}")
+        if not len(mean) == len(std) > 0 or not min(std) > 0:
+            wanted = "as many numbers as the pictures have channels, std above 0"
+            raise ValueError(f"mean and std must be {wanted}; got mean={mean}, std={std}")
         self.network = network
         self.categories = list(categories)
         self.input_size = input_size
         self.name = name or type(network).__name__
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
-        self.train(network.training)
-        self._layers: list[Layer] | None = None
+        with outside_inference_mode():
+            self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1))
+            self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1))
+        self.training = network.training  # its own alone: a network may have frozen batch norms
+        self._layers: list[Layer] = []
+        self._traced: list[tuple[str, nn.Module]] = []  # the modules that the network had then
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images.
 
         Args:
-            images: (N, 3, H, W), RGB in [0, 1].
+            images: (N, 3, H, W), RGB in [0, 1]; computed in the type of the network's weights.
 
         Returns:
-            Logits, (N, K).
+            Logits, (N, K), in the type of ``images``.
 
         Raises:
-            ValueError: If ``images`` has another shape.
+            TypeError: If the network does not return a tensor.
+            ValueError: If ``images`` has another shape, size or type than the network takes, or they are clearly not
+                in [0, 1].
         """
-        if images.ndim != 4 or images.shape[1] != 3:
-            hint = "; model.prepare(image) makes a batch of one" if images.ndim == 3 else ""
-            raise ValueError(f"images must be (N, 3, H, W), got {tuple(images.shape)}{hint}")
-        return self.network((images - self.mean) / self.std)
+        check_inputs(images, len(self.mean), self.mean.device)
+        pixels = self.normalised(images)
+        try:
+            outputs = self.network(pixels)
+        except RuntimeError as error:
+            self._explain(error, images)
+            raise
+        outputs = self.logits_of(outputs)
+        return outputs if pixels.dtype == images.dtype else outputs.to(images.dtype)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Subtract the mean and divide by the standard deviation: what the bare network gets, in its own type."""
+        pixels = (images - self.mean) / self.std
+        own = next(self.network.parameters(), self.mean).dtype
+        return pixels.to(own) if pixels.dtype != own and own.is_floating_point else pixels
+
+    def logits_of(self, outputs: Tensor) -> Tensor:
+        """Make the logits (N, K) of what the network returns: 0 and x of a single x, whose sigmoid is a softmax then.
+
+        Raises:
+            TypeError: If the network does not return a tensor.
+        """
+        if len(self.categories) == 2 and isinstance(outputs, Tensor) and outputs.shape[1:].numel() == 1:
+            outputs = outputs.reshape(-1, 1)
+            return torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+        return check_logits(outputs, self)
+
+    def _explain(self, error: RuntimeError, images: Tensor) -> None:
+        """Raise a better error if this one comes from the size of the pictures."""
+        (height, width), side = images.shape[-2:], self.input_size
+        reason = str(error).partition("\n")[0]
+        if (height, width) != (side, side) and any(words in reason for words in _WRONG_SIZE):
+            raise ValueError(
+                f"{self.name} cannot take images of {width} × {height} pixels ({reason}); model.prepare(image) makes "
+                f"them {side} × {side}"
+            ) from error
 
     def index(self, category: str) -> int:
         """Return the index of a category, ignoring case.
@@ -102,12 +149,15 @@ class Classifier(nn.Module):
             images: Anything that ``load_image`` takes, a list of such things, or (N, 3, H, W) in [0, 1].
 
         Returns:
-            (N, 3, S, S), RGB in [0, 1].
+            (N, 3, S, S), RGB in [0, 1]; (N, 1, S, S), grey, if that is what the network takes.
 
         Raises:
             ImageError: If a picture cannot be read.
-            ValueError: If the list is empty.
+            ValueError: If the list is empty, or the network takes neither RGB nor grey.
         """
+        channels = len(self.mean)
+        if channels not in (1, 3):
+            raise ValueError(f"prepare makes pictures of 1 or 3 channels, and {self.name} takes {channels}")
         several = isinstance(images, list | tuple) or (isinstance(images, Tensor) and images.ndim == 4)
         pictures = list(images) if several else [images]
         if not pictures:
@@ -116,8 +166,11 @@ class Classifier(nn.Module):
         crops = []
         for picture in pictures:
             image = TF.resize(load_image(picture), size[:1], antialias=True)
-            crops.append(TF.center_crop(image, size).clamp(0, 1))
-        return torch.stack(crops).to(self.mean)
+            crops.append(TF.center_crop(image, size))
+        batch = torch.stack(crops)
+        if channels == 1:
+            batch = torch.tensordot(batch, batch.new_tensor(_GREY), dims=([1], [0]))[:, None]
+        return batch.clamp(0, 1).to(self.mean)
 
     @torch.no_grad()
     def predict(self, images: Any, k: int = 5) -> list[list[tuple[str, float]]]:
@@ -131,12 +184,13 @@ class Classifier(nn.Module):
             For each picture a list of (category, softmax probability).
 
         Raises:
-            ValueError: If ``k`` is below 1 or above the number of categories.
+            ImageError: If a picture cannot be read.
+            ValueError: If ``k`` is below 1 or above the number of categories, or the images are not in [0, 1].
         """
-        if not 1 <= k <= len(self.categories):
-            raise ValueError(f"k must be from 1 to {len(self.categories)}, got {k}")
-        if not (isinstance(images, Tensor) and images.ndim == 4):
-            images = self.prepare(images)
+        if not (isinstance(k, int) and 1 <= k <= len(self.categories)):
+            raise ValueError(f"k must be from 1 to {len(self.categories)}, got {k!r}")
+        batch = isinstance(images, Tensor) and images.ndim == 4
+        images = check_images(images, self) if batch else self.prepare(images)
         with evaluating(self):
             top = self(images).softmax(1).topk(k)
         rows = zip(top.indices.tolist(), top.values.tolist(), strict=True)
@@ -144,9 +198,14 @@ class Classifier(nn.Module):
 
     def layers(self) -> list[Layer]:
         """List the layers in order of execution, each a ``Layer``, for a picture of the input size."""
-        if self._layers is None:
-            image = torch.zeros(1, 3, self.input_size, self.input_size).to(self.mean)
-            self._layers = trace_layers(self, image)
+        modules = list(self.network.named_modules())
+        same = len(modules) == len(self._traced) and all(
+            name == old and module is before
+            for (name, module), (old, before) in zip(modules, self._traced, strict=True)
+        )
+        if not same:  # the first time, or after a part of the network was replaced
+            image = torch.zeros(1, len(self.mean), self.input_size, self.input_size).to(self.mean)
+            self._layers, self._traced = trace_layers(self, image), modules
         return list(self._layers)
 
     def layer(self, name: str) -> Layer:
@@ -177,24 +236,66 @@ def wrap(
     """Wrap a network of your own as a ``Classifier``.
 
     Args:
-        module: Takes normalised images (N, 3, H, W), returns logits (N, K). It is used, not copied.
-        categories: K names.
-        mean: Mean of each channel, which is subtracted from RGB in [0, 1] before ``module``.
+        module: Takes normalised images (N, C, H, W), returns logits (N, K). It is used, not copied, and keeps the
+            mode of each of its parts. One that returns a single logit x for each image, (N,) or (N, 1), counts as one
+            with the two logits 0 and x.
+        categories: K names; of a single logit two, what x < 0 and what x > 0 means.
+        mean: Mean of each channel, which is subtracted from images in [0, 1] before ``module``; as many numbers as
+            the images have channels, one for grey ones.
         std: Standard deviation of each channel, which the difference is divided by.
         input_size: Side in pixels of the pictures it was trained on.
 
     Raises:
-        ValueError: If the number of names is not the number of logits.
+        TypeError: If the network does not return a tensor; names what it returns.
+        ValueError: If the number of names is not the number of logits, or the network was compiled or built in
+            inference mode.
+
+    Warns:
+        UserWarning: If the network ends in a softmax or sigmoid: attributions explain logits.
     """
+    _check_plain(module)
     model = Classifier(module, categories, mean=mean, std=std, input_size=input_size)
-    with evaluating(model), torch.no_grad():
+    last = _LastOperation()
+    with outside_inference_mode(), evaluating(model), torch.no_grad():
         parameter = next(module.parameters(), model.mean)
         model.mean, model.std = model.mean.to(parameter), model.std.to(parameter)
-        logits = model(torch.zeros(1, 3, input_size, input_size).to(parameter))
-    if not isinstance(logits, Tensor) or logits.shape != (1, len(model.categories)):
-        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"the network must return (N, {len(model.categories)}) logits for these categories, got {got}")
+        with EachOperation(last.record):
+            logits = model(torch.zeros(1, len(model.mean), input_size, input_size).to(parameter))
+    if logits.shape != (1, len(model.categories)):
+        got = f"(N, {len(model.categories)}) logits for these categories, got {tuple(logits.shape)}"
+        raise ValueError(f"the network must return {got}")
+    if len(model.categories) == 1:
+        raise ValueError("one logit has two meanings: give two names, what it means below 0 and above")
+    sums_to_one = logits.shape[1] > 1 and logits.min() >= 0 and abs(logits.double().sum().item() - 1) < 1e-3
+    if sums_to_one or last.squashes:
+        warnings.warn(
+            f"{model.name} seems to return probabilities, not logits: leave out the softmax or sigmoid at its end, or "
+            "gradients vanish where it is sure",
+            stacklevel=2,
+        )
     return model
+
+
+def _check_plain(module: nn.Module) -> None:
+    """Refuse what no method can look into or differentiate."""
+    for each in module.modules():
+        if hasattr(each, "_orig_mod") or getattr(each, "_compiled_call_impl", None) is not None:
+            raise ValueError("the network was compiled, and hooks do not see into it; wrap it before torch.compile")
+    if any(tensor.is_inference() for tensor in (*module.parameters(), *module.buffers())):
+        raise ValueError("the network was built in torch.inference_mode and has no gradients; build it outside of it")
+
+
+class _LastOperation:
+    """Notices whether the last operation on numbers was a sigmoid or softmax."""
+
+    squashes = False
+
+    def record(self, name: str, function: Callable, args: tuple, kwargs: dict) -> object:
+        """Run an operation."""
+        result = function(*args, **kwargs)
+        if isinstance(result, Tensor) and name not in SHAPES:
+            self.squashes = name in ("sigmoid", "softmax")
+        return result
 
 
 def offline_models() -> list[str]:
@@ -226,7 +327,10 @@ def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int =
         raise ValueError(f"there is no model {name!r}; close names: {', '.join(close) or 'none'}")
     own = {**dict.fromkeys(ARCHITECTURES, _load_mini), efficientnet.NAME: _load_efficientnet}
     load = own.get(name, _load_torchvision)
-    with torch.random.fork_rng(devices=[]):  # layers are initialised by torch's global generator
+    with (
+        outside_inference_mode(),
+        torch.random.fork_rng(devices=[]),
+    ):  # layers are initialised by torch's global generator
         torch.manual_seed(seed)
         model = load(name, weights)
     return model.eval().requires_grad_(False)

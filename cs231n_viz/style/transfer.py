@@ -26,6 +26,7 @@ from cs231n_viz.network.layers import smallest_side, survives
 from cs231n_viz.network.memory import PROBE, check_memory
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.precision import half_precision
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.pictures.images import resize
 from cs231n_viz.style.colours import Grey, luminance, match_colours, match_luminance, recoloured
 from cs231n_viz.style.loss import JointLoss, StyleLoss, Terms
@@ -137,6 +138,7 @@ class Stylisation(Ascent):
     rule="update.rule",
     lr="update.lr",
 )
+@outside_inference_mode()
 def stylize(
     model: Classifier,
     content: Tensor,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.progress import Watched
 
 Objective = Callable[[Tensor], Tensor]
@@ -91,7 +92,19 @@ def ascend(
     parameters = [parameter for parameter in image_of.parameters() if parameter.requires_grad]
     if steps < 0 or not lr > 0:
         raise ValueError(f"wanted steps >= 0 and lr > 0, got steps={steps} and lr={lr}")
-    optimizer = _optimizer(rule, parameters, lr)
+    stages = _steps(image_of, objective, _optimizer(rule, parameters, lr), steps=steps, after=after)
+    while True:
+        with outside_inference_mode():
+            step = next(stages, None)
+        if step is None:
+            return
+        yield step
+
+
+def _steps(
+    image_of: nn.Module, objective: Objective, optimizer: torch.optim.Optimizer, *, steps: int, after: After | None
+) -> Iterator[Step]:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index in range(steps + 1):
         with torch.enable_grad():
             image = image_of()
@@ -156,6 +169,7 @@ class Ascent(Watched[Step]):
         super().__init__(steps, total, settings=settings, progress=progress)
         self.scores: list[float] = []
 
+    @outside_inference_mode()
     def __next__(self) -> Step:
         step = super().__next__()
         self.scores.append(step.score)

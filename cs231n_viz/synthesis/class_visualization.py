@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.deprecation import moved_keywords
-from cs231n_viz.network.checks import Targets, check_each, check_targets
+from cs231n_viz.network.checks import Targets, as_indices, check_each, check_targets
 from cs231n_viz.network.memory_format import to_channels_last
+from cs231n_viz.network.models import Classifier
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.pictures.images import load_image, resize
 from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Rule, Update, ascend
 from cs231n_viz.synthesis.objectives import channel, logit, redirected
@@ -45,6 +47,7 @@ def _redirect_moved(function: Callable[..., Ascent]) -> Callable[..., Ascent]:
 
 @moved_keywords(lr="update.lr", rule="update.rule")
 @_redirect_moved
+@outside_inference_mode()
 def visualize(
     model: nn.Module,
     objective: Objective,
@@ -113,6 +116,7 @@ def visualize(
 
 
 @moved_keywords(lr="update.lr", rule="update.rule")
+@outside_inference_mode()
 def class_visualization(
     model: nn.Module,
     targets: Targets,
@@ -160,9 +164,10 @@ def target_rows(model: nn.Module, targets: Targets, layer: str | None, start: ob
         TypeError: If they are not whole numbers.
         ValueError: If there are not as many as starts, or one is not a class.
     """
-    rows = check_each(targets, len(start) if isinstance(start, Tensor) else torch.as_tensor(targets).numel())
-    names = getattr(model, "categories", None)
-    return check_targets(rows, len(rows), len(names)) if layer is None and names else rows
+    names = model.categories if layer is None and isinstance(model, Classifier) else None
+    rows = as_indices(targets, model if names else None)
+    rows = check_each(rows, len(start) if isinstance(start, Tensor) else rows.numel())
+    return check_targets(rows, len(rows), len(names)) if names else rows
 
 
 def target_objective(model: nn.Module, rows: Tensor, layer: str | None) -> Objective:
@@ -172,7 +177,7 @@ def target_objective(model: nn.Module, rows: Tensor, layer: str | None) -> Objec
 
 def target_settings(model: nn.Module, rows: Tensor, layer: str | None) -> dict[str, object]:
     """The classes by name, or the units of a layer by number, to be saved with a picture."""
-    names = getattr(model, "categories", None)
+    names = model.categories if isinstance(model, Classifier) else None
     if layer is None and names:
         return {"class": [names[row] for row in rows.tolist()]}
     return {"units": rows.tolist()} if layer is None else {"layer": layer, "units": rows.tolist()}
@@ -187,9 +192,8 @@ def _preset(regularisers: Regularisers | str) -> Regularisers:
 
 
 def _mean_colour(model: nn.Module) -> Tensor:
-    """The mean colour (3, 1, 1), which is 0 for the network; grey where it is unknown."""
-    mean = getattr(model, "mean", None)
-    return mean.detach().float() if isinstance(mean, Tensor) and mean.shape == (3, 1, 1) else torch.full((3, 1, 1), 0.5)
+    """The mean colour (C, 1, 1), which is 0 for the network; grey where it is unknown."""
+    return model.mean.detach().float() if isinstance(model, Classifier) else torch.full((3, 1, 1), 0.5)
 
 
 def _parameterised(
@@ -210,6 +214,8 @@ def _parameterised(
     if parameterisation == "pixels":
         return Pixels(pictures)
     if parameterisation == "fourier":
-        return Fourier(size, count=count, seed=seed, start=pictures)
+        return Fourier(size, count=count, channels=len(centre), seed=seed, start=pictures)
+    if len(centre) != 3:
+        raise ValueError(f"the magnitudes of 'phase' are those of colour photographs; the model takes {len(centre)}")
     natural = torch.cat([resize(load_image(name)[None], size) for name in _NATURAL])
     return Phase(size, natural, count=count, seed=seed, start=pictures)

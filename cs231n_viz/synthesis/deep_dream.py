@@ -22,9 +22,10 @@ from tqdm import tqdm
 
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
-from cs231n_viz.network.checks import check_images
+from cs231n_viz.network.checks import as_batch, check_images
 from cs231n_viz.network.layers import smallest_side, survives
 from cs231n_viz.network.models import Classifier
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.pictures.images import resize
 from cs231n_viz.synthesis.ascent import Ascent, Objective, Step, ascend
 from cs231n_viz.synthesis.objectives import layer_energy
@@ -59,6 +60,7 @@ _OLD_KEYWORDS = {name: f"update.{name}" for name in ("lr", "jitter", "smooth")}
 
 
 @moved_keywords(**_OLD_KEYWORDS)
+@outside_inference_mode()
 def deep_dream(
     model: Classifier,
     image: Tensor,
@@ -104,7 +106,7 @@ def deep_dream(
         (``steps=10, update=DreamUpdate(smooth=0)`` is the original); sizes are changed by bilinear interpolation,
         antialiased.
     """
-    image = check_images(image[None] if image.ndim == 3 else image)
+    image = check_images(as_batch(image), model)
     if octaves < 1 or octave_scale <= 1:
         raise ValueError(f"wanted octaves >= 1 and octave_scale > 1, got {octaves} and {octave_scale}")
     sizes = octave_sizes(image.shape[-2:], octaves, octave_scale)
@@ -124,7 +126,7 @@ def _octaves(
     image: Tensor, objective: Objective, sizes: list[tuple[int, int]], *, steps: int, lr: float
 ) -> Iterator[Step]:
     """One ascent after another; only the detail goes from each to the next."""
-    detail = torch.zeros(len(image), 3, 1, 1).to(image)
+    detail = torch.zeros(len(image), image.shape[1], 1, 1).to(image)
     for number, size in enumerate(sizes):
         base = resize(image, size).clamp(0, 1)  # white, averaged, may come out a rounding error above 1
         start = (base + resize(detail, size)).clamp(0, 1)
@@ -183,7 +185,7 @@ def resemblance(model: Classifier, layer: str, guide: Tensor) -> Objective:
 
     Source: dream.ipynb, objective_guide.
     """
-    guide = check_images(guide[None] if guide.ndim == 3 else guide)[:1]
+    guide = check_images(as_batch(guide), model)[:1]
     of_guide = activations(model, guide, [layer])[layer][0].flatten(1)  # (C, positions of the guide)
 
     def score(images: Tensor) -> Tensor:
@@ -229,7 +231,7 @@ def zoom(
     """
     if frames < 1 or magnify < 1:
         raise ValueError(f"wanted frames >= 1 and magnify >= 1, got frames={frames} and magnify={magnify}")
-    image = image[None] if image.ndim == 3 else image
+    image = check_images(as_batch(image), model)
     options = {"octaves": 3, "steps": 6, "update": update, **options, "progress": False}
     deep_dream(model, image, layer, **options)  # raises now, not at the first frame
 

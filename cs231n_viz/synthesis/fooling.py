@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import evaluating
-from cs231n_viz.network.checks import Targets, check_images, check_targets
+from cs231n_viz.network.checks import Targets, check_images, check_logits, check_targets
 from cs231n_viz.network.gradients import differentiate
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.synthesis.ascent import Ascent, Step, ascend
 from cs231n_viz.synthesis.objectives import log_odds_of
 from cs231n_viz.synthesis.parameterisation import Pixels
@@ -25,6 +26,7 @@ LEARNING_RATES = {"nearest": 1.0, "unit": 0.8, "sign": 1 / 510}  # chosen on 100
 _GROWTH, _DECAY, _LARGEST, _TURN = 1.3, 0.85, 24.0, 0.5
 
 
+@outside_inference_mode()
 def fooling_image(
     model: nn.Module,
     image: Tensor,
@@ -85,6 +87,7 @@ def fooling_image(
     return Fooling(stages, steps + 1, start=start, attack=attack, nearest=nearest, settings=settings, progress=progress)
 
 
+@outside_inference_mode()
 def fgsm(model: nn.Module, images: Tensor, targets: Targets, epsilon: float, *, towards: bool = True) -> Tensor:
     """Move every value of a picture by epsilon along the sign of the gradient: the fast gradient sign method (FGSM).
 
@@ -176,10 +179,10 @@ class Fooling(Ascent):
 
 def _prepared(model: nn.Module, images: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
     """The pictures and one class for each, checked before anything is begun."""
-    start = check_images(images).clone().clamp(0, 1)
+    start = check_images(images, model).clone().clamp(0, 1)
     with evaluating(model), torch.no_grad():
-        classes = model(start[:1]).shape[1]
-    return start, check_targets(targets, len(start), classes).to(start.device)
+        classes = check_logits(model(start[:1]), model).shape[1]
+    return start, check_targets(targets, len(start), classes, model).to(start.device)
 
 
 class _Attack:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.checks import Targets, check_images
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.network.shipped import fill, read_state, weights_file
 from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Update, ascend
 from cs231n_viz.synthesis.class_visualization import target_objective, target_rows, target_settings
@@ -76,6 +77,7 @@ class Generator(nn.Module):
         return self.upward(self.dense(codes)).sigmoid()
 
 
+@outside_inference_mode()
 def load_generator(path: Path | str | None = None) -> Generator:
     """Load the generator that ships, for the codes of ``mini_alexnet`` at ``relu6``.
 
@@ -102,7 +104,7 @@ def reconstruct(model: nn.Module, images: Tensor, generator: Generator) -> Tenso
     Returns:
         (N, 3, S, S) in [0, 1].
     """
-    codes = activations(model, check_images(images), [generator.layer])[generator.layer]
+    codes = activations(model, check_images(images, model), [generator.layer])[generator.layer]
     return F.interpolate(generator(codes), size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
@@ -121,6 +123,7 @@ class Codes(nn.Module):
     Source: Nguyen et al., arXiv:1605.09304, section 3.
     """
 
+    @outside_inference_mode()
     def __init__(
         self, generator: Generator, start: Tensor | None = None, *, size: int = 224, limit: float = 3.0
     ) -> None:
@@ -171,6 +174,7 @@ _OLD_KEYWORDS |= {name: f"prior.{name}" for name in ("shrink", "limit", "regular
 
 
 @moved_keywords(**_OLD_KEYWORDS)
+@outside_inference_mode()
 def visualize_code(
     model: nn.Module,
     objective: Objective,

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
-from cs231n_viz.network.checks import check_images
+from cs231n_viz.network.checks import as_batch, channels_of, check_images
 from cs231n_viz.network.models import Classifier
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Step, Update, ascend_carefully
 from cs231n_viz.synthesis.parameterisation import Fourier
 from cs231n_viz.synthesis.regularisers import sixth_power, total_variation
@@ -86,6 +87,7 @@ class Inversion(Ascent):
 
 
 @moved_keywords(lr="update.lr", rule="update.rule", tv="prior.tv", sixth="prior.sixth", beta="prior.beta")
+@outside_inference_mode()
 def invert(
     model: Classifier,
     target: Tensor | Mapping[str, Tensor],
@@ -135,7 +137,7 @@ def invert(
         raise ValueError(f"wanted restarts >= 1, got {restarts}")
     features, size = _target_features(model, target, layer, size)
     objective = inversion_objective(model, layer, features, prior=prior)
-    image_of = Fourier(size, count=restarts, seed=seed).to(features)
+    image_of = Fourier(size, count=restarts, channels=channels_of(model), seed=seed).to(features)
     rule = update.resolved("lbfgs", 1.0)
     stages = ascend_carefully(image_of, objective, steps=steps, **rule, **_WARM_UP)
     settings = {"recipe": "invert", "model": model.name, "layer": layer, "steps": steps}
@@ -201,11 +203,13 @@ def _target_features(
         features = target[layer].detach()
         size = model.input_size if size is None else size
         size = (size, size) if isinstance(size, int) else tuple(size)
-        shape = tuple(activations(model, torch.zeros(1, 3, *size).to(model.mean), [layer])[layer].shape)
+        shape = tuple(
+            activations(model, torch.zeros(1, channels_of(model), *size).to(model.mean), [layer])[layer].shape
+        )
         if tuple(features.shape) != shape:
             raise ValueError(f"{layer} of a {size[0]} × {size[1]} picture is {shape}, got {tuple(features.shape)}")
     else:
-        image = check_images(target[None] if target.ndim == 3 else target)
+        image = check_images(as_batch(target), model)
         if len(image) != 1:
             raise ValueError(f"target must be one picture, got {len(image)}; restarts= makes several inversions of it")
         features, size = activations(model, image, [layer])[layer], tuple(image.shape[-2:])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import activations, evaluating
-from cs231n_viz.network.checks import Targets, check_each, check_targets
+from cs231n_viz.network.checks import Targets, check_each, check_logits, check_targets
 from cs231n_viz.network.interception import RECTIFIERS, EachOperation, carries, rectifier_bounds
 from cs231n_viz.synthesis.ascent import Objective
 
@@ -26,8 +26,8 @@ def logit(model: nn.Module, targets: Targets) -> Objective:
 
     def score(images: Tensor) -> Tensor:
         with evaluating(model):
-            logits = model(images)
-        rows = check_targets(targets, len(images), logits.shape[1]).to(logits.device)
+            logits = check_logits(model(images), model)
+        rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
         return logits.gather(1, rows[:, None]).sum()
 
     return score
@@ -42,8 +42,8 @@ def log_odds(model: nn.Module, targets: Targets) -> Objective:
 
     def score(images: Tensor) -> Tensor:
         with evaluating(model):
-            logits = model(images)
-        rows = check_targets(targets, len(images), logits.shape[1]).to(logits.device)
+            logits = check_logits(model(images), model)
+        rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
         return log_odds_of(logits, rows).sum()
 
     return score

@@ -10,25 +10,33 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.checks import check_images
+from cs231n_viz.network.running import outside_inference_mode
 
 # Square root of the covariance of colours in ImageNet, by columns.
 # Source: Lucid (Olah et al., "Feature Visualization", Distill 2017), lucid/optvis/param/color.py.
 _COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 
 
+def _channels(start: object) -> int:
+    """As many channels as a batch of pictures has; three of what is none."""
+    return start.shape[1] if isinstance(start, Tensor) and start.ndim == 4 and start.shape[1] else 3
+
+
 class Pixels(nn.Module):
     """Optimise the pixels themselves, clipped to [0, 1] after each step.
 
     Args:
-        start: (N, 3, H, W), RGB in [0, 1].
+        start: (N, C, H, W), in [0, 1].
 
     Raises:
         ValueError: If the start is not a batch of pictures.
     """
 
+    @outside_inference_mode()
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        self.pixels = nn.Parameter(check_images(start).clone(memory_format=torch.contiguous_format))
+        pixels = check_images(start, channels=_channels(start))
+        self.pixels = nn.Parameter(pixels.clone(memory_format=torch.contiguous_format))
 
     def forward(self) -> Tensor:
         """The picture, (N, 3, H, W)."""
@@ -46,10 +54,11 @@ class Fourier(nn.Module):
     Args:
         size: Height and width in pixels.
         count: Number of pictures.
+        channels: 3 for RGB; other numbers have no colours to decorrelate.
         seed: Random seed of the faint initial noise.
         decay: Coefficients are scaled by frequency to the power of minus this: 0 is white, 1 natural pictures.
         decorrelate: Mix the three channels as the colours of natural pictures are mixed.
-        start: (N, 3, H, W), the initial pictures instead of noise.
+        start: (N, C, H, W), the initial pictures instead of noise.
 
     Raises:
         ValueError: If the start is not a batch of pictures.
@@ -57,11 +66,13 @@ class Fourier(nn.Module):
     Source: Olah et al., "Feature Visualization", Distill 2017, section "Preconditioning and Parameterization".
     """
 
+    @outside_inference_mode()
     def __init__(
         self,
         size: int | tuple[int, int],
         *,
         count: int = 1,
+        channels: int = 3,
         seed: int = 0,
         decay: float = 1.0,
         decorrelate: bool = True,
@@ -73,11 +84,13 @@ class Fourier(nn.Module):
         radius = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None])
         scale = radius.clamp_min(1 / max(self.size)) ** -decay * (height * width) ** 0.5 / 4
         self.register_buffer("scale", scale)
-        mix = _COLOURS / _COLOURS.norm(dim=0).max() if decorrelate else torch.eye(3)
+        mix = _COLOURS / _COLOURS.norm(dim=0).max() if decorrelate and channels == 3 else torch.eye(channels)
         self.register_buffer("mix", mix)
         random = torch.Generator().manual_seed(seed)
-        noise = torch.randn(count, 3, *scale.shape, 2, generator=random)
-        self.spectrum = nn.Parameter(0.01 * noise if start is None else self._spectrum_of(check_images(start)))
+        noise = torch.randn(count, channels, *scale.shape, 2, generator=random)
+        self.spectrum = nn.Parameter(
+            0.01 * noise if start is None else self._spectrum_of(check_images(start, channels=channels))
+        )
 
     def _spectrum_of(self, image: Tensor) -> Tensor:
         logits = torch.einsum("ij,njhw->nihw", torch.linalg.inv(self.mix), image.clamp(0.01, 0.99).logit())
@@ -112,6 +125,7 @@ class Phase(nn.Module):
     of ImageNet; the sigmoid is the one of :class:`Fourier`.
     """
 
+    @outside_inference_mode()
     def __init__(
         self,
         size: int | tuple[int, int],
@@ -163,11 +177,12 @@ def start_noise(
         seed: Random seed of the noise.
         count: Number of pictures.
         spread: Standard deviation of the noise.
-        centre: The colour, grey or (3, 1, 1).
+        centre: The colour, grey or (C, 1, 1).
 
     Returns:
-        (count, 3, height, width), RGB in [0, 1].
+        (count, 3, height, width), RGB in [0, 1]; or with as many channels as ``centre`` has.
     """
+    channels = len(centre) if isinstance(centre, Tensor) and centre.ndim == 3 else 3
     height, width = (size, size) if isinstance(size, int) else size
-    noise = torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(count, channels, height, width, generator=torch.Generator().manual_seed(seed))
     return (centre + spread * noise).clamp(0, 1)

@@ -11,6 +11,7 @@ from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.checks import check_images
 from cs231n_viz.network.layers import smallest_side
 from cs231n_viz.network.memory import PROBE, check_memory
+from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.representation.gram import (
     Statistic,
     check_names,
@@ -69,6 +70,7 @@ class TextureLoss:
     rule="update.rule",
     lr="update.lr",
 )
+@outside_inference_mode()
 def synthesize_texture(
     model: nn.Module,
     sample: Tensor,

@@ -429,7 +429,7 @@ def test_an_interrupt_leaves_the_model_as_it_was(monkeypatch):
         ({"batch": 0}, "batch must be at least 1, got 0"),
         ({"fill": "gray"}, "fill must be 'mean' or 'grey'.*got 'gray'"),
         ({"fill": 128}, r"in \[0, 1\], got \[128"),
-        ({"fill": torch.rand(4)}, "one number or three"),
+        ({"fill": torch.rand(4)}, "one for each of 3 channels"),
         ({"targets": 4}, "targets must be from 0 to 3"),
         ({"images": torch.rand(3, 24, 24)}, r"images must be \(N, 3, H, W\)"),
         ({"images": torch.full((1, 3, 24, 24), torch.nan)}, "NaN"),
