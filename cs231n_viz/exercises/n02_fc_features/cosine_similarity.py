@@ -131,6 +131,21 @@ ENTRY = Entry(
             lambda q, b: _cosines(q, b).mul(1000).round() / 1000,
             lambda q, b: _cosines(q, b).half(),
         ),
+        "this is the sine, or the cosine squared": (
+            lambda q, b: (1 - _cosines(q, b).square()).clamp_min(0).sqrt(),
+            lambda q, b: _cosines(q, b).square(),
+        ),
+        "the queries are compared with one another: compare them with the bank": (
+            lambda q, b: _cosines(q, q),
+            lambda q, b: _cosines(b, b),
+        ),
+        "these are distances of unit vectors: the cosine was asked for": (
+            lambda q, b: torch.cdist(F.normalize(q, dim=1), F.normalize(b, dim=1)),
+            lambda q, b: 2 - 2 * _cosines(q, b),
+        ),
+        "the rows are divided by their largest magnitude: the L2 norm makes them of length 1": (
+            lambda q, b: _cosines(q, b, order=float("inf"))
+        ),
         "the sign is lost: opposite rows have -1": lambda q, b: _cosines(q, b).abs(),
         "this is the angle: its cosine was asked for": lambda q, b: _cosines(q, b).clamp(-1, 1).acos(),
         "0 / 0 is NaN: a row of zeros needs care": lambda q, b: q @ b.T / _lengths(q, b),

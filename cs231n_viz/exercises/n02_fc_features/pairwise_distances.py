@@ -44,9 +44,14 @@ def _calls(function: Callable, queries: Tensor, bank: Tensor) -> int:
 
 
 def _loops(function: Callable, queries: Tensor, bank: Tensor) -> bool:
-    """Does ten times the work take several times as many calls?"""
+    """Do ten times as many images take several times as many calls?"""
     few = _calls(function, queries[:2], bank[:2])
     return _calls(function, queries, bank[:2]) > 3 * few or _calls(function, queries[:2], bank) > 3 * few
+
+
+def _loops_over_numbers(function: Callable, queries: Tensor, bank: Tensor) -> bool:
+    """Do ten times as many numbers of each image take several times as many calls?"""
+    return _calls(function, queries, bank) > 3 * _calls(function, queries[:, :2], bank[:, :2])
 
 
 def _nan_with_itself(function: Callable, bank: Tensor) -> bool:
@@ -101,6 +106,12 @@ ENTRY = Entry(
             False,
             _loops,
         ),
+        Check(
+            "nor do ten times as many numbers of an image",
+            {"queries": noise(2, 20), "bank": noise(2, 20)},
+            False,
+            _loops_over_numbers,
+        ),
     ],
     mistakes={
         "the root is missing: these are squared distances": lambda q, b: (q[:, None] - b).square().sum(2),
@@ -153,5 +164,20 @@ ENTRY = Entry(
         "the norms are not squared: |q - b|² needs |q|² and |b|²": lambda q, b: _expanded(q, b, power=1),
         "rounding makes tiny squares negative, and their root is NaN: clamp_min(0) before the root": _expanded,
         "right, but with a loop over images: for 2000 of them that is 4 million steps of Python": _looped,
+        "right, but number by number: all of an image's numbers can be summed at once": (
+            lambda q, b: sum((q[:, None, d] - b[None, :, d]).square() for d in range(q.shape[1])).sqrt()
+        ),
+        "this is the similarity or its negative: the length of a difference was asked for": (
+            lambda q, b: q @ b.T,
+            lambda q, b: -q @ b.T,
+        ),
+        "these are differences of lengths: the length of the difference was asked for": (
+            lambda q, b: (q.norm(dim=1)[:, None] - b.norm(dim=1)).abs()
+        ),
+        "the cross term is missing: |q - b|² = |q|² + |b|² - 2 q·b": lambda q, b: _expanded(q, b, cross=0.0),
+        "rounded to whole numbers: distances have fractions": (
+            lambda q, b: torch.cdist(q, b).trunc(),
+            lambda q, b: torch.cdist(q, b).round(),
+        ),
     },
 )

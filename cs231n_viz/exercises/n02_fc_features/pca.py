@@ -89,8 +89,8 @@ ENTRY = Entry(
         ),
         _projected(
             "a plane that lies askew in three dimensions",
-            _SPREAD @ torch.stack([_ONE, _TWO]) + torch.tensor([1.0, 0.0, 2.0]),
-            _SPREAD,
+            _SPREAD / 3 @ torch.stack([_ONE, _TWO]) + torch.tensor([1.0, 0.0, 2.0]),
+            _SPREAD / 3,
         ),
         _projected("fewer images than numbers per image", _LONG, torch.tensor([[6.0], [-6.0], [0.0]])),
     ],
@@ -146,6 +146,21 @@ ENTRY = Entry(
         "each axis is stretched to unit length or range: distances then change": (
             lambda features, k: _scores(features, k) / _scores(features, k).abs().amax(0),
             lambda features, k: _scores(features, k) / _scores(features, k).amax(0),
+        ),
+        "rounded to half precision: keep the numbers as they are": lambda features, k: _scores(features, k).half(),
+        "these are singular values or shares of the variance: the coordinates of each image were asked for": (
+            lambda features, k: _factors(features)[1][:k],
+            lambda features, k: _factors(features)[1][:k].square() / _factors(features)[1].square().sum(),
+        ),
+        "the root of the singular values: multiply u by the values themselves": (
+            lambda features, k: _factors(features)[0][:, :k] * _factors(features)[1][:k].sqrt()
+        ),
+        "centred at one image or at the median: subtract the mean": (
+            lambda features, k: _scores(features, k, features[0].double()),
+            lambda features, k: _scores(features, k, features.double().median(0).values),
+        ),
+        "the images are made unit vectors first: their lengths count": (
+            lambda features, k: _scores(torch.nn.functional.normalize(features.double(), dim=1), k)
         ),
         "multiplied by the singular values twice": (
             lambda features, k: _factors(features)[0][:, :k] * _factors(features)[1][:k] ** 2

@@ -63,6 +63,25 @@ ENTRY = Entry(
         "`//` and `all` leave only 0 and 1: divide with `/`, or take the mean as floats": (
             lambda i, n, q: _matches(i, n, q).sum(1) // i.shape[1]
         ),
+        "k is fixed at 5: divide by the number of neighbours that came, indices.shape[1]": (
+            lambda i, n, q: _matches(i, n, q).sum(1) / 5
+        ),
+        "the neighbours are looked at only up to the first of another class: all k count": (
+            lambda i, n, q: _matches(i, n, q).cumprod(1).mean(1)
+        ),
+        "the classes among the neighbours are counted: count the query's own class": (
+            lambda i, n, q: torch.tensor([1 / len(set(n[row].tolist())) for row in i]),
+            lambda i, n, q: torch.tensor([len(set(n[row].tolist())) / len(row) for row in i]),
+        ),
+        "this is the share of the query's class in the whole bank: only its neighbours count": (
+            lambda i, n, q: (n[None] == q[:, None]).float().mean(1)
+        ),
+        "labels are subtracted as if they were numbers: they are equal or not": (
+            lambda i, n, q: (n[i] - q[:, None]).abs().float().mean(1)
+        ),
+        "an image with the number of the query is left out: the bank does not hold the queries": (
+            lambda i, n, q: (_matches(i, n, q) * (i != torch.arange(len(q))[:, None])).mean(1)
+        ),
         "divided by the size of the bank: divide by k, the neighbours of one query": (
             lambda i, n, q: _matches(i, n, q).sum(1) / len(n)
         ),

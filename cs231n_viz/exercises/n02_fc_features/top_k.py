@@ -79,7 +79,7 @@ ENTRY = Entry(
             lambda distances, k: distances.argsort(dim=0)[:, :k],
             lambda distances, k: distances.argsort(dim=0)[:k].T,
         ),
-        "the nearest is left out: nothing says that it is the query itself": (
+        "the nearest is skipped: nothing says that it is the query itself": (
             lambda distances, k: distances.argsort(dim=1)[:, 1 : k + 1]
         ),
         "these are the ranks of the images: argsort once gives indices, twice gives ranks": (
@@ -101,6 +101,16 @@ ENTRY = Entry(
             lambda distances, k: distances.argsort(dim=1)[:, :k].squeeze(1),
         ),
         "the axes are (k, Q): a row for each query": lambda distances, k: distances.argsort(dim=1)[:, :k].T,
+        "an image at distance 0 is left out: nothing says that it is the query itself": (
+            lambda distances, k: distances.masked_fill(distances == 0, torch.inf).argsort(dim=1)[:, :k]
+        ),
+        "only the very nearest is repeated k times": (
+            lambda distances, k: distances.argmin(dim=1, keepdim=True).expand(-1, k)
+        ),
+        "k is fixed: use the argument": lambda distances, k: distances.argsort(dim=1)[:, :2],
+        "this is a mask: the indices of the nearest were asked for": (
+            lambda distances, k: distances <= distances.kthvalue(k, dim=1, keepdim=True).values
+        ),
         "only the first query is answered": (
             lambda distances, k: distances[0].argsort()[:k],
             lambda distances, k: distances[:1].argsort(dim=1)[:, :k],

@@ -166,6 +166,10 @@ ENTRY = Entry(
             _fixed(lambda d, perplexity: torch.ones_like(d)),
             _nearest_alone,
         ),
+        "one is added to the perplexity, or taken away: image i is not among its own neighbours": (
+            lambda d, perplexity: _search(torch.square)(d, perplexity + 1),
+            lambda d, perplexity: _search(torch.square)(d, perplexity - 1),
+        ),
         "1 / Σ p² is another count of neighbours: perplexity is 2 to the entropy": (
             _search(torch.square, measure=lambda p: 1 / p.square().sum())
         ),

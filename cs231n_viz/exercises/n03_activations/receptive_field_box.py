@@ -94,6 +94,12 @@ def _far_end_only(layers: Layers, row: int, col: int, image_size: tuple[int, int
     return top, left, min(bottom, image_size[0]), min(right, image_size[1])
 
 
+def _size_kept(layers: Layers, row: int, col: int, image_size: tuple[int, int]) -> Box:
+    top, left, bottom, right = _unclipped(layers, row, col)
+    down, aside = max(-top, 0), max(-left, 0)
+    return _clipped((top + down, left + aside, bottom + down, right + aside), image_size)
+
+
 def _last_pixel_lost(layers: Layers, row: int, col: int, image_size: tuple[int, int]) -> Box:
     top, left, bottom, right = _with_field(_field)(layers, row, col, image_size)
     return top, left, min(bottom, image_size[0] - 1), min(right, image_size[1] - 1)
@@ -177,6 +183,20 @@ ENTRY = Entry(
         "the layers are walked from the wrong end: the first one lies on the image": (
             _with_field(lambda layers: _field(layers[::-1])),
             lambda layers, row, col, image_size: receptive_field_box(layers[::-1], row, col, image_size=image_size),
+        ),
+        "the field keeps its size after top and left were cut off: add the size first, then cut": _size_kept,
+        "counted from 1: the first unit is (0, 0)": (
+            lambda layers, row, col, image_size: _with_field(_field)(layers, row - 1, col - 1, image_size)
+        ),
+        "only the padding of one layer counts: that of every layer moves the field": (
+            _with_field(lambda layers: _field([*[(k, s, 0) for k, s, _ in layers[:-1]], layers[-1]])),
+            _with_field(lambda layers: _field([layers[0], *[(k, s, 0) for k, s, _ in layers[1:]]])),
+        ),
+        "these are the pixels between two units, not all that the unit sees: kernels widen the field": (
+            _with_field(lambda layers: (_field(layers)[1], _field(layers)[1], 0))
+        ),
+        "this is the whole image: one unit sees a part of it": (
+            lambda layers, row, col, image_size: (0, 0, *image_size)
         ),
         "bottom and right are one too far: the slice top:bottom ends before its last number anyway": (
             _after(lambda top, left, bottom, right: (top, left, bottom + 1, right + 1))

@@ -64,6 +64,21 @@ def _scores_alone(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tenso
     return answer
 
 
+def _silenced_below(limit: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def answer(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        score, favourite = selectivity(responses, labels)
+        return torch.where(responses.amax(dim=0) > limit, score, 0.0), favourite
+
+    return answer
+
+
+def _numbered_labels(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    means = torch.stack([responses[labels == c].mean(dim=0) for c in range(len(labels.unique()))])
+    best, favourite = means.max(dim=0)
+    rest = (means.sum(dim=0) - best) / (len(means) - 1)
+    return ((best - rest) / (best + rest)).nan_to_num(0), favourite
+
+
 def _least_liked(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     classes = labels.unique()
     means = torch.stack([responses[labels == c].mean(dim=0) for c in classes])
@@ -243,6 +258,25 @@ ENTRY = Entry(
         ),
         "labels that no image has are counted as classes: `labels.unique()` names those that occur": (
             _absent_classes_too
+        ),
+        "weak units count as never active: only a unit without any activation has score 0": (
+            _silenced_below(0.1),
+            _silenced_below(0.05),
+            _silenced_below(0.01),
+            _silenced_below(1e-2 / 3),
+        ),
+        "the labels are taken for 0, 1, 2, …: they may leave numbers out": _numbered_labels,
+        "the sum is divided by the number of all classes: the others are one less": (
+            _scored(rest_of=lambda means, best: (means.sum(0) - best) / len(means))
+        ),
+        "a unit that is never active is given another score: 0 was asked for": (
+            _scored(score=lambda best, rest: ((best - rest) / (best + rest)).nan_to_num(1)),
+            _scored(score=lambda best, rest: ((best - rest) / (best + rest)).nan_to_num(-1)),
+            _scored(score=lambda best, rest: ((best - rest) / (best + rest)).nan_to_num(0.5)),
+        ),
+        "the score is squared or its root is taken": (
+            _scores_alone(torch.square),
+            _scores_alone(torch.sqrt),
         ),
         "the favourite is the class that is liked least": _least_liked,
         "favourite and score are in the wrong order: (score, favourite)": (

@@ -166,6 +166,16 @@ def _merged(
     return merged
 
 
+def _counted_from_the_last(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    lengths = [0]
+
+    def first(seen: int, step: int, n: int) -> int:
+        lengths.append(n)
+        return lengths[-2]
+
+    return _merged(first=first)(batches, k)
+
+
 def _all_kept(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
     everything = torch.cat(list(batches)).T
     room = torch.full((len(everything), k), -torch.inf)
@@ -270,11 +280,18 @@ ENTRY = Entry(
             [[1, 2], [3, 1]],
         ),
         _ranking(
-            "the best may all be in an early batch, and batches differ in length",
+            "several of the best may be in one batch, and batches differ in length",
             [[[0.8, -0.1], [0.7, -0.2], [0.1, -0.9]], [[0.3, -0.5], [0.2, -0.6]], [[0.75, -0.3]]],
-            2,
-            [[0.8, 0.75], [-0.1, -0.2]],
-            [[0, 5], [0, 1]],
+            4,
+            [[0.8, 0.75, 0.7, 0.3], [-0.1, -0.2, -0.3, -0.5]],
+            [[0, 5, 1, 3], [0, 1, 5, 3]],
+        ),
+        _ranking(
+            "k = 1 keeps its axis, and the last of three batches counts",
+            [[[0.1, 0.9]], [[0.2, 0.3]], [[0.5, 0.4]]],
+            1,
+            [[0.5], [0.9]],
+            [[2], [0]],
         ),
         _ranking(
             "with fewer images than k, the rest is -inf and -1",
@@ -308,6 +325,26 @@ ENTRY = Entry(
         "this is the number of the batch: the number of the image was asked for": (
             _merged(first=lambda seen, step, n: step - torch.arange(n))
         ),
+        "only the images of the last batch are added: add up those of all batches before": _counted_from_the_last,
+        "negative activations are dropped: they count, too": (
+            _with_numbers(
+                lambda values, numbers: (
+                    torch.where(values > 0, values, -torch.inf),
+                    torch.where(values > 0, numbers, -1),
+                )
+            ),
+        ),
+        "places left over hold a large negative number: -inf marks them": (
+            _merged(start=-1e9),
+            _merged(start=-1e6),
+            _merged(start=-1e4),
+            _merged(start=-1e10),
+            _merged(start=-999.0),
+            _merged(start=torch.finfo(torch.float32).min),
+        ),
+        "every channel has the numbers of the first: each has its own ranking": (
+            _with_numbers(lambda values, numbers: (values, numbers[:1].expand_as(numbers)))
+        ),
         "the next number is one off: add len(batch) after each batch": (
             _merged(first=lambda seen, step, n: seen + step),
             _merged(first=lambda seen, step, n: seen - step),
@@ -337,6 +374,10 @@ ENTRY = Entry(
             lambda batches, k: _first_lost(batches, k, counted=True),
         ),
         "the k are right, but in the order of their numbers: strongest first": _first_places,
+        "squeezed: for k = 1 an axis of length 1 stays, (C, 1)": (
+            _with_numbers(lambda values, numbers: (values.squeeze(), numbers.squeeze())),
+            _with_numbers(lambda values, numbers: (values.squeeze(1), numbers.squeeze(1))),
+        ),
         "only the strongest of each channel: all k were asked for": (
             _with_numbers(lambda values, numbers: (values[:, :1], numbers[:, :1])),
             _with_numbers(lambda values, numbers: (values[:, 0], numbers[:, 0])),

@@ -154,7 +154,12 @@ ENTRY = Entry(
             _masked(threshold=lambda values, q: values.flatten().quantile(q, interpolation="nearest")),
             _masked(threshold=lambda values, q: values.flatten().sort().values[int(q * values.numel())]),
         ),
-        "the threshold is the mean of the map: take its quantile": _masked(threshold=lambda values, q: values.mean()),
+        "the threshold is the mean or the median of the map, or so many deviations above: take its quantile": (
+            _masked(threshold=lambda values, q: values.mean()),
+            _masked(threshold=lambda values, q: values.median()),
+            _masked(threshold=lambda values, q: values.mean() + values.std()),
+            _masked(threshold=lambda values, q: values.mean() + 2 * values.std()),
+        ),
         "the quantile of each row or column: one number for the whole map": (
             lambda activation, image, quantile: torch.where(
                 _stretched(activation / activation.quantile(quantile, dim=1, keepdim=True), image) > 1, image, image / 4

@@ -169,3 +169,29 @@ def two_digits(queries, bank):
 @answers.wrong("the last two axes are swapped")
 def transposed(queries, bank):
     return unit_rows(bank, queries)
+
+
+@answers.wrong("this is the sine")
+def sines(queries, bank):
+    return torch.sin(torch.arccos(unit_rows(queries, bank).clip(-1, 1)))
+
+
+@answers.wrong("this is the sine")
+def cosines_squared(queries, bank):
+    return (queries @ bank.T) ** 2 / torch.outer((queries**2).sum(1), (bank**2).sum(1)).clamp_min(1e-20)
+
+
+@answers.wrong("compared with one another")
+def among_the_queries(queries, bank):
+    return unit_rows(queries, queries)
+
+
+@answers.wrong("distances of unit vectors")
+def unit_distances(queries, bank):
+    return (F.normalize(queries)[:, None] - F.normalize(bank)).norm(dim=2)
+
+
+@answers.wrong("their largest magnitude")
+def largest_is_one(queries, bank):
+    queries, bank = (rows / rows.abs().max(1, keepdim=True).values.clamp_min(1e-12) for rows in (queries, bank))
+    return queries @ bank.T

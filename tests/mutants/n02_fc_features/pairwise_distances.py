@@ -170,3 +170,37 @@ def half_precision(queries, bank):
 @answers.wrong("a numpy.ndarray came out")
 def numpy_comes_out(queries, bank):
     return in_numpy(queries, bank).numpy()
+
+
+@answers.right
+def nan_repaired(queries, bank):
+    squared = (queries**2).sum(1)[:, None] + (bank**2).sum(1) - 2 * queries @ bank.T
+    return torch.where(squared > 0, squared, 0.0).sqrt()
+
+
+@answers.wrong("right, but number by number")
+def number_by_number(queries, bank):
+    total = torch.zeros(len(queries), len(bank))
+    for one, other in zip(queries.T, bank.T, strict=True):
+        total = total + (one[:, None] - other[None]) ** 2
+    return total.sqrt()
+
+
+@answers.wrong("the similarity or its negative")
+def scalar_products(queries, bank):
+    return -torch.mm(queries, bank.T)
+
+
+@answers.wrong("differences of lengths")
+def lengths_compared(queries, bank):
+    return torch.abs(queries.norm(dim=1, keepdim=True) - bank.norm(dim=1, keepdim=True).T)
+
+
+@answers.wrong("the cross term is missing")
+def no_cross_term(queries, bank):
+    return torch.sqrt((queries**2).sum(1, keepdim=True) + (bank**2).sum(1))
+
+
+@answers.wrong("distances have fractions")
+def whole_numbers(queries, bank):
+    return torch.cdist(queries, bank).int()

@@ -184,3 +184,31 @@ def ranges(features, k):
 @answers.wrong("a numpy.ndarray came out")
 def numpy_comes_out(features, k):
     return in_numpy_with_other_signs(features, k).numpy()
+
+
+@answers.wrong("half precision")
+def half_precision(features, k):
+    return projected(features, k).half()
+
+
+@answers.wrong("singular values or shares")
+def shares_of_variance(features, k):
+    s = torch.linalg.svdvals(centre(features))
+    return (s**2 / (s**2).sum())[:k]
+
+
+@answers.wrong("the root of the singular values")
+def roots(features, k):
+    u, s, _ = torch.linalg.svd(centre(features), full_matrices=False)
+    return u[:, :k] @ torch.diag(s[:k].sqrt())
+
+
+@answers.wrong("at one image or at the median")
+def at_the_first_image(features, k):
+    u, s, _ = torch.linalg.svd(features - features[0], full_matrices=False)
+    return (u * s)[:, :k]
+
+
+@answers.wrong("made unit vectors first")
+def unit_rows(features, k):
+    return projected(features / features.norm(dim=1, keepdim=True).clamp_min(1e-12), k)

@@ -151,3 +151,38 @@ def labels_in_order(indices, labels, query_labels):
 def average_precision(indices, labels, query_labels):
     matches = (labels[indices] == query_labels[:, None]).float()
     return (matches.cumsum(1) / torch.arange(1, matches.shape[1] + 1)).mean(1)
+
+
+@answers.wrong("k is fixed at 5")
+def five_neighbours(indices, labels, query_labels):
+    return (labels[indices] == query_labels[:, None]).sum(1) / 5
+
+
+@answers.wrong("up to the first of another class")
+def until_the_first_miss(indices, labels, query_labels):
+    shares = []
+    for row, wanted in zip(labels[indices].tolist(), query_labels.tolist(), strict=True):
+        misses = [place for place, label in enumerate(row) if label != wanted]
+        shares.append((misses[0] if misses else len(row)) / len(row))
+    return torch.tensor(shares)
+
+
+@answers.wrong("the classes among the neighbours are counted")
+def one_over_the_classes(indices, labels, query_labels):
+    return torch.tensor([1 / len(row.unique()) for row in labels[indices]])
+
+
+@answers.wrong("in the whole bank")
+def share_of_the_bank(indices, labels, query_labels):
+    return (query_labels[:, None] == labels).sum(1) / len(labels)
+
+
+@answers.wrong("as if they were numbers")
+def label_differences(indices, labels, query_labels):
+    return (labels[indices] - query_labels[:, None]).abs().double().mean(1)
+
+
+@answers.wrong("does not hold the queries")
+def without_itself(indices, labels, query_labels):
+    same = labels[indices] == query_labels[:, None]
+    return (same & (indices != torch.arange(len(indices))[:, None])).float().mean(1)

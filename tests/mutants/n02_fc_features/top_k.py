@@ -74,7 +74,7 @@ def wrong_axis_turned(distances, k):
     return distances.T.argsort(dim=1)[:, :k]
 
 
-@answers.wrong("the nearest is left out")
+@answers.wrong("the nearest is skipped")
 def skips_the_first(distances, k):
     return torch.argsort(distances, dim=1)[:, 1:][:, :k]
 
@@ -162,3 +162,29 @@ def rounded(distances, k):
 @answers.wrong("a builtins.list came out")
 def lists(distances, k):
     return torch.argsort(distances, dim=1)[:, :k].tolist()
+
+
+@answers.right
+def largest_of_the_inverse(distances, k):
+    return (1 / (distances + 1)).topk(k).indices.int()
+
+
+@answers.wrong("an image at distance 0 is left out")
+def never_itself(distances, k):
+    others = torch.where(distances > 0, distances, torch.inf)
+    return torch.topk(others, k, largest=False).indices
+
+
+@answers.wrong("repeated k times")
+def one_neighbour(distances, k):
+    return torch.stack([distances.argmin(1)] * k, dim=1)
+
+
+@answers.wrong("k is fixed")
+def always_two(distances, k):
+    return torch.sort(distances, dim=1).indices[:, :2]
+
+
+@answers.wrong("this is a mask")
+def mask(distances, k):
+    return distances <= torch.sort(distances, dim=1).values[:, k - 1 : k]

@@ -251,3 +251,8 @@ def the_width(distances, perplexity):
 @answers.wrong("in the order of the distances")
 def nearest_first(distances, perplexity):
     return by_doubling_and_halving(distances.sort().values, perplexity)
+
+
+@answers.wrong("one is added to the perplexity")
+def itself_counted(distances, perplexity):
+    return by_doubling_and_halving(distances, perplexity + 1)

@@ -241,3 +241,33 @@ def summed_kernels(layers, row, col, *, image_size):
 def slices(layers, row, col, *, image_size):
     top, left, bottom, right = by_sets_of_pixels(layers, row, col, image_size=image_size)
     return slice(top, bottom), slice(left, right)
+
+
+@answers.wrong("keeps its size after top and left")
+def size_added_late(layers, row, col, *, image_size):
+    top, left, bottom, _ = formula(layers, row, col)
+    size = bottom - top
+    top, left = max(top, 0), max(left, 0)
+    return top, left, min(top + size, image_size[0]), min(left + size, image_size[1])
+
+
+@answers.wrong("counted from 1")
+def from_one(layers, row, col, *, image_size):
+    return clip(formula(layers, row - 1, col - 1), image_size)
+
+
+@answers.wrong("only the padding of one layer")
+def padding_of_the_first(layers, row, col, *, image_size):
+    paddings = [layers[0][2]] + [0] * (len(layers) - 1)
+    return clip(formula(layers, row, col, paddings=paddings), image_size)
+
+
+@answers.wrong("the pixels between two units")
+def cells(layers, row, col, *, image_size):
+    jump = formula(layers, 1, 0)[0] - formula(layers, 0, 0)[0]
+    return clip((row * jump, col * jump, (row + 1) * jump, (col + 1) * jump), image_size)
+
+
+@answers.wrong("this is the whole image")
+def everything(layers, row, col, *, image_size):
+    return 0, 0, image_size[0], image_size[1]

@@ -240,3 +240,35 @@ def float_labels(responses, labels):
 @answers.wrong("2 values were expected")
 def scores_alone(responses, labels):
     return in_numpy(responses, labels)[0]
+
+
+@answers.wrong("count as never active")
+def weak_is_silent(responses, labels):
+    score, favourite = in_numpy(responses, labels)
+    score[responses.max(0).values < 0.01] = 0
+    return score, favourite
+
+
+@answers.wrong("they may leave numbers out")
+def labels_from_zero(responses, labels):
+    means = torch.stack([responses[labels == c].mean(0) for c in range(len(set(labels.tolist())))])
+    best, favourite = means.max(0)
+    rest = (means.sum(0) - best) / (len(means) - 1)
+    return ((best - rest) / (best + rest)).nan_to_num(0.0), favourite
+
+
+@answers.wrong("the others are one less")
+def over_all_classes(responses, labels):
+    return finish(table(responses, labels), lambda column: (column.sum() - column.max()) / len(column))
+
+
+@answers.wrong("given another score")
+def silent_units_score_one(responses, labels):
+    score, favourite = in_numpy(responses, labels)
+    return torch.where(responses.sum(0) > 0, score, 1.0), favourite
+
+
+@answers.wrong("squared or its root")
+def squared(responses, labels):
+    score, favourite = in_numpy(responses, labels)
+    return score**2, favourite

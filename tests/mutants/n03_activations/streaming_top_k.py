@@ -335,3 +335,42 @@ def strongest_channel(batches, k):
 @answers.wrong("2 values were expected")
 def values_alone(batches, k):
     return in_numpy(batches, k)[0]
+
+
+@answers.wrong("only the images of the last batch are added")
+def previous_length(batches, k):
+    before = [0]
+
+    def offset(step, batch):
+        before.append(len(batch))
+        return before[step]
+
+    return merge(batches, k, offset=offset)
+
+
+@answers.wrong("negative activations are dropped")
+def positive_only(batches, k):
+    values, names = in_numpy(batches, k)
+    return values.masked_fill(values <= 0, -torch.inf), names.masked_fill(values <= 0, -1)
+
+
+@answers.wrong("a large negative number")
+def minus_a_billion(batches, k):
+    return merge(batches, k, begin=-1e9)
+
+
+@answers.wrong("the numbers of the first")
+def names_of_channel_zero(batches, k):
+    values, names = in_numpy(batches, k)
+    return values, names[0].repeat(len(names), 1)
+
+
+@answers.wrong("squeezed")
+def squeezed(batches, k):
+    values, names = in_numpy(batches, k)
+    return values.squeeze(), names.squeeze()
+
+
+@answers.wrong("only the first batches")
+def k_batches(batches, k):
+    return merge((batch for _, batch in zip(range(k), batches, strict=False)), k)

@@ -158,7 +158,7 @@ def the_lower_value(activation, image, *, quantile=0.9):
     return darken(image, above(activation, image, activation.quantile(quantile, interpolation="lower")))
 
 
-@answers.wrong("the mean of the map")
+@answers.wrong("the mean or the median")
 def mean_as_threshold(activation, image, *, quantile=0.9):
     return darken(image, above(activation, image, activation.mean()))
 
@@ -202,3 +202,8 @@ def subtracts(activation, image, *, quantile=0.9):
 def dark_grey(activation, image, *, quantile=0.9):
     mask = above(activation, image, activation.quantile(quantile))
     return image * mask + 0.25 * (1 - mask)
+
+
+@answers.wrong("the mean or the median")
+def one_deviation_above(activation, image, *, quantile=0.9):
+    return darken(image, above(activation, image, activation.mean() + activation.std()))
