@@ -47,7 +47,7 @@ def test_of_a_linear_network_with_l2_it_is_the_weights_around_the_mean_colour():
     model.weight.data *= 0.1
     options = {**PLAIN, "regularisers": Regularisers(l2=strength), "steps": 60}
     ascent = class_visualization(model, 0, update=Update("plain", lr=5.0), **options)
-    best = 0.5 + weight * weight.numel() / (2 * strength)  # w = 2 strength (x - mean) / n, a bare network's mean is grey
+    best = 0.5 + weight * weight.numel() / (2 * strength)  # w = 2 strength (x - mean) / n; unknown mean: grey
     torch.testing.assert_close(ascent.image[0], best.clamp(0, 1).detach(), atol=1e-3, rtol=0)
 
 
