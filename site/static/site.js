@@ -18,3 +18,9 @@ window.addEventListener("beforeprint", () => {
 
 // From a folder, a browser may not read the pages that a search has found: their titles then stand alone.
 if (window.location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// The arrow that unfolds a part of the side bar is an icon; it is named after the page beside it.
+for (const fold of document.querySelectorAll(".bd-links summary")) {
+  const page = fold.closest("li").querySelector("a");
+  fold.setAttribute("aria-label", `Pages below ${page.textContent.trim()}`);
+}
