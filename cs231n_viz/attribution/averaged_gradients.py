@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import evaluating
-from cs231n_viz.network.checks import Targets, check_baseline, check_images
+from cs231n_viz.network.checks import Targets, check_baseline, check_images, check_numbers, check_whole
 from cs231n_viz.network.gradients import class_scores, differentiate
 
 
@@ -30,6 +30,8 @@ def smooth_grad(
 
     Source: Smilkov et al., arXiv:1706.03825, section 3; 10 to 20 % of noise, 50 samples there.
     """
+    check_whole(samples=samples)
+    check_numbers(noise=noise)
     if samples < 1 or noise < 0:
         raise ValueError(f"samples must be at least 1 and noise at least 0, got {samples} and {noise}")
     images = check_images(images, model)
@@ -82,6 +84,7 @@ def integrated_gradients(
     Differs from the paper: Gauss-Legendre quadrature instead of an even Riemann sum; ``complete``, if asked for.
     """
     images = check_images(images, model)
+    check_whole(steps=steps)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     start = check_baseline(baseline, images)
@@ -141,6 +144,7 @@ def expected_gradients(
     Source: Erion et al., arXiv:1906.10670, eq. 3.
     """
     images, baselines = check_images(images, model), check_images(baselines, model)
+    check_whole(samples=samples)
     if samples < 1 or baselines.shape[1:] != images.shape[1:]:
         got = f"{samples} samples, baselines {tuple(baselines.shape)}"
         raise ValueError(f"wanted 1 sample or more and baselines (B, {tuple(images.shape[1:])}), got {got}")

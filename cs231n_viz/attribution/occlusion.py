@@ -17,7 +17,7 @@ from tqdm import tqdm
 from cs231n_viz.attribution.incremental.network import Incremental, NotIncrementalError
 from cs231n_viz.deprecation import renamed
 from cs231n_viz.network.capture import evaluating
-from cs231n_viz.network.checks import Targets, check_images, check_logits, check_targets
+from cs231n_viz.network.checks import Targets, check_images, check_logits, check_targets, check_whole
 from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.progress import Watched
@@ -108,6 +108,7 @@ def grow_occlusion(
     Arguments and exceptions are those of :func:`occlusion`.
     """
     images = check_images(images, model)
+    check_whole(window=window, stride=stride, batch=1 if batch is None else batch)
     rows, cols = _grid(images.shape[-2:], window, stride)
     colour = _colour(model, images, fill)
     if batch is not None and batch < 1:

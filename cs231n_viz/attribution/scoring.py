@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from cs231n_viz.network.capture import evaluating, network_of
-from cs231n_viz.network.checks import Targets, check_each, check_images, check_logits, check_targets
+from cs231n_viz.network.checks import Targets, check_each, check_images, check_logits, check_targets, check_whole
 from cs231n_viz.network.running import held, outside_inference_mode
 
 Method = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, targets) -> (N, h, w) or (N, C, H, W)
@@ -209,6 +209,9 @@ def deletion_insertion(
         draws sharp black shapes.
     """
     images = check_images(images, model)
+    check_whole(steps=steps, batch=batch)
+    if min(steps, batch) < 1:
+        raise ValueError(f"steps and batch must be at least 1, got {steps} and {batch}")
     with evaluating(model):
         rows = check_targets(targets, len(images), check_logits(model(images[:1]), model).shape[1], model)
     order = as_maps(attribution, tuple(images.shape[2:])).flatten(1).argsort(dim=1, descending=True, stable=True)

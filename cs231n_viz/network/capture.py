@@ -77,12 +77,14 @@ def check_layers(model: nn.Module, layers: Sequence[str]) -> None:
 
     Raises:
         KeyError: If one is not; names the closest.
-        TypeError: If ``layers`` is a single name.
+        TypeError: If ``layers`` is a single name, or holds something else than names.
     """
     if isinstance(layers, str):
         raise TypeError(f"layers must be a list of names, got the string {layers!r}; write [{layers!r}]")
     names = dict(network_of(model).named_modules())
     for layer in layers:
+        if not isinstance(layer, str):
+            raise TypeError(f"a layer must be a name from model.layers(), got {layer!r:.60}")
         module, _, call = layer.partition(":")
         if module not in names or not module or (call and not (call.isdecimal() and int(call) > 1)):
             close = get_close_matches(module, filter(None, names), n=3, cutoff=0.3)

@@ -1,6 +1,7 @@
 """Check the images, targets, numbers and baselines that a method is given; the errors say what is expected."""
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,11 @@ def check_shape(images: Tensor, channels: int) -> None:
         raise ValueError(f"images must be {wanted}, got {tuple(images.shape)}{hint}")
     if not images.is_floating_point():
         raise ValueError(f"images must be floating point in [0, 1], got {images.dtype}; divide integers by 255")
+
+
+def channels_in(images: object) -> int:
+    """Return how many channels a batch of pictures has, whatever it is for; three of what is none."""
+    return images.shape[1] if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] else 3
 
 
 def _differentiable(values: Tensor) -> Tensor:
@@ -203,6 +209,35 @@ def as_indices(targets: Targets, model: nn.Module | None = None) -> Tensor:
         hint = "; model.index('cat') gives the index of a category"
         raise TypeError(f"targets must be class indices, whole numbers; got {rows.dtype}{hint}")
     return _differentiable(rows.long())
+
+
+def check_numbers(**values: object) -> None:
+    """Check that arguments, given by name, are numbers.
+
+    Raises:
+        TypeError: If one is something else.
+        ValueError: If one is NaN.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, got {_short(value)}")
+        if value != value:
+            raise ValueError(f"{name} must be a number, got NaN")
+
+
+def check_whole(**values: object) -> None:
+    """Check that arguments, given by name, are whole numbers.
+
+    Raises:
+        TypeError: If one is something else.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TypeError(f"{name} must be a whole number, got {_short(value)}")
+
+
+def _short(value: object) -> str:
+    return f"a {type(value).__name__}" if isinstance(value, Tensor) else f"{value!r:.60}"
 
 
 def check_baseline(baseline: Tensor | float, images: Tensor) -> Tensor:

@@ -214,6 +214,8 @@ class Classifier(Wrapper):
         Raises:
             KeyError: If there is no such layer; names the closest.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"a layer must be a name from model.layers(), got {name!r:.60}")
         layers = {layer.name: layer for layer in self.layers()}
         if name not in layers:
             close = get_close_matches(name, layers, n=3, cutoff=0.3)

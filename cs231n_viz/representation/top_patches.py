@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cs231n_viz.network.capture import check_layers
+from cs231n_viz.network.checks import check_whole
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.receptive_field import ReceptiveField
 from cs231n_viz.representation.features import Pictures, Shard, batches, map_shards
@@ -113,6 +114,7 @@ def top_patches(
         section 3.1.
     """
     check_layers(model, [layer])
+    check_whole(k=k)
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k must be from 1 to {len(gallery)}, the pictures of the gallery; got {k}")
     header = _header(model, gallery, layer, k=k)

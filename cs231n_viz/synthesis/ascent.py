@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from cs231n_viz.network.checks import check_numbers, check_whole
 from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.progress import Watched
 
@@ -90,6 +91,8 @@ def ascend(
         >>> *_, last = ascend(Pixels(photo), lambda image: model(image)[:, 7].sum(), steps=20, lr=0.5, rule="unit")
     """
     parameters = [parameter for parameter in image_of.parameters() if parameter.requires_grad]
+    check_whole(steps=steps)
+    check_numbers(lr=lr)
     if steps < 0 or not lr > 0:
         raise ValueError(f"wanted steps >= 0 and lr > 0, got steps={steps} and lr={lr}")
     stages = _steps(image_of, objective, _optimizer(rule, parameters, lr), steps=steps, after=after)

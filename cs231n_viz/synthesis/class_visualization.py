@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.deprecation import moved_keywords
-from cs231n_viz.network.checks import Targets, as_indices, check_each, check_targets
+from cs231n_viz.network.checks import Targets, as_indices, check_each, check_targets, check_whole
 from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.running import outside_inference_mode
@@ -95,6 +95,7 @@ def visualize(
     """
     if parameterisation not in _UPDATES:
         raise ValueError(f"parameterisation must be 'fourier', 'pixels' or 'phase', got {parameterisation!r}")
+    check_whole(steps=steps, count=count)
     chosen = _preset(regularisers)
     changes = chosen.changes()
     if parameterisation != "pixels" and changes:

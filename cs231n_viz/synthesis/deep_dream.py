@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
-from cs231n_viz.network.checks import as_batch, check_images
+from cs231n_viz.network.checks import as_batch, check_images, check_numbers, check_whole
 from cs231n_viz.network.layers import smallest_side, survives
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.running import outside_inference_mode
@@ -107,6 +107,8 @@ def deep_dream(
         antialiased.
     """
     image = check_images(as_batch(image), model)
+    check_whole(octaves=octaves, steps=steps)
+    check_numbers(octave_scale=octave_scale)
     if octaves < 1 or octave_scale <= 1:
         raise ValueError(f"wanted octaves >= 1 and octave_scale > 1, got {octaves} and {octave_scale}")
     sizes = octave_sizes(image.shape[-2:], octaves, octave_scale)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import evaluating
-from cs231n_viz.network.checks import Targets, check_images, check_logits, check_targets
+from cs231n_viz.network.checks import Targets, check_images, check_logits, check_numbers, check_targets, check_whole
 from cs231n_viz.network.gradients import differentiate
 from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.synthesis.ascent import Ascent, Step, ascend
@@ -72,6 +72,10 @@ def fooling_image(
     if rule not in LEARNING_RATES:
         raise ValueError(f"rule must be one of {', '.join(LEARNING_RATES)}; got {rule!r}")
     lr = LEARNING_RATES[rule] if lr is None else lr
+    check_numbers(lr=lr)
+    check_whole(steps=steps)
+    if steps < 0:
+        raise ValueError(f"steps must be at least 0, got {steps}")
     if not lr > 0 or not (confidence is None or 0 < confidence < 1):
         raise ValueError(f"wanted lr above 0 and a confidence between 0 and 1, got {lr} and {confidence}")
     start, targets = _prepared(model, image, target)
@@ -107,6 +111,7 @@ def fgsm(model: nn.Module, images: Tensor, targets: Targets, epsilon: float, *, 
     Source: Goodfellow, Shlens & Szegedy, "Explaining and Harnessing Adversarial Examples", arXiv:1412.6572, section 4;
         the targeted variant is that of Kurakin et al., arXiv:1607.02533, section 2.3.
     """
+    check_numbers(epsilon=epsilon)
     if not epsilon >= 0:
         raise ValueError(f"epsilon must be at least 0, got {epsilon}")
     start, rows = _prepared(model, images, targets)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
-from cs231n_viz.network.checks import as_batch, channels_of, check_images
+from cs231n_viz.network.checks import as_batch, channels_in, channels_of, check_images, check_whole
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.synthesis.ascent import DEFAULT_UPDATE, Ascent, Objective, Step, Update, ascend_carefully
@@ -133,6 +133,7 @@ def invert(
         L-BFGS on the pixels 28 dB, Adam on the pixels 27 dB. Penalties are means over the pixels, with one weight
         for all layers. Where most units of a rectified layer are 0 at the start, its input is easier to invert.
     """
+    check_whole(restarts=restarts, steps=steps)
     if restarts < 1:
         raise ValueError(f"wanted restarts >= 1, got {restarts}")
     features, size = _target_features(model, target, layer, size)
@@ -184,12 +185,17 @@ def psnr(first: Tensor, second: Tensor) -> Tensor:
         infinite for equal ones.
 
     Raises:
-        ValueError: If the sizes differ.
+        ValueError: If the sizes differ, or the values are not in [0, 1].
     """
-    first, second = (image[None] if image.ndim == 3 else image for image in (first, second))
+    first, second = (_any_pictures(image) for image in (first, second))
     if first.shape[1:] != second.shape[1:] or len(second) not in (1, len(first)):
         raise ValueError(f"pictures must be of one size, got {tuple(first.shape)} and {tuple(second.shape)}")
     return -10 * (first - second).square().mean(dim=(1, 2, 3)).log10()
+
+
+def _any_pictures(images: Tensor) -> Tensor:
+    images = as_batch(images)
+    return check_images(images, channels=channels_in(images))
 
 
 def _target_features(

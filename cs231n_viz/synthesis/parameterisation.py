@@ -9,17 +9,12 @@ is smooth, phases alone (``Phase``) keep the spectrum of natural pictures, and t
 import torch
 from torch import Tensor, nn
 
-from cs231n_viz.network.checks import check_images
+from cs231n_viz.network.checks import channels_in, check_images
 from cs231n_viz.network.running import outside_inference_mode
 
 # Square root of the covariance of colours in ImageNet, by columns.
 # Source: Lucid (Olah et al., "Feature Visualization", Distill 2017), lucid/optvis/param/color.py.
 _COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-
-
-def _channels(start: object) -> int:
-    """As many channels as a batch of pictures has; three of what is none."""
-    return start.shape[1] if isinstance(start, Tensor) and start.ndim == 4 and start.shape[1] else 3
 
 
 class Pixels(nn.Module):
@@ -35,7 +30,7 @@ class Pixels(nn.Module):
     @outside_inference_mode()
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        pixels = check_images(start, channels=_channels(start))
+        pixels = check_images(start, channels=channels_in(start))
         self.pixels = nn.Parameter(pixels.clone(memory_format=torch.contiguous_format))
 
     def forward(self) -> Tensor:

@@ -105,16 +105,26 @@ def total_variation(images: Tensor, beta: float = 2.0) -> Tensor:
     Returns:
         Scalar, summed over the images.
 
+    Raises:
+        ValueError: If they have another shape, or are smaller than 2 × 2 pixels, not floating point or not finite.
+
     Source: Mahendran & Vedaldi, arXiv:1412.0035, section 3.
     Differs from the paper: the mean over pixels and channels instead of the sum, so that its weight does not depend
         on the size of the picture.
     """
+    wanted = isinstance(images, Tensor) and images.layout == torch.strided and images.ndim == 4 and not images.is_meta
+    if not wanted or not images.is_floating_point() or min(images.shape[-2:]) < 2 or not images.numel():
+        got = f"{tuple(images.shape)}, {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+        raise ValueError(f"images must be floating point (N, C, H, W) of at least 2 × 2 pixels, got {got}")
     down = (images[..., 1:, :-1] - images[..., :-1, :-1]).square()
     right = (images[..., :-1, 1:] - images[..., :-1, :-1]).square()
     steps = down + right
     if beta != 2:
         steps = (steps + 1e-8) ** (beta / 2)  # the root has no gradient at 0
-    return steps.mean(dim=(1, 2, 3)).sum()
+    total = steps.mean(dim=(1, 2, 3)).sum()
+    if not total.requires_grad and not total.isfinite():  # an ascent tells of its own
+        raise ValueError("images must be finite; these hold NaN or infinity")
+    return total
 
 
 def l2(images: Tensor, centre: Tensor | float = 0.5) -> Tensor:

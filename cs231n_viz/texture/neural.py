@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.deprecation import moved_keywords
-from cs231n_viz.network.checks import check_images
+from cs231n_viz.network.checks import channels_in, check_images
 from cs231n_viz.network.layers import smallest_side
 from cs231n_viz.network.memory import PROBE, check_memory
 from cs231n_viz.network.running import outside_inference_mode
@@ -241,7 +241,14 @@ def match_histogram(images: Tensor, sample: Tensor) -> Tensor:
 
     Returns:
         (N, 3, H, W): in each channel the values are in the same order as before, and equal ones stay equal.
+
+    Raises:
+        ValueError: If images or sample are no pictures in [0, 1] with the same channels, or of other numbers.
     """
+    channels = channels_in(images)
+    images, sample = (check_images(given, channels=channels) for given in (images, sample))
+    if len(sample) not in (1, len(images)):
+        raise ValueError(f"sample must be one picture or one for each of {len(images)} images, got {len(sample)}")
     from skimage.exposure import match_histograms  # takes a moment to import, and only this function needs it
 
     pairs = zip(images.detach().cpu().numpy(), sample.expand(len(images), -1, -1, -1).cpu().numpy(), strict=True)
