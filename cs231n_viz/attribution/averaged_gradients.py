@@ -17,7 +17,7 @@ def smooth_grad(
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         samples: Number of noisy copies.
         noise: Standard deviation of the noise as a share of each picture's range of values.
         seed: Random seed for the noise.
@@ -63,7 +63,7 @@ def integrated_gradients(
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         baseline: Where the path begins: one value, (3, H, W) or (N, 3, H, W), in [0, 1]; black if omitted.
         steps: Gradients along the path, at the nodes of Gauss-Legendre quadrature.
         complete: Fit the weights of the quadrature to the difference of the logits, which two forward passes give: of
@@ -129,7 +129,7 @@ def expected_gradients(
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         baselines: (B, 3, H, W), RGB in [0, 1].
         samples: Random pairs of a baseline and a place on the path from it.
         seed: Random seed for the draws, which are stratified: one place in each of ``samples`` equal parts of the
@@ -169,7 +169,7 @@ def completeness_error(
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         attribution: (N, 3, H, W), of ``integrated_gradients`` or ``deep_lift``.
         baseline: The baseline of the attribution.
 

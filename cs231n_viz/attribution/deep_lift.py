@@ -43,7 +43,7 @@ def deep_lift(
     Args:
         model: Any classifier of linear layers, elementwise non-linearities and pooling.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         baseline: The reference picture: one value, (3, H, W) or (N, 3, H, W), in [0, 1]; black if omitted.
         rule: ``"rescale"`` everywhere, or ``"reveal_cancel"`` where a non-linearity follows a fully connected layer
             and Rescale elsewhere.

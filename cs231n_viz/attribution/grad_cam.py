@@ -23,7 +23,7 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
         model: A classifier that ends in global average pooling and at most one linear layer: mini_vgg, the ResNets,
             GoogLeNet, DenseNets, MobileNetV2, SqueezeNets.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
 
     Returns:
         (N, h, w), signed, in logits. The mean over the places, plus the bias of the class, is its logit.
@@ -57,7 +57,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         layer: Name from ``model.layers()`` of a layer with feature maps; ``"relu5_2"`` of mini_vgg, ``"relu5"`` of
             mini_alexnet, ``"layer4"`` of a ResNet.
         signed: Keep negative evidence, below 0.
@@ -91,7 +91,7 @@ def guided_grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: s
     Args:
         model: As in ``guided_backprop``.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         layer: As in :func:`grad_cam`.
 
     Returns:

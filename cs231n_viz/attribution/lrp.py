@@ -46,7 +46,7 @@ def lrp(
         model: Any classifier of linear layers, rectifiers, batch norms, pooling, sums and concatenations. A batch
             norm counts as part of the convolution before it.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         rule: One of ``"zero"``, ``"epsilon"``, ``"gamma"``, ``"zplus"`` for all layers, or ``"composite"``: box for
             the pixels, gamma for the other convolutions, epsilon for fully connected layers (EpsilonGammaBox in
             zennit).

@@ -48,7 +48,7 @@ def occlusion(
     Args:
         model: Any classifier, run in eval mode and left as it was.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: One class index for all images, or (N,).
+        targets: One class index or name for all images, or (N,).
         window: Side of the square window in pixels.
         stride: Pixels from one window to the next, to the right and down.
         fill: What the window is filled with: ``"mean"``, the colour that the model subtracts, 0 after its

@@ -22,7 +22,7 @@ def gradient(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
 
     Returns:
         (N, 3, H, W), signed, in logits per unit of RGB.
@@ -43,7 +43,7 @@ def saliency(
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         magnitude: ``"abs"`` as published, ``"square"`` to set strong pixels apart further.
 
     Returns:
@@ -68,7 +68,7 @@ def gradient_times_input(model: nn.Module, images: Tensor, targets: Targets) -> 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
 
     Returns:
         (N, 3, H, W), signed, in logits.
@@ -91,7 +91,7 @@ def guided_backprop(
     Args:
         model: Any classifier whose only non-linearities are rectifiers and pooling.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         neuron: (layer, channel, row, col) instead of ``targets``.
 
     Returns:

@@ -102,7 +102,7 @@ def randomization_test(
     Args:
         model: Any classifier; it has its own weights again afterwards, also after an error.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         method: (model, images, targets) -> attribution, (N, h, w) or (N, C, H, W).
         similarity: Of two maps: ``"rank"``, :func:`rank_correlation` at the size that they have, or ``"ssim"``,
             :func:`ssim` at the size of the picture.
@@ -193,7 +193,7 @@ def deletion_insertion(
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: Class index, or (N,) of them.
+        targets: Class index or name, or (N,) of them.
         attribution: (N, h, w) or (N, C, H, W), more for more important pixels.
         steps: Number of equal shares in which pixels are deleted or inserted.
         batch: Pictures per forward pass.

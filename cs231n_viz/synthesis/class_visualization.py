@@ -131,7 +131,7 @@ def class_visualization(
 
     Args:
         model: Any classifier.
-        targets: Class index, or (N,) indices: N pictures are optimised at once, each for its own class. If ``layer``
+        targets: Class index or name, or (N,): N pictures are optimised at once, each for its own class. If ``layer``
             is given, channels of that layer.
         layer: Maximise the mean activation of a channel of this layer instead of a logit.
         redirect: Let gradients through rectifiers that would stop all of them, for a channel that starts dead

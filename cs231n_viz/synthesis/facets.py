@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
+from cs231n_viz.network.checks import check_targets
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.representation.features import Pictures, features
 from cs231n_viz.representation.gram import gram_matrix
@@ -101,7 +102,7 @@ def diversity(model: nn.Module, layer: str) -> Objective:
 @moved_keywords(lr="update.lr", rule="update.rule")
 def multifaceted(
     model: Classifier,
-    target: int,
+    target: int | str,
     starts: Tensor,
     *,
     layer: str,
@@ -113,7 +114,7 @@ def multifaceted(
 
     Args:
         model: Any classifier.
-        target: Class index.
+        target: Class index or name.
         starts: (F, 3, S, S), for example ``facets(...).starts``.
         layer: Whose textures are to differ, for example ``"relu3"``.
         weight: Weight of the diversity; with 0 only the starts differ.
@@ -124,12 +125,14 @@ def multifaceted(
         The ascent, its picture (F, 3, S, S).
 
     Raises:
+        KeyError: If there is no class of that name.
         ValueError: If there is one start only, while ``weight`` is not 0.
 
     Source: Nguyen et al., arXiv:1602.03616, section 2 (the starts); Olah et al., Distill 2017 (the diversity).
     """
-    of_class, different = logit(model, target), diversity(model, layer)
+    row = int(check_targets(target, 1, len(model.categories), model))
+    of_class, different = logit(model, row), diversity(model, layer)
     objective = (lambda images: of_class(images) + weight * different(images)) if weight else of_class
     ascent = visualize(model, objective, start=starts, update=update, **options)
-    ascent.settings |= {"class": model.categories[target], "diversity": weight, "diversity layer": layer}
+    ascent.settings |= {"class": model.categories[row], "diversity": weight, "diversity layer": layer}
     return ascent

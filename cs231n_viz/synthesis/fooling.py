@@ -46,7 +46,7 @@ def fooling_image(
         model: Any classifier.
         image: (N, 3, H, W), RGB in [0, 1]: photographs, or ``start_noise(…)``. They are optimised side by side, each
             on its own.
-        target: The class that each is to be taken for, one index or (N,).
+        target: The class that each is to be taken for, one index or name, or (N,).
         steps: At most so many.
         lr: Learning rate, see ``rule``; if omitted, 1.0 for ``"nearest"``, 0.8 for ``"unit"``, 1 / 510 for ``"sign"``.
         rule: ``"unit"`` adds lr·g/‖g‖, g being the gradient of the log-odds of the target. ``"sign"`` adds
@@ -98,7 +98,7 @@ def fgsm(model: nn.Module, images: Tensor, targets: Targets, epsilon: float, *, 
     Args:
         model: Any classifier.
         images: (N, 3, H, W), RGB in [0, 1].
-        targets: One class index or (N,): the class that is wanted, or, if ``towards`` is False, the true class.
+        targets: Class index or name, or (N,): the one that is wanted, or, if ``towards`` is False, the true class.
         epsilon: The most that a value may change; 1 / 255 is one level of an ordinary picture.
         towards: Targeted: raise the log-probability of the targets instead of lowering it.
 

@@ -243,7 +243,7 @@ def class_visualization_of_code(
 
     Args:
         model: Any classifier; it need not be the one whose codes the generator takes.
-        targets: Class index or (N,) indices; channels of ``layer`` if that is given.
+        targets: Class index or name, or (N,) of them; channels of ``layer`` if that is given.
         generator: From ``load_generator()``.
         layer: Maximise the mean activation of a channel of this layer instead of a logit.
         update: As for :func:`visualize_code`.
