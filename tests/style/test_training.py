@@ -131,7 +131,10 @@ def test_the_options_of_the_training_may_still_be_given_directly(network):
 
 
 def test_a_loss_that_is_no_number_stops_the_training_before_it_spreads(network):
+    network.last.bias.data.fill_(float("nan"))
     with pytest.raises(AscentError, match="smaller lr"):
+        training(network).finish()
+    with pytest.raises(ValueError, match="finite; these hold NaN"):
         training(network, painting=torch.full((3, 64, 64), float("nan"))).finish()
 
 
