@@ -190,5 +190,12 @@ ENTRY = Entry(
         ),
         "these are all logits: pick that of each target": _step(lambda logits, _: logits),
         "all images follow the first target: each has its own": _step(lambda logits, targets: logits[:, targets[0]]),
+        "the window is one pixel too small: top + window is the first row after it": (
+            _step(where=lambda images, top, left, window: _square(images, top, left, window - 1))
+        ),
+        "the pixels are multiplied by fill: they get this value": _step(value=lambda images, fill: images * fill),
+        "the window begins one pixel too late: (top, left) is its first": (
+            _step(where=lambda images, top, left, window: _square(images, top + 1, left + 1, window))
+        ),
     },
 )

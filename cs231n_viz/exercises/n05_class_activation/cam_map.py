@@ -160,5 +160,8 @@ ENTRY = Entry(
             lambda maps, weight, bias, targets: cam_map(maps, weight.softmax(1), bias, targets),
             lambda maps, weight, bias, targets: cam_map(maps, weight / weight.sum(1, keepdim=True), bias, targets),
         ),
+        "the weights of the first class are taken for all images: take those of each target": (
+            lambda maps, weight, bias, targets: cam_map(maps, weight, bias, torch.zeros_like(targets))
+        ),
     },
 )

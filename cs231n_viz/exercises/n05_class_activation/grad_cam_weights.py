@@ -81,7 +81,7 @@ def _averaging_head() -> nn.Module:
     return head
 
 
-_CURVES, _THREE = integers(4, 2, 3, 2) / 4, pixels(3, 2, 3, 2)
+_CURVES, _THREE = integers(4, 2, 3, 2) / 4, pixels(3, 2, 3, 2) - 0.5
 
 
 def _curved(maps: Tensor) -> Tensor:
@@ -210,6 +210,9 @@ ENTRY = Entry(
             _weighted(summary=lambda gradients, maps: gradients.mean((2, 3)).softmax(1)),
             _weighted(summary=lambda gradients, maps: F.normalize(gradients.mean((2, 3)), dim=1)),
             _weighted(summary=lambda gradients, maps: F.normalize(gradients.mean((2, 3)), p=1, dim=1)),
+        ),
+        "the maps lose their negative part first: the layer may not be followed by a ReLU": (
+            lambda head, maps, targets: _weighted()(head, maps.clamp_min(0), targets)
         ),
     },
 )

@@ -120,6 +120,16 @@ ENTRY = Entry(
             _of_a_layer,
         ),
         Check("in float32, as the next layer needs it", _hidden(), "float32", dtype_of),
+        Check(
+            "an input below 0: contributions -2 and 6; -4 and -3",
+            _hidden(x=[[-1.0, 3.0]], relevance=[[4.0, 7.0]]),
+            torch.tensor([[2.0, 9.0]]),
+        ),
+        Check(
+            "contributions of 2 and -2 and an epsilon of 0.5: 0 counts as positive",
+            _hidden(x=[[1.0, 1.0]], weight=[[2.0, -2.0]], bias=[0.0], relevance=[[1.0]], epsilon=0.5),
+            torch.tensor([[4.0, -4.0]]),
+        ),
     ],
     mistakes={
         "the bias is counted in the denominator: its share is lost to the inputs": (
@@ -190,6 +200,12 @@ ENTRY = Entry(
         ),
         "shared equally: a larger contribution gets a larger share": (
             lambda x, weight, bias, relevance, epsilon: (relevance.sum(1, keepdim=True) / x.shape[1]).expand_as(x)
+        ),
+        "a denominator of 0 counts as negative: as positive was asked for": (
+            _shared(stabilise=lambda z, epsilon: z + epsilon * torch.where(z > 0, 1.0, -1.0))
+        ),
+        "the inputs lost their signs: a contribution is x times weight": (
+            lambda x, *rest: _shared()(x, *rest) * x.sign(),
         ),
     },
 )

@@ -40,6 +40,7 @@ _FOUR = torch.tensor([[3.0, 0.2, -1.0, 0.0], [0.0, 0.3, -2.0, 0.1], [0.0, -0.4, 
 _SLOPES = torch.tensor([[-2.0, 1.0, 4.0, 9.0], [1.0, 1.0, -2.2, -9.0], [1.0, 1.0, 0.0, 3.0]]).view(1, 3, 1, 4)
 _TWENTY, _NINE = shrinking(0, 2, 3, 4, 5), shrinking(2, 1, 3, 3, 3)
 _TWENTY_SLOPES = shrinking(1, 2, 3, 4, 5)
+_FIFTEEN, _FIFTEEN_SLOPES = shrinking(5, 3, 3, 3, 5), shrinking(6, 3, 3, 3, 5)
 
 ENTRY = Entry(
     name="clip_small_contributions",
@@ -66,6 +67,11 @@ ENTRY = Entry(
             "a share of 0",
             {"pixels": _NINE, "gradient": shrinking(3, 1, 3, 3, 3), "share": 0.0},
             _NINE,
+        ),
+        Check(
+            "a third of 15 pixels, of three images",
+            {"pixels": _FIFTEEN, "gradient": _FIFTEEN_SLOPES, "share": 0.33},
+            without_least(_FIFTEEN, torch.einsum("nchw,nchw->nhw", _FIFTEEN, _FIFTEEN_SLOPES).abs(), 5),
         ),
     ],
     mistakes={
@@ -107,6 +113,12 @@ ENTRY = Entry(
         ),
         "the cosine of pixel and gradient: their lengths count as well": (
             clipping(lambda pixels, gradient: F.cosine_similarity(pixels, gradient, dim=1)[:, None].abs())
+        ),
+        "the gradient lost its signs: whether it agrees with the pixel counts": (
+            clipping(lambda pixels, gradient: (pixels * gradient.abs()).sum(1, keepdim=True).abs())
+        ),
+        "one channel alone: add up all three": tuple(
+            clipping(lambda pixels, gradient, c=c: (pixels * gradient)[:, c : c + 1].abs()) for c in range(3)
         ),
     },
 )

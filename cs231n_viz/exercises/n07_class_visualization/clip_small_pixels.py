@@ -121,6 +121,8 @@ def shrinking(seed: int, *shape: int) -> Tensor:
 # norms 1.41, 1.39, 1.30 and 3.16; by |sum|, sum of magnitudes, largest channel or sum two others are the smallest
 _FOUR = torch.tensor([[1.0, 0.8, 0.0, -3.0], [-1.0, 0.8, 0.0, -1.0], [0.0, 0.8, 1.3, 0.0]]).view(1, 3, 1, 4)
 _TWENTY, _NINE = shrinking(0, 2, 3, 4, 5), shrinking(1, 1, 3, 3, 3)
+_FIFTEEN = shrinking(5, 3, 3, 3, 5)
+_FIFTEEN_CLIPPED = without_least(_FIFTEEN, (_FIFTEEN**2).sum(1), 5)  # 0.33 · 14 lies between the fifth and the sixth
 
 
 ENTRY = Entry(
@@ -145,6 +147,7 @@ ENTRY = Entry(
             without_least(_TWENTY, (_TWENTY**2).sum(1), 12),
         ),
         Check("a share of 0 takes nothing away", {"pixels": _NINE, "share": 0.0}, _NINE),
+        Check("a third of 15 pixels, of three images", {"pixels": _FIFTEEN, "share": 0.33}, _FIFTEEN_CLIPPED),
     ],
     mistakes={
         **clipping_mistakes(lambda pixels: pixels.norm(dim=1, keepdim=True), torch.abs),
@@ -159,6 +162,9 @@ ENTRY = Entry(
         ),
         "the magnitudes are added up; the root of the squares was asked for": (
             clipping(lambda pixels: pixels.abs().sum(1, keepdim=True))
+        ),
+        "the third powers are added up: the norm is the root of the squares": (
+            clipping(lambda pixels: pixels.norm(p=3, dim=1, keepdim=True))
         ),
     },
 )

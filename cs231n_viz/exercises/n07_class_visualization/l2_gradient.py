@@ -114,5 +114,13 @@ ENTRY = Entry(
             lambda gradient, images, centre, weight: gradient * (1 - 2 * weight * (images - centre)),
             lambda gradient, images, centre, weight: -gradient * 2 * weight * (images - centre),
         ),
+        "four times the distance: the derivative of a square is twice": _l2(factor=4.0),
+        "the magnitude of the distance: a value below the mean colour is pulled up": (
+            _l2(term=lambda x, c: (x - c).abs())
+        ),
+        "divided by the number of channels or of positions: the squares are summed": (
+            _l2(term=lambda x, c: (x - c) / 3),
+            _l2(term=lambda x, c: (x - c) / x[0, 0].numel()),
+        ),
     },
 )

@@ -161,5 +161,13 @@ ENTRY = Entry(
             _stepping(lambda g: (10 * g).tanh()),
             _stepping(lambda g: g.tanh()),
         ),
+        "clipped at one end only, or elsewhere than at 0 and 1": (
+            lambda *fed: _stepping(clip=False)(*fed).clamp(max=1),
+            lambda *fed: _stepping(clip=False)(*fed).clamp(min=0),
+            lambda *fed: _stepping(clip=False)(*fed).clamp(-1, 1),
+        ),
+        "one sign for all images: each has its own gradient": (
+            _stepping(lambda g: g.mean(0, keepdim=True).sign().expand_as(g))
+        ),
     },
 )

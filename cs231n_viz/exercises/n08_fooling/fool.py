@@ -118,9 +118,33 @@ def _away(model: nn.Module, image: Tensor, target: int, steps: int, lr: float) -
     return image
 
 
+def _clipped_to(low: float | None, high: float | None) -> Callable[..., Tensor]:
+    def fooling(model: nn.Module, image: Tensor, target: int, steps: int, lr: float) -> Tensor:
+        for _ in range(steps):
+            if model(image).argmax() == target:
+                break
+            gradient = score_gradient(target_logits, model, image, torch.tensor([target]))
+            image = (image + lr * _unit(gradient)).clamp(low, high)
+        return image
+
+    return fooling
+
+
 def _only_if_fooled(model: nn.Module, image: Tensor, *rest: float) -> Tensor:
     fooled = _fooling()(model, image, *rest)
     return fooled if model(fooled).argmax() == rest[0] else image
+
+
+def _downwards() -> Check:
+    """The gradient is -3 and 4 at two values: the first, 0.1, is cut off at 0; class 0 leads by 1.2, for two steps."""
+    weights = torch.zeros(2, 3, 2, 2)
+    weights[1, 0, 0, 0], weights[1, 1, 0, 1] = -3.0, 4.0
+    model = linear(weights)
+    model[1].bias = nn.Parameter(torch.tensor([1.2, 3 * 0.1 - 4 * 0.5]))
+    image, expected = _GREY.clone(), _GREY.clone()
+    image[0, 0, 0, 0], expected[0, 0, 0, 0], expected[0, 1, 0, 1] = 0.1, 0.0, 0.5 + 2 * 0.16
+    fed = {"model": model, "image": image, "target": 1, "lr": 0.2}
+    return Check("one value falls, to 0 and no further", fed, expected)
 
 
 def _saturated() -> Check:
@@ -178,6 +202,7 @@ ENTRY = Entry(
             "float32",
             dtype_of,
         ),
+        _downwards(),
     ],
     mistakes={
         "the gradient is not divided by its length: g / ‖g‖ makes a step of length lr": _fooling(lambda g: g),
@@ -233,6 +258,21 @@ ENTRY = Entry(
         "the image itself is returned where the target is not reached: the last iterate was asked for": _only_if_fooled,
         "the change alone: the changed image was asked for": lambda model, image, *rest: (
             _fooling()(model, image, *rest) - image
+        ),
+        "the gradient lost its signs: a value may have to fall": _fooling(lambda g: g.abs() / g.norm()),
+        "clipped at one end only, or elsewhere than at 0 and 1": (
+            _clipped_to(-1, 1),
+            _clipped_to(None, 1),
+            _clipped_to(0, None),
+        ),
+        "one step more than steps": lambda model, image, target, steps, lr: _fooling()(
+            model, image, target, steps + 1, lr
+        ),
+        "this stops once the target's logit is above 0: it must be the largest": (
+            _fooling(done=lambda logits, target, first: logits[0, target] > 0)
+        ),
+        "this stops once the target is the second: it must be the first": (
+            _fooling(done=lambda logits, target, first: target in logits[0].topk(2).indices)
         ),
     },
 )

@@ -126,5 +126,12 @@ ENTRY = Entry(
             _measured(lambda c: (c.flatten(1).square().sum(1) + 1e-8).sqrt()),
             _measured(lambda c: (c.flatten(1).square().sum(1) + 1e-4).sqrt()),
         ),
+        "L∞ of one colour: all three count": tuple(
+            _measured(largest=lambda c, k=k: c[:, k].flatten(1).abs().amax(1)) for k in range(3)
+        ),
+        "the lengths of the pixels are added up: add all squares, and take one root": (
+            _measured(lambda c: c.norm(dim=1).sum((1, 2)))
+        ),
+        "L2 twice: the second number is the largest magnitude": _measured(largest=lambda c: c.flatten(1).norm(dim=1)),
     },
 )

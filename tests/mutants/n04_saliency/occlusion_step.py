@@ -210,3 +210,19 @@ def one_target(model, images, targets, *, top, left, window=32, fill=0.5):
 @answers.wrong("'float64' came out")
 def in_doubles(model, images, targets, *, top, left, window=32, fill=0.5):
     return pick(model(images) - model(cover(images, top, left, window, fill)), targets).double()
+
+
+@answers.wrong("one pixel too small")
+def up_to_the_last(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top, left, window - 1, fill)), targets)
+
+
+@answers.wrong("multiplied by fill")
+def dimmed(model, images, targets, *, top, left, window=32, fill=0.5):
+    mask = cover(torch.ones_like(images), top, left, window, fill)
+    return pick(model(images) - model(images * mask), targets)
+
+
+@answers.wrong("begins one pixel too late")
+def counted_from_one(model, images, targets, *, top, left, window=32, fill=0.5):
+    return pick(model(images) - model(cover(images, top + 1, left + 1, window, fill)), targets)

@@ -174,3 +174,8 @@ def with_an_axis(maps, weight, bias, targets):
 @answers.wrong("'float64' came out")
 def in_doubles(maps, weight, bias, targets):
     return weighted(maps.double(), weight[targets].double())
+
+
+@answers.wrong("the weights of the first class")
+def class_zero(maps, weight, bias, targets):
+    return torch.tensordot(maps, weight[0], dims=([1], [0]))

@@ -202,3 +202,8 @@ def plain_backward(head, maps, targets):
     leaf = maps.clone().requires_grad_()
     head(leaf).gather(1, targets[:, None]).sum().backward()
     return leaf.grad.mean((2, 3))
+
+
+@answers.wrong("the maps lose their negative part first")
+def at_rectified_maps(head, maps, targets):
+    return gradient(head, torch.relu(maps), of_targets(targets)).mean((2, 3))

@@ -201,3 +201,15 @@ def equal_shares(x, weight, bias, relevance, *, epsilon=1e-6):
 @answers.wrong("'float64' came out")
 def in_doubles(x, weight, bias, relevance, *, epsilon=1e-6):
     return in_numpy(x, weight, bias, relevance, epsilon=epsilon).double()
+
+
+@answers.wrong("a denominator of 0 counts as negative")
+def zero_is_negative(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = x @ weight.T
+    return x * ((relevance / torch.where(z > 0, z + epsilon, z - epsilon)) @ weight)
+
+
+@answers.wrong("the inputs lost their signs")
+def magnitudes_of_inputs(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = x @ weight.T
+    return abs(x) * ((relevance / torch.where(z < 0, z - epsilon, z + epsilon)) @ weight)

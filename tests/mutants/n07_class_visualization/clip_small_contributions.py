@@ -173,3 +173,13 @@ def evidence_for(pixels, gradient, share):
 @answers.wrong("the cosine of pixel and gradient")
 def cosine(pixels, gradient, share):
     return clipped(pixels, torch.nn.functional.cosine_similarity(pixels, gradient, dim=1).abs(), share)
+
+
+@answers.wrong("the gradient lost its signs")
+def size_of_the_slope(pixels, gradient, share):
+    return clipped(pixels, contributions(pixels, abs(gradient)), share)
+
+
+@answers.wrong("one channel alone")
+def red_alone(pixels, gradient, share):
+    return clipped(pixels, (pixels[:, 0] * gradient[:, 0]).abs(), share)

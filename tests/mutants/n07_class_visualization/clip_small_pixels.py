@@ -127,3 +127,8 @@ def filled_with_the_mean(pixels, share):
 @answers.wrong("a mask of zeros and ones")
 def only_the_mask(pixels, share):
     return clipped(torch.ones_like(pixels), norms(pixels), share)
+
+
+@answers.wrong("the third powers are added up")
+def third_powers(pixels, share):
+    return clipped(pixels, torch.linalg.vector_norm(pixels, ord=3, dim=1), share)

@@ -134,3 +134,18 @@ def decayed(gradient, images, centre, *, weight):
 @answers.wrong("'float64' came out")
 def in_doubles(gradient, images, centre, *, weight):
     return gradient.double() - 2 * weight * (images - centre)
+
+
+@answers.wrong("four times the distance")
+def four_times(gradient, images, centre, *, weight):
+    return gradient - 4 * weight * (images - centre)
+
+
+@answers.wrong("the magnitude of the distance")
+def distances(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * abs(images - centre)
+
+
+@answers.wrong("divided by the number of channels or of positions")
+def mean_over_positions(gradient, images, centre, *, weight):
+    return gradient - 2 * weight * (images - centre) / images[0, 0].numel()

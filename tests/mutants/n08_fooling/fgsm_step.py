@@ -164,3 +164,14 @@ def plain_backward(model, images, targets, *, epsilon):
     pixels = images.clone().requires_grad_()
     functional.cross_entropy(model(pixels), targets).backward()
     return (images - epsilon * pixels.grad.sign()).clamp(0, 1)
+
+
+@answers.wrong("clipped at one end only")
+def at_most_one(model, images, targets, *, epsilon):
+    return (images - epsilon * loss_gradient(model, images, targets).sign()).clamp_max(1)
+
+
+@answers.wrong("one sign for all images")
+def shared_signs(model, images, targets, *, epsilon):
+    signs = loss_gradient(model, images, targets).sum(0, keepdim=True).sign()
+    return (images - epsilon * signs).clamp(0, 1)

@@ -297,3 +297,45 @@ def only_the_change(model, image, target, *, steps=30, lr=0.5):
 @answers.wrong("'float64' came out")
 def in_doubles(model, image, target, *, steps=30, lr=0.5):
     return ascending(normalised)(model, image, target, steps, lr).double()
+
+
+@answers.wrong("the gradient lost its signs")
+def only_upwards(model, image, target, *, steps=30, lr=0.5):
+    return ascending(lambda g: normalised(abs(g)))(model, image, target, steps, lr)
+
+
+@answers.wrong("clipped at one end only")
+def down_to_minus_one(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    while steps and class_of(model, x) != target:
+        x, steps = (x + lr * normalised(gradient_of(model, x, target))).clamp(-1, 1), steps - 1
+    return x
+
+
+@answers.wrong("clipped at one end only")
+def at_most_one(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    while steps and class_of(model, x) != target:
+        x, steps = (x + lr * normalised(gradient_of(model, x, target))).clamp_max(1), steps - 1
+    return x
+
+
+@answers.wrong("one step more than steps")
+def up_to_and_including(model, image, target, *, steps=30, lr=0.5):
+    return ascending(normalised)(model, image, target, steps + 1, lr)
+
+
+@answers.wrong("logit is above 0")
+def until_positive(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    while steps and model(x)[0, target] <= 0:
+        x, steps = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1), steps - 1
+    return x
+
+
+@answers.wrong("once the target is the second")
+def until_second(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    while steps and target not in model(x)[0].argsort(descending=True)[:2]:
+        x, steps = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1), steps - 1
+    return x

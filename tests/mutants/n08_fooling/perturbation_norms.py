@@ -142,3 +142,21 @@ def never_zero(images, fooled):
 def stacked(images, fooled):
     change = (fooled - images).flatten(1)
     return torch.stack([change.norm(dim=1), change.abs().amax(1)])
+
+
+@answers.wrong("L∞ of one colour")
+def largest_red(images, fooled):
+    change = fooled - images
+    return change.flatten(1).norm(dim=1), change[:, 0].abs().amax((1, 2))
+
+
+@answers.wrong("the lengths of the pixels are added up")
+def sum_of_lengths(images, fooled):
+    change = fooled - images
+    return change.square().sum(1).sqrt().sum((1, 2)), largest(change)
+
+
+@answers.wrong("L2 twice")
+def twice(images, fooled):
+    two = (fooled - images).flatten(1).norm(dim=1)
+    return two, two
