@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[0-8]*_*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[01]*_*.ipynb"))
 FOLD = r"<details>\n<summary>(?P<title>[^\n]+)</summary>\n\n(?P<body>.+?)\n\n</details>"
 
 
