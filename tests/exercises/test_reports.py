@@ -60,6 +60,13 @@ def test_an_operation_that_torch_lacks_is_an_attempt():
     assert "stopped" in examine(find("max_pool"), max_pool)[1]
 
 
+def test_the_mean_of_booleans_is_an_attempt():
+    def purity_at_k(indices, labels, query_labels):
+        return (labels[indices] == query_labels[:, None]).mean(dim=1)
+
+    assert "stopped" in examine(find("purity_at_k"), purity_at_k)[1]
+
+
 def test_an_error_is_told_in_one_line_with_the_line_of_the_student(capsys):
     @exercise("receptive_field")
     def receptive_field(stack):

@@ -63,6 +63,9 @@ ENTRY = Entry(
         "`//` and `all` leave only 0 and 1: divide with `/`, or take the mean as floats": (
             lambda i, n, q: _matches(i, n, q).sum(1) // i.shape[1]
         ),
+        "booleans have no mean in PyTorch: turn them into floats first, `.float()`": (
+            lambda i, n, q: (n[i] == q[:, None]).mean(dim=1)
+        ),
         "k is fixed at 5: divide by the number of neighbours that came, indices.shape[1]": (
             lambda i, n, q: _matches(i, n, q).sum(1) / 5
         ),

@@ -186,3 +186,8 @@ def label_differences(indices, labels, query_labels):
 def without_itself(indices, labels, query_labels):
     same = labels[indices] == query_labels[:, None]
     return (same & (indices != torch.arange(len(indices))[:, None])).float().mean(1)
+
+
+@answers.wrong("booleans have no mean")
+def mean_of_booleans(indices, labels, query_labels):
+    return (labels[indices] == query_labels.unsqueeze(1)).mean(-1)
