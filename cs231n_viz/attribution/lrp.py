@@ -44,17 +44,19 @@ def lrp(
 
     Args:
         model: Any classifier of linear layers, rectifiers, batch norms, pooling, sums and concatenations. A batch
-            norm counts as part of the convolution before it.
+            norm, and any other product or sum with constants per channel, counts as part of the convolution before it.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index or name, or (N,) of them.
         rule: One of ``"zero"``, ``"epsilon"``, ``"gamma"``, ``"zplus"`` for all layers, or ``"composite"``: box for
             the pixels, gamma for the other convolutions, epsilon for fully connected layers (EpsilonGammaBox in
-            zennit).
+            zennit); gamma also for averages, sums, and batch norms that follow no convolution. Where an output is
+            negative, gamma and zplus favour the negative contributions, z⁻ instead of z⁺.
         epsilon: ε of the epsilon rule, at least 0, in units of the activations.
         gamma: γ of the gamma rule, at least 0.
         biases: Whether biases absorb a share of the relevance, which is lost to the pixels. By default they do under
             ``"zero"``, which then is gradient × input, and ``"epsilon"``, which is near it: without, both divide
-            by sums near 0. Under the other rules they do not, and relevance is conserved.
+            by sums near 0. Under the other rules they do not, and relevance is conserved. Constants that a network
+            adds are biases as well, except those that normalise the picture; box has no share for any.
         ledger: Records what every operation received and passed on.
 
     Returns:

@@ -15,7 +15,11 @@ lowest and highest value of a pixel. The composite takes box for the first convo
 epsilon for fully connected layers.
 
 :class:`Propagation` intercepts the operations of a forward pass. Each linear one becomes a :class:`Linear`, which knows
-how to redistribute relevance from its outputs to its inputs; a batch norm is folded into the convolution before it.
+how to redistribute relevance from its outputs to its inputs. Products with constants per channel and constants added
+after a convolution, such as a batch norm of whatever class, are folded into it: what they receive goes through the
+convolution with their weights, and what others receive of its output through the convolution as it is.
+
+Constants that are added are biases, except before the first convolution or linear layer, where they normalise pictures.
 """
 
 from collections.abc import Callable
@@ -90,7 +94,8 @@ class Settings:
 class Linear:
     """One call of a linear operation, ``run(x, weight) + bias``, and how it redistributes relevance.
 
-    A batch norm after it changes ``weight`` and ``bias``; ``outputs`` are what it put out, batch norm included.
+    ``outputs`` are what it put out. ``folds`` are the same operation together with the scale and shift that follow it,
+    and ``received`` is the relevance that one of these got in a backward pass.
     """
 
     name: str
@@ -99,6 +104,28 @@ class Linear:
     bias: Tensor | None
     settings: Settings
     outputs: Tensor | None = field(default=None, init=False)
+    folds: list["Linear"] = field(default_factory=list, init=False)
+    received: Tensor | None = field(default=None, init=False)
+
+    def folded(self, scale: Tensor | float, shift: Tensor | float) -> "Linear":
+        """The same operation with outputs that are multiplied by ``scale``, then raised by ``shift``, per channel."""
+        across = scale.reshape(-1, *[1] * (self.weight.ndim - 1)) if isinstance(scale, Tensor) else scale
+        bias = shift if self.bias is None else self.bias * scale + shift
+        bias = bias if isinstance(bias, Tensor) else self.weight.new_tensor(bias)
+        fold = Linear(self.name, self.run, self.weight * across, bias, self.settings)
+        self.folds.append(fold)
+        return fold
+
+    def through_folds(self, x: Tensor, received: Tensor) -> Tensor:
+        """What each input gets, the part that scales and shifts received with their weights, the rest without."""
+        passed_on, rest = None, received
+        for fold in self.folds:
+            if fold.received is not None:
+                more, rest = fold.through_folds(x, fold.received), rest - fold.received
+                passed_on, fold.received = more if passed_on is None else passed_on + more, None
+        if passed_on is None:
+            return self.relevance(x, received)
+        return passed_on + self.relevance(x, rest) if (rest != 0).any() else passed_on
 
     def relevance(self, x: Tensor, received: Tensor) -> Tensor:
         """What each input gets of the relevance that the outputs received."""
@@ -140,8 +167,8 @@ class Linear:
             inputs = [values.detach().requires_grad_() for values, _ in terms]
             z = sum(self.run(values, part(self.weight)) for values, (_, part) in zip(inputs, terms, strict=True))
         total = z.detach()
-        if self.settings.biases and self.bias is not None:
-            total = total + (terms[0][1](self.bias) if self.settings.rule != "box" else self.bias)
+        if self.settings.biases and self.bias is not None and self.settings.rule != "box":  # there b - b⁺ - b⁻ = 0
+            total = total + terms[0][1](self.bias)
         if self.settings.rule == "epsilon":
             total = total + self.settings.epsilon * torch.where(total >= 0, 1.0, -1.0).to(total)
         empty = total == 0
@@ -183,7 +210,7 @@ class _Redistribute(torch.autograd.Function):
     @staticmethod
     def backward(ctx, received: Tensor) -> tuple:
         (x,), call = ctx.saved_tensors, ctx.call
-        passed_on = call.relevance(x, received)
+        passed_on = call.through_folds(x, received)
         if call.settings.ledger is not None:
             call.settings.ledger.entries.append((call.name, received.sum().item(), passed_on.sum().item()))
         return passed_on, None
@@ -199,6 +226,21 @@ class _Pass(torch.autograd.Function):
     @staticmethod
     def backward(ctx, received: Tensor) -> tuple:
         return received, None
+
+
+class _Fold(torch.autograd.Function):
+    """A scale and shift after a linear operation: notes its relevance, which goes through the operation with both."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, outcome: Callable[[Tensor], Tensor], fold: Linear) -> Tensor:
+        ctx.fold, y = fold, outcome(x)
+        fold.outputs = y.detach().clone()
+        return y
+
+    @staticmethod
+    def backward(ctx, received: Tensor) -> tuple:
+        ctx.fold.received = received
+        return received, None, None
 
 
 class Propagation(Interception):
@@ -218,9 +260,15 @@ class Propagation(Interception):
         super().__init__("lrp", handlers, MAXIMA | SHAPES)
         self.settings = settings
         self.begun = False  # whether the first convolution, which has its own rule in a composite, has run
-        self.calls: dict[int, tuple[Tensor, Linear]] = {}  # id of an output -> the output, kept alive, and its call
+        # id of an output -> the output, kept alive, its call, and its version, which changes if it is overwritten
+        self.calls: dict[int, tuple[Tensor, Linear, int]] = {}
         # id of padded maps -> they, kept alive, the maps, and what F.pad added
         self.padded: dict[int, tuple[Tensor, Tensor, list[int]]] = {}
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        self.calls.clear()  # else the handlers, which know this object, keep the maps alive in a reference cycle
+        self.padded.clear()
 
     def _settings_of(self, name: str) -> Settings:
         """The settings for one operation: a composite has a rule for each kind."""
@@ -229,7 +277,7 @@ class Propagation(Interception):
             rule = "epsilon" if name == "linear" else "gamma"
             if name.startswith("conv") and not self.begun:
                 rule = "box"
-        self.begun |= name.startswith("conv")
+        self.begun |= name.startswith("conv") or name == "linear"
         return replace(self.settings, rule=rule)
 
     def _weighted(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
@@ -248,9 +296,26 @@ class Propagation(Interception):
         if id(x) in self.padded:
             _, x, amounts = self.padded[id(x)]
             call = _with_padding(call, amounts)
-        result = _Redistribute.apply(x, call)
-        self.calls[id(result)] = result, call
+        return self._remember(_Redistribute.apply(x, call), call)
+
+    def _remember(self, result: Tensor, call: Linear) -> Tensor:
+        self.calls[id(result)] = result, call, result._version
         return result
+
+    def _convolution(self, x: Tensor, *per_channel: Tensor | float) -> Linear | None:
+        """The convolution that has just put out x, if constants of this shape can be folded into it."""
+        result, call, version = self.calls.get(id(x), (None, None, None))
+        if result is None or result._version != version or call.weight.ndim != x.ndim:
+            return None
+        if not call.name.startswith("conv") or "transpose" in call.name:
+            return None
+        wanted = {1: x.shape[1]}
+        for constant in per_channel:
+            if isinstance(constant, Tensor) and constant.numel() > 1:
+                places = dict(enumerate(constant.shape, x.ndim - constant.ndim))
+                if {place: side for place, side in places.items() if side > 1} != wanted:
+                    return None
+        return call
 
     def _average(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         def run(values: Tensor, weight: Tensor) -> Tensor:
@@ -260,12 +325,13 @@ class Propagation(Interception):
 
     def _sum(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         first, second = args[:2]
-        if kwargs.get("alpha", 1) != 1 or not (carries(first) and carries(second)):
+        if not (carries(first) and carries(second)):
             return self._scale(name, function, args, kwargs)
+        factor = -kwargs.get("alpha", 1) if "sub" in name else kwargs.get("alpha", 1)
         if name == "rsub":
             first, second = second, first
-        if "sub" in name:
-            second = _Pass.apply(second, torch.neg)  # its relevance keeps its sign
+        if factor != 1:
+            second = _Pass.apply(second, lambda values: values * factor)  # its relevance keeps its sign
         both = torch.stack(torch.broadcast_tensors(first, second))
 
         def run(values: Tensor, weight: Tensor) -> Tensor:
@@ -275,13 +341,30 @@ class Propagation(Interception):
         return self._put(result, args[0], in_place(function, kwargs))
 
     def _scale(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
-        """The sum or product with a constant, as in the normalisation of pictures."""
-        first, second = args[:2]
-        if (carries(first) and carries(second)) or kwargs:
-            raise UnknownOperationError(f"lrp has no rule for {name!r} of two tensors that depend on the picture")
-        x = first if carries(first) else second
-        result = _Pass.apply(x, lambda values: function(*(values.clone() if arg is x else arg for arg in args)))
+        """The sum or product with a constant, as in a normalisation: the constant of a sum is a bias."""
+        if kwargs.keys() - {"alpha"} or (carries(args[0]) and carries(args[1])):
+            raise UnknownOperationError(f"lrp has no rule for {name!r} with {', '.join(kwargs) or 'two tensors'}")
+        x = args[0] if carries(args[0]) else args[1]
+        scale, shift = _constants(name, args, kwargs.get("alpha", 1))
+
+        def outcome(values: Tensor) -> Tensor:
+            return function(*(values.clone() if arg is x else arg for arg in args), **kwargs)
+
+        result = self._affine(name, x, outcome, scale, shift)
         return self._put(result, x, in_place(function, kwargs))
+
+    def _affine(self, name: str, x: Tensor, outcome: Callable, scale: Tensor | float, shift: Tensor | float) -> Tensor:
+        """``x * scale + shift``, which is ``outcome(x)``: part of the convolution before it, or else on its own."""
+        call = self._convolution(x, scale, shift)
+        if call is not None:
+            fold = call.folded(*(_per_map(constant, x) for constant in (scale, shift)))
+            return self._remember(_Fold.apply(x, outcome, fold), fold)
+        absorbs = self.settings.biases and self.begun and bool((torch.as_tensor(shift) != 0).any())
+        if not absorbs:
+            return _Pass.apply(x, outcome)
+        scale, shift = (torch.as_tensor(constant).to(x) for constant in (scale, shift))
+        wide = x.expand(torch.broadcast_shapes(x.shape, scale.shape, shift.shape)).clone()  # x may be overwritten
+        return self._call(wide, Linear(name, torch.mul, scale, shift, self._settings_of(name)))
 
     def _rectify(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         x = args[0]
@@ -293,9 +376,11 @@ class Propagation(Interception):
         """The result, written over x if the call was in place: x is then no longer what its convolution put out."""
         if not overwrite:
             return result
+        _, call, _ = self.calls.get(id(result), (None, None, None))
         self.calls.pop(id(x), None)
         self.padded.pop(id(x), None)
-        return x.copy_(result)
+        x.copy_(result)
+        return x if call is None else self._remember(x, call)
 
     def _pad(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         """Make the zeros around maps a part of the operation after them, as its own padding is: they get no relevance.
@@ -314,22 +399,34 @@ class Propagation(Interception):
         x = given["input"]
         scale = (given["running_var"] + given["eps"]).rsqrt() * (1 if given["weight"] is None else given["weight"])
         shift = (0 if given["bias"] is None else given["bias"]) - given["running_mean"] * scale
-        per_map = (-1, *[1] * (x.ndim - 2))
-        _, call = self.calls.get(id(x), (None, None))
-        if call is None or not call.name.startswith("conv") or "transpose" in call.name or call.weight.ndim != x.ndim:
-            call = Linear(name, torch.mul, scale.view(per_map), shift.view(per_map), self._settings_of(name))
-            return self._call(x, call)
-        call.bias = shift.view(per_map) + (0 if call.bias is None else call.bias * scale.view(per_map))
-        call.weight = call.weight * scale.view(-1, *[1] * (call.weight.ndim - 1))
-        result = _Pass.apply(x, lambda values: function(**given | {"input": values}))
-        call.outputs = result.detach().clone()
-        return result
+        scale, shift = (constant.detach().view(-1, *[1] * (x.ndim - 2)) for constant in (scale, shift))
+        if self._convolution(x, scale, shift) is None:
+            return self._call(x, Linear(name, torch.mul, scale, shift, self._settings_of(name)))
+        return self._affine(name, x, lambda values: function(**given | {"input": values}), scale, shift)
 
     def _clone(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         result = function(*args, **kwargs)
-        if id(args[0]) in self.calls:
-            self.calls[id(result)] = result, self.calls[id(args[0])][1]
-        return result
+        source, call, version = self.calls.get(id(args[0]), (None, None, None))
+        return result if source is None or source._version != version else self._remember(result, call)
+
+
+def _constants(name: str, args: tuple, alpha: float) -> tuple[Tensor | float, Tensor | float]:
+    """The scale and the shift of a sum or product of a tensor with a constant."""
+    first, second = args
+    constant = second if carries(first) else first
+    if name in SCALES:
+        return (1 / constant if "div" in name else constant), 0.0
+    if name == "rsub":  # the second minus the first
+        first, second = second, first
+    sign = -1 if "sub" in name else 1
+    return (1.0, sign * alpha * constant) if carries(first) else (sign * alpha, constant)
+
+
+def _per_map(constant: Tensor | float, x: Tensor) -> Tensor | float:
+    """A constant per channel in the shape (C, 1, ...), or a single number."""
+    if not isinstance(constant, Tensor):
+        return constant
+    return constant.detach().to(x).reshape(-1, *[1] * (x.ndim - 2))
 
 
 def _with_padding(call: Linear, amounts: list[int]) -> Linear:
@@ -348,8 +445,8 @@ class _Reached(Exception):
 
 
 def _stop_at_first(name: str, function: Callable, args: tuple, kwargs: dict) -> object:
-    if name in ("conv2d", "linear"):
-        raise _Reached(args[0])
+    if name in ("conv1d", "conv2d", "conv_transpose2d", "linear"):
+        raise _Reached(args[0] if args else kwargs["input"])
     return function(*args, **kwargs)
 
 
