@@ -3,7 +3,6 @@
 Each is a ``Classifier``, which takes RGB images in [0, 1] and knows its categories and its layers.
 """
 
-import json
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,17 +12,15 @@ from typing import Any
 
 import torch
 import torchvision
-from safetensors import safe_open
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as TF
 
-from cs231n_viz.data_files import data_path
 from cs231n_viz.network import efficientnet
 from cs231n_viz.network.checks import check_images, check_inputs, check_logits
 from cs231n_viz.network.interception import SHAPES, EachOperation
 from cs231n_viz.network.layers import Layer, trace_layers
 from cs231n_viz.network.running import Wrapper, evaluating, outside_inference_mode
-from cs231n_viz.network.shipped import ARCHITECTURES, check_sum, fetch, fill, read_state
+from cs231n_viz.network.shipped import ARCHITECTURES, fetch, fill, read_facts, read_state, weights_file
 from cs231n_viz.pictures.images import load_image
 
 # How torchvision builds those of its networks that are built differently for trained weights.
@@ -339,10 +336,8 @@ def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int =
 
 
 def _load_mini(name: str, weights: str | Path | None) -> Classifier:
-    shipped = data_path("weights", f"{name}.safetensors")
-    check_sum(shipped)
-    with safe_open(shipped, framework="pt") as file:
-        facts = json.loads(file.metadata()["classifier"])
+    shipped = weights_file(f"{name}.safetensors")
+    facts = read_facts(shipped, "classifier")
     network = ARCHITECTURES[name](len(facts["categories"]))
     if weights is None:
         _randomise(network)

@@ -20,8 +20,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cs231n_viz.data_files import data_path
+from cs231n_viz.pictures.fetching import download
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")  # torch's convention: the first digits of the file's sha256
+_RESTORE = "Restore it, for example with: git checkout data/weights"
 _VGG_WIDTHS = ((32,), (64,), (96, 96), (160, 160), (256, 256))
 
 
@@ -157,15 +159,15 @@ def fetch(name: str, entry: Any) -> Path:
     if not file.exists():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(entry.url, str(file), expected or None, progress=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:  # unreachable, incomplete, or another file
+            download(entry.url, file, lambda arrived: sha256(arrived).startswith(expected))
+        except (OSError, ValueError) as error:  # unreachable, incomplete, or another file
             raise WeightsError(
                 f"the weights of {name} could not be downloaded ({error}).\n"
                 f"File: {file.name}, from {entry.url}\n"
                 f"To put it there by hand: save it as {file}\n"
                 f"Offline, these work: {', '.join(ARCHITECTURES)}; and {name} with weights=None, untrained."
             ) from error
-    digest = sha256(file)
+    digest = _readable_sha256(file)
     if not digest.startswith(expected):
         raise WeightsError(
             f"{file} is damaged, or another file: its sha256 begins with {digest[: len(expected)]}, expected "
@@ -183,30 +185,47 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _readable_sha256(path: Path) -> str:
+    """The same, of a file that may be anything.
+
+    Raises:
+        WeightsError: If it cannot be read.
+    """
+    try:
+        return sha256(path)
+    except OSError as error:  # a folder, or one that only others may read
+        raise WeightsError(f"{path} cannot be read as a file of weights: {error.strerror or error}") from error
+
+
 def check_sum(path: Path) -> None:
     """Refuse a shipped file whose checksum is not the published one.
 
     Raises:
-        WeightsError: If its sha256 is not the one in ``weights/sha256.json``.
+        WeightsError: If its sha256 is not the one in ``weights/sha256.json``, or either cannot be read.
     """
-    sums = json.loads(data_path("weights", "sha256.json").read_text())
-    digest = sha256(path)
+    try:
+        sums = json.loads(data_path("weights", "sha256.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"the checksums of the weights are missing or damaged ({error}). {_RESTORE}") from error
+    if not isinstance(sums, dict):
+        raise WeightsError(f"the checksums of the weights are damaged: {type(sums).__name__}, not names. {_RESTORE}")
+    digest = _readable_sha256(path)
     if digest != sums.get(path.name):
-        raise WeightsError(
-            f"{path} is damaged: its sha256 is {digest}, expected {sums.get(path.name)}. "
-            "Restore it, for example with: git checkout data/weights"
-        )
+        raise WeightsError(f"{path} is damaged: its sha256 is {digest}, expected {sums.get(path.name)}. {_RESTORE}")
 
 
 def weights_file(name: str, path: Path | str | None = None) -> Path:
     """Find a weights file: the one that ships under this name, its checksum verified, or another at ``path``.
 
     Raises:
-        WeightsError: If the shipped file is damaged.
+        WeightsError: If the shipped file is missing or damaged.
     """
     if path is not None:
         return Path(path)
-    shipped = data_path("weights", name)
+    try:
+        shipped = data_path("weights", name)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{error}. {_RESTORE}") from error
     check_sum(shipped)
     return shipped
 
@@ -217,8 +236,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: If there is no such file, or it holds anything else.
     """
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}; weights is 'DEFAULT', None or a path")
+    _check_is_file(path)
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
@@ -231,6 +249,33 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path} must hold a state dict (name -> tensor), got {type(state).__name__}")
     return dict(state)
+
+
+def read_facts(path: Path, key: str) -> Any:
+    """Read what a safetensors file says about its weights, an entry of its metadata that is JSON.
+
+    Raises:
+        WeightsError: If there is no such file or entry, or it is damaged.
+    """
+    _check_is_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})[key])
+    except KeyError as error:
+        raise WeightsError(f"{path} holds weights, but does not name its {key}: another program wrote it") from error
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} cannot be read as a safetensors file that names its {key}: {error}") from error
+
+
+def _check_is_file(path: Path) -> None:
+    try:
+        is_file, exists = path.is_file(), path.exists()
+    except (OSError, ValueError) as error:  # a name with a NUL, or one that is too long
+        raise WeightsError(f"{str(path)!r} cannot be the name of a weights file: {error}") from error
+    if exists and not is_file:
+        raise WeightsError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; wanted a weights file")
+    if not is_file:
+        raise WeightsError(f"there is no weights file {str(path)!r}; weights is 'DEFAULT', None or a path")
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:

@@ -4,13 +4,18 @@ A folder appears under its name only once it is complete, so that whatever is th
 """
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from torchvision.datasets.utils import check_md5, extract_archive
 from tqdm import tqdm
+
+from cs231n_viz.pictures.writing import left_behind, own_part
 
 _TIMEOUT = 30  # seconds without a byte, after which a connection counts as broken
 _CHUNK = 1 << 18  # bytes
@@ -59,18 +64,61 @@ def fetch(archive: Archive, root: Path) -> None:
         return
     root.mkdir(parents=True, exist_ok=True)
     whole = root / archive.file
+    if whole.exists() and not check_md5(whole, archive.md5):
+        whole.unlink()
     if not whole.exists():
-        part = root / f"{archive.file}.part"
-        _download(archive.url, part)
-        if not check_md5(part, archive.md5):
-            part.unlink()
-            raise OSError(f"{archive.file} arrived with a wrong checksum and was removed")
-        part.replace(whole)
+        download(archive.url, whole, lambda file: check_md5(file, archive.md5))
     _unpack(archive, whole, target)
     whole.unlink()
 
 
-def _download(url: str, part: Path) -> None:
+def download(url: str, place: Path, is_right: Callable[[Path], bool]) -> None:
+    """Download a file, or what an earlier call lacks of it, whether its connection broke or it was killed.
+
+    Args:
+        url: Its address.
+        place: Its path; its folder exists. Nothing is there before the file is whole and right.
+        is_right: Whether the file that arrived is the one that was wanted.
+
+    Raises:
+        OSError: If the connection is missing, breaks, or sends no byte for 30 seconds, if the answer is no proper one,
+            the disk is full, or the file is not the right one, which is then removed.
+    """
+    kept = place.with_name(f"{place.name}.part")
+    with _claimed(place, kept) as part:
+        _download(url, part, place.name)
+        if not is_right(part):
+            part.unlink()
+            raise OSError(f"{place.name} arrived with a wrong checksum and was removed")
+        part.replace(place)
+
+
+@contextmanager
+def _claimed(place: Path, kept: Path) -> Iterator[Path]:
+    """What arrived so far, under a name of this process alone, so that two downloads never write to one file."""
+    part = own_part(place)
+    start = part.name.rsplit(".", 2)[0] + "."
+    for found in [kept, *(left for left in left_behind(place.parent) if left.name.startswith(start))]:
+        with suppress(FileNotFoundError):  # another process was faster
+            found.unlink() if part.exists() else found.replace(part)
+    try:
+        yield part
+    finally:
+        with suppress(FileNotFoundError):
+            part.replace(kept)
+
+
+def _download(url: str, part: Path, name: str) -> None:
+    """Append to ``part`` what it lacks, and turn what is raised for a bad connection into a ``ConnectionError``."""
+    try:
+        _append(url, part, name)
+    except TimeoutError as error:
+        raise ConnectionError(f"the connection broke: no byte for {_TIMEOUT} seconds") from error
+    except HTTPException as error:
+        raise ConnectionError(f"the answer of the server is no proper one ({type(error).__name__}: {error})") from error
+
+
+def _append(url: str, part: Path, name: str) -> None:
     """Append to ``part`` what it lacks; start over where the server cannot send a range."""
     have = part.stat().st_size if part.exists() else 0
     request = Request(url, headers={"User-Agent": "cs231n_viz"} | ({"Range": f"bytes={have}-"} if have else {}))
@@ -85,14 +133,14 @@ def _download(url: str, part: Path) -> None:
             part.unlink(missing_ok=True)
             have = 0
         total = None if response.length is None else have + response.length
-        bar = tqdm(desc=part.stem, initial=have, total=total, unit="B", unit_scale=True)
+        bar = tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True)
         with bar, part.open("ab") as file:
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
     size = part.stat().st_size
     if total is not None and size < total:  # http.client does not tell this from the end of the file
-        raise ConnectionError(f"the connection broke after {size / 1e6:.0f} of {total / 1e6:.0f} MB of {part.stem}")
+        raise ConnectionError(f"the connection broke after {size / 1e6:.0f} of {total / 1e6:.0f} MB of {name}")
 
 
 def _unpack(archive: Archive, whole: Path, target: Path) -> None:

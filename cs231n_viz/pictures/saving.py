@@ -7,19 +7,19 @@ Example::
 """
 
 import json
-import os
 import re
-import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import accumulate, count
+import warnings
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
-from cs231n_viz.pictures.images import to_pil, to_uint8
+from cs231n_viz.pictures.images import FORMATS, to_pil, to_uint8
+from cs231n_viz.pictures.writing import write_new, write_over
 
 KEY = "cs231n_viz"  # keyword of the PNG text chunk that holds the settings
 _MAX_NAME = 80  # characters of a file name made from settings, without its suffix
@@ -53,10 +53,9 @@ def save_png(image: Tensor, path: str | Path, settings: Mapping[str, object]) ->
         raise FileNotFoundError(f"there is no folder {path.parent}; make it first, or choose another")
     chunks = PngImagePlugin.PngInfo()
     chunks.add_text(KEY, _as_json(settings))
-    with _temporary_file(path) as temporary:
-        with temporary.open("xb") as file:
-            Image.fromarray(pixels).save(file, "PNG", pnginfo=chunks)
-        return _move(temporary, path)
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, "PNG", pnginfo=chunks)
+    return write_new(path, data.getvalue())
 
 
 def read_settings(path: str | Path) -> dict[str, object]:
@@ -66,17 +65,13 @@ def read_settings(path: str | Path) -> dict[str, object]:
         path: A file that :func:`save_png` wrote.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a picture, or has no settings.
+        OSError: If there is no such file, or it cannot be read.
+        ValueError: If it is not a picture, or has no settings, or damaged ones.
     """
-    try:
-        with Image.open(path) as image:
-            text = image.info.get(KEY)
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture") from None
+    text = _text_inside(Path(path))
     if text is None:
         raise ValueError(f"{path} has no settings inside; save_png writes them, other programs may have dropped them")
-    return json.loads(text)
+    return _from_json(text, path)
 
 
 def file_name(name: str, values: Mapping[str, object]) -> str:
@@ -127,18 +122,44 @@ def save_animation(
         raise ValueError(f"wanted at least one frame, all of one size; got {sizes or 'none'}")
     options = {"save_all": True, "append_images": pictures[1:], "duration": round(1000 / fps), "loop": 0}
     options |= _settings_option(kind, _as_json(settings or {}))
-    with _temporary_file(path) as temporary:
-        with temporary.open("xb") as file:
-            pictures[0].save(file, kind, **options)
-        os.replace(temporary, path)
+    data = BytesIO()
+    pictures[0].save(data, kind, **options)
+    write_over(path, data.getvalue())
     return path
 
 
 def animation_settings(path: str | Path) -> dict[str, object]:
-    """Read the settings that :func:`save_animation` stored in a file; empty if there are none."""
-    with Image.open(path) as picture:
-        text = picture.info.get("comment", b"{}") if picture.format == "GIF" else picture.getexif().get(_DESCRIPTION)
-    return json.loads(text or "{}")
+    """Read the settings that :func:`save_animation` stored in a file; empty if there are none.
+
+    Raises:
+        OSError: If there is no such file, or it cannot be read.
+        ValueError: If it is not a picture, or has damaged settings.
+    """
+    return _from_json(_text_inside(Path(path), exif=True) or "{}", path)
+
+
+def _text_inside(path: Path, *, exif: bool = False) -> str | bytes | None:
+    """The text that a picture holds beside its pixels: under our keyword in a PNG, as a GIF's comment, or in EXIF."""
+    data = path.read_bytes()  # its errors say what is wrong with the file, PIL's what is wrong with the picture
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about size and about damaged metadata
+            with Image.open(BytesIO(data), formats=FORMATS) as picture:
+                if not exif:
+                    return picture.info.get(KEY)
+                return picture.info.get("comment") if picture.format == "GIF" else picture.getexif().get(_DESCRIPTION)
+    except Exception as error:  # PIL raises many kinds for malformed bytes
+        raise ValueError(f"{path} is not a picture, or a damaged one") from error
+
+
+def _from_json(text: str | bytes, path: str | Path) -> dict[str, object]:
+    try:
+        settings = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"the settings in {path} are damaged ({error})") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"the settings in {path} are damaged: wanted names with values, got {type(settings).__name__}")
+    return settings
 
 
 def _pixels(image: Tensor) -> np.ndarray:
@@ -170,37 +191,6 @@ def _check_settings(settings: Mapping[str, object], inside: str) -> None:
         except (TypeError, ValueError) as error:
             kind = type(value).__name__
             raise TypeError(f"settings must be what JSON can represent; '{inside}{key}' is a {kind}: {error}") from None
-
-
-@contextmanager
-def _temporary_file(path: Path) -> Iterator[Path]:
-    """Give a hidden path in the same folder to write to, so that no incomplete file ever has the real name."""
-    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(6)}.part")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _names(path: Path) -> Iterator[Path]:
-    yield path
-    for number in count(2):
-        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
-
-
-def _move(temporary: Path, path: Path) -> Path:
-    """Rename the file to the first name that is free; by a link, which unlike renaming never replaces a file."""
-    for name in _names(path):
-        try:
-            os.link(temporary, name)
-        except FileExistsError:
-            continue
-        except OSError:  # the file system has no links
-            if name.exists():
-                continue
-            temporary.rename(name)
-        return name
-    raise AssertionError("unreachable: there is always another name")
 
 
 def _settings_option(kind: str, text: str) -> dict[str, object]:

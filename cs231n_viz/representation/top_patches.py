@@ -7,7 +7,6 @@ was made of: an unfinished index is continued, a finished one read, and one made
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from cs231n_viz.network.capture import check_layers
 from cs231n_viz.network.checks import check_whole
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.receptive_field import ReceptiveField
+from cs231n_viz.pictures.writing import write_over
 from cs231n_viz.representation.features import Pictures, Shard, batches, map_shards
 
 _SAVE_EVERY = 512  # pictures between two saves of an unfinished index
@@ -242,27 +242,48 @@ def _weights_hash(model: torch.nn.Module) -> str:
 
 
 def _write_index(path: Path, strongest: _Strongest, header: dict[str, Any], *, done: int) -> None:
-    """Write beside the old file, then swap: a kill leaves the old index or the new one, never half of one."""
+    """Write it in one step: a kill leaves the old index or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: part.contiguous() for name, part in strongest._asdict().items()}
-    save_file(tensors, beside, metadata={"header": json.dumps(header), "done": str(done)})
-    os.replace(beside, path)
+    facts = {"header": json.dumps(header), "done": str(done)}
+    write_over(path, save(tensors, metadata=facts | {"sha256": _sum(strongest, facts)}))
 
 
 def _read_index(path: Path, wanted: dict[str, Any]) -> tuple[_Strongest, int]:
-    """Read an index and how many pictures it covers; refuse one whose header differs from ``wanted``."""
+    """Read an index and how many pictures it covers; refuse one that is damaged or whose header is not ``wanted``."""
     if not path.exists():
         raise FileNotFoundError(f"there is no index {path}; top_patches(…, index={str(path)!r}) makes it")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            header, done = json.loads(metadata["header"]), int(metadata["done"])
+            facts = file.metadata() or {}
+            header, done = dict(json.loads(facts["header"])), int(facts["done"])
             strongest = _Strongest(*(file.get_tensor(name) for name in _Strongest._fields))
-    except (SafetensorError, KeyError, ValueError) as error:
+        if facts.get("sha256", "") not in ("", _sum(strongest, facts)):  # the indexes of older versions have none
+            raise ValueError("its checksum is another one")
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise StaleIndexError(f"{path} is not an index of patches ({error}); delete it to build it again") from None
     for key, value in wanted.items():
         if header.get(key) != value:
             made = f"{path} was made with {key} = {header.get(key)!r}, wanted {value!r}"
             raise StaleIndexError(f"{made}; delete it to build it again")
+    _check_ranges(path, strongest, done, wanted["pictures"])
     return strongest, done
+
+
+def _check_ranges(path: Path, strongest: _Strongest, done: int, pictures: int) -> None:
+    """Refuse an index that points outside of the gallery."""
+    shapes = {tuple(part.shape) for part in strongest}
+    ranks = strongest.values.shape[-1:]
+    whole = len(shapes) == 1 and strongest.values.ndim == 2 and 0 <= done <= pictures and 0 < ranks[0] <= done
+    indices = strongest.image_index
+    whole = whole and not indices.is_floating_point() and not strongest.cells.is_floating_point()
+    if not (whole and 0 <= indices.min() and indices.max() < done and strongest.cells.min() >= 0):
+        raise StaleIndexError(f"{path} is damaged, it points outside of the gallery; delete it to build it again")
+
+
+def _sum(strongest: _Strongest, facts: dict[str, str]) -> str:
+    """Sha256 over everything that an index holds."""
+    digest = hashlib.sha256(f"{facts['header']} {facts['done']}".encode())
+    for part in strongest:
+        digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cs231n_viz.data_files import data_path
 from cs231n_viz.network.checks import check_inputs
 from cs231n_viz.network.running import outside_inference_mode
-from cs231n_viz.network.shipped import WeightsError, check_sum, fill, read_state
+from cs231n_viz.network.shipped import WeightsError, fill, read_facts, read_state, weights_file
+from cs231n_viz.pictures.writing import write_over
 
 _WIDTHS = (16, 32, 64)
 _BLOCKS = 5
@@ -185,15 +184,11 @@ def load_fast_style(path: Path | str | None = None) -> FastStyle:
     Raises:
         WeightsError: If the file is missing, damaged, or made for another network.
     """
-    file = data_path("weights", "fast_style.safetensors") if path is None else Path(path)
-    if path is None:
-        check_sum(file)
-    state = read_state(file)
-    with safe_open(file, framework="pt") as opened:
-        styles = (opened.metadata() or {}).get("styles")
-    if styles is None:
+    file = weights_file("fast_style.safetensors", path)
+    state, styles = read_state(file), read_facts(file, "styles")
+    if not (isinstance(styles, list) and styles and all(isinstance(style, str) for style in styles)):
         raise WeightsError(f"{file} does not name its styles; python -m training.fast_style writes files that do")
-    network = FastStyle(json.loads(styles))
+    network = FastStyle(styles)
     fill(network, {key: value.float() for key, value in state.items()}, "the fast style network")
     return network.eval().requires_grad_(False)
 
@@ -207,7 +202,10 @@ def save_fast_style(network: FastStyle, path: Path | str) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        OSError: If it cannot be written; an older file of this name then stays as it was.
     """
     state = {key: value.detach().half().cpu().contiguous() for key, value in network.state_dict().items()}
-    save_file(state, path, metadata={"styles": json.dumps(network.styles), "format": "pt"})
+    write_over(Path(path), save(state, metadata={"styles": json.dumps(network.styles), "format": "pt"}))
     return Path(path)

@@ -14,7 +14,7 @@ from torch import nn
 
 import cs231n_viz as viz
 from cs231n_viz.data_files import data_path
-from cs231n_viz.network import models, shipped
+from cs231n_viz.network import shipped
 from cs231n_viz.network.shipped import ARCHITECTURES, fold_batch_norm
 
 
@@ -166,8 +166,7 @@ def test_a_shipped_file_with_a_wrong_checksum_is_refused(monkeypatch, tmp_path):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    for module in (models, shipped):
-        monkeypatch.setattr(module, "data_path", lambda *parts: tmp_path.joinpath(*parts))
+    monkeypatch.setattr(shipped, "data_path", lambda *parts: tmp_path.joinpath(*parts))
     with pytest.raises(viz.WeightsError, match=r"mini_vgg\.safetensors is damaged: its sha256"):
         viz.load_model("mini_vgg")
 

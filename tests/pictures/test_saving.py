@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cs231n_viz.pictures import saving
+from cs231n_viz.pictures import writing
 from cs231n_viz.pictures.saving import file_name, read_settings, save_png
 
 SETTINGS = {"class": "cañón", "steps": 256, "lr": 0.05, "jitter": True, "layers": ["relu1", "relu2"], "seed": None}
@@ -46,7 +46,7 @@ def test_nothing_is_ever_overwritten(tmp_path):
 @pytest.mark.parametrize("links", [True, False])
 def test_nothing_is_overwritten_nor_left_where_there_are_no_links(tmp_path, monkeypatch, links):
     if not links:
-        monkeypatch.setattr(saving.os, "link", _no_links)
+        monkeypatch.setattr(writing.os, "link", _no_links)
     (tmp_path / "cat.png").write_bytes(b"mine")
     path = save_png(picture(4, 4), tmp_path / "cat.png", {})
     assert sorted(os.listdir(tmp_path)) == ["cat-2.png", "cat.png"]
