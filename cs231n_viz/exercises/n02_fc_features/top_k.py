@@ -52,6 +52,9 @@ ENTRY = Entry(
         _nearest("the two nearest of four, the nearest first", _ROWS, 2, [[1, 3], [2, 0]]),
         _nearest("the nearest one keeps its axis", _ROWS, 1, [[1], [2]]),
         _nearest("distances between 0 and 1", _BELOW_ONE, 3, [[4, 2, 1], [1, 3, 0]]),
+        _nearest(
+            "numbers of any sign, such as minus a similarity", torch.tensor([[-3.0, 0.4, -2.0, 0.1]]), 3, [[0, 2, 3]]
+        ),
         Check(
             "the indices can be used as such, images[indices]",
             {"distances": _ROWS, "k": 3},
@@ -103,6 +106,12 @@ ENTRY = Entry(
         "the axes are (k, Q): a row for each query": lambda distances, k: distances.argsort(dim=1)[:, :k].T,
         "an image at distance 0 is left out: nothing says that it is the query itself": (
             lambda distances, k: distances.masked_fill(distances == 0, torch.inf).argsort(dim=1)[:, :k]
+        ),
+        "an inverse or a magnitude turns negative numbers around: top_k also gets minus a similarity": (
+            lambda distances, k: (1 / distances).topk(k, dim=1).indices,
+            lambda distances, k: (1 / (distances + 1)).topk(k, dim=1).indices,
+            lambda distances, k: (1 / distances.clamp_min(1e-9)).topk(k, dim=1).indices,
+            lambda distances, k: distances.abs().argsort(dim=1)[:, :k],
         ),
         "only the very nearest is repeated k times": (
             lambda distances, k: distances.argmin(dim=1, keepdim=True).expand(-1, k)

@@ -165,8 +165,18 @@ def lists(distances, k):
 
 
 @answers.right
+def in_int32(distances, k):
+    return distances.sort(dim=1).indices[:, :k].int()
+
+
+@answers.wrong("turns negative numbers around")
 def largest_of_the_inverse(distances, k):
-    return (1 / (distances + 1)).topk(k).indices.int()
+    return torch.topk(1 / distances, k).indices
+
+
+@answers.wrong("turns negative numbers around")
+def squared(distances, k):
+    return (distances**2).sort(dim=1).indices[:, :k]
 
 
 @answers.wrong("an image at distance 0 is left out")
