@@ -53,7 +53,7 @@ ENTRY = Entry(
         _nearest("the nearest one keeps its axis", _ROWS, 1, [[1], [2]]),
         _nearest("distances between 0 and 1", _BELOW_ONE, 3, [[4, 2, 1], [1, 3, 0]]),
         _nearest(
-            "numbers of any sign, such as minus a similarity", torch.tensor([[-3.0, 0.4, -2.0, 0.1]]), 3, [[0, 2, 3]]
+            "numbers of any sign, such as minus a similarity", torch.tensor([[-2.0, 0.4, -3.0, 0.1]]), 3, [[2, 0, 3]]
         ),
         Check(
             "the indices can be used as such, images[indices]",
