@@ -11,21 +11,26 @@ as follows; where branches meet, a unit sees the smallest interval that contains
     offset -= p * stride
     stride *= s
 
-A constant padding, and a crop, which is one of negative width, change the offset alone. Where a padding repeats or
-mirrors the maps, which pixels a unit sees depends on where it is: it counts as seeing all. A unit that sees nothing but
-padding still has the box of its interval, clipped to the picture.
+A constant padding, and a crop, which is one of negative width, change the offset alone. Only operations that are known
+to mix nothing over space keep the fields, and where maps are rearranged, the same is done to the numbers of their rows
+and columns, which shows what a unit is made of. After everything else a unit counts as seeing all: after a group norm,
+attention, a transposed convolution, a padding that repeats or mirrors the maps, or pooling windows of unequal sizes.
+A unit that sees nothing but padding still has the box of its interval, clipped to the picture; and near the borders the
+box of a dilated kernel may begin or end with pixels that fall between those it sees.
 
 Source: Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, eq. 1-8.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+from cs231n_viz.network.interception import ELEMENTWISE, RECTIFIERS, SCALES, SUMS, operation
 
 
 @dataclass(frozen=True)
@@ -115,17 +120,40 @@ class ReceptiveField:
 
 Axes = tuple[Axis, Axis]
 
-# Operations that mix nothing over space: a unit of the result sees what the same unit of the operands sees.
-_SHAPE_KEEPERS = {
-    Tensor.view,
-    Tensor.reshape,
-    torch.reshape,
-    Tensor.transpose,
-    torch.transpose,
-    Tensor.__getitem__,
-    Tensor.unsqueeze,
-    torch.unsqueeze,
-}
+# Names of operations that mix nothing over space: a unit of the result sees what the same unit of the operands sees.
+_POINTWISE = (
+    RECTIFIERS
+    | ELEMENTWISE
+    | (SUMS | SCALES)
+    | frozenset(
+        {
+            *("abs", "absolute", "neg", "negative", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square", "pow"),
+            *("reciprocal", "sign", "sin", "cos", "erf", "prelu", "rrelu", "mish", "logsigmoid", "softsign", "relu6"),
+            *("hardshrink", "softshrink", "tanhshrink", "clamp_max", "round", "floor", "ceil", "heaviside", "rpow"),
+            *("maximum", "minimum", "where", "lerp", "addcmul", "addcdiv", "masked_fill", "multiply", "divide"),
+            *("subtract", "rdiv", "rtruediv", "ipow", "gt", "lt", "ge", "le", "eq", "ne", "logical_not", "nan_to_num"),
+            *("clone", "contiguous", "detach", "requires_grad", "copy", "to", "type", "type_as", "float", "double"),
+            *("half", "bfloat16", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"),
+            *("alpha_dropout", "feature_alpha_dropout", "batch_norm", "local_response_norm", "channel_shuffle"),
+        }
+    )
+)
+# Names of those that only rearrange values, which positions show.
+_MOVES = frozenset(
+    {
+        *("view", "reshape", "view_as", "reshape_as", "transpose", "permute", "swapaxes", "swapdims", "movedim"),
+        *("moveaxis", "getitem", "unsqueeze", "squeeze", "flatten", "unflatten", "chunk", "split", "tensor_split"),
+        *("split_with_sizes", "unbind", "cat", "concat", "concatenate", "stack", "narrow", "select", "expand"),
+        *("expand_as", "repeat", "tile", "flip", "roll", "rot90", "index_select", "gather", "take_along_dim", "get"),
+    }
+)
+_OF_THE_SHAPE = frozenset(
+    {
+        *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like"),
+        *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
+    }
+)
+_REDUCTIONS = frozenset({"mean", "sum", "amax", "amin", "std", "var", "prod", "logsumexp"})
 
 
 def _pair(value: int | tuple[int, ...] | None, default: int) -> tuple[int, int]:
@@ -159,8 +187,8 @@ def _padding_window(input: Tensor, pad: Sequence[int], mode: str = "constant", v
 
 
 def _is_over_space(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> bool:
-    """Whether a padding adds constants around maps, and no maps."""
-    return mode == "constant" and input.ndim >= 3 and not any(pad[4:])
+    """Whether a padding adds constants, around maps or as maps."""
+    return mode == "constant" and input.ndim >= 3
 
 
 _WINDOWS: dict[Callable, Callable[..., list]] = {
@@ -185,10 +213,14 @@ class FieldTracer(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         inputs = [t for t in _tensors(chain(args, (kwargs or {}).values())) if id(t) in self.fields]
-        if inputs:
-            for output in _tensors([result]):
+        if inputs and operation(function) not in _OF_THE_SHAPE:
+            self._outputs = _tensors([result])
+            for output in self._outputs:
                 self.fields[id(output)] = self._field(function, args, kwargs or {}, inputs, output)
                 self.alive.append(output)
+        if operation(function) == "setitem" and inputs:  # returns nothing: what it changes is its first argument
+            self.fields[id(args[0])] = self.whole()
+            self.alive.append(args[0])
         return result
 
     def whole(self) -> Axes:
@@ -196,7 +228,7 @@ class FieldTracer(TorchFunctionMode):
         return tuple(Axis(side, 0, 0, (0, side)) for side in self.image_size)
 
     def _field(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
-        source, axes = inputs[0], self.fields[id(inputs[0])]
+        source, axes, name = inputs[0], self.fields[id(inputs[0])], operation(function)
         if function is F.pad and not _is_over_space(*args, **kwargs):
             return self.whole()
         if function in _WINDOWS:
@@ -204,20 +236,40 @@ class FieldTracer(TorchFunctionMode):
             sides = output.shape[-2:]
             return tuple(axis.window(*w, units=n) for axis, w, n in zip(axes, windows, sides, strict=True))
         if output.ndim < 3 or source.ndim < 3:  # flattened: each unit sees what all units of its input see
-            return self._reduced(inputs)
-        if function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean, Tensor.mean):
+            axes = self._reduced(inputs)
+            return axes if output.ndim < 3 else tuple(replace(axis, stride=0) for axis in axes)
+        if function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d) or name in _REDUCTIONS:
             return self._adaptive(source, axes, output)
-        return self._pointwise(function, inputs, output)
+        if name in _MOVES and not _joins_channels(name, args, kwargs):
+            return self._moved(function, args, kwargs, inputs, output)
+        if name in _POINTWISE | _MOVES and not _uses_the_batch(name, args, kwargs):
+            return self._pointwise(inputs, output)
+        return self.whole()
 
-    def _pointwise(self, function: Callable, inputs: list[Tensor], output: Tensor) -> Axes:
+    def _pointwise(self, inputs: list[Tensor], output: Tensor) -> Axes:
         if any(t.shape[-2:] != output.shape[-2:] for t in inputs):  # broadcasting or resampling over space
             return self.whole()
-        if output.ndim != inputs[0].ndim and function not in _SHAPE_KEEPERS:
-            return self.whole()
+        return self._union(inputs)
+
+    def _union(self, inputs: list[Tensor]) -> Axes:
         axes = self.fields[id(inputs[0])]
         for other in inputs[1:]:
             axes = tuple(a and a.union(b) for a, b in zip(axes, self.fields[id(other)], strict=True))
         return axes if all(axes) else self.whole()
+
+    def _moved(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
+        """The fields after values were rearranged, as the numbers of rows and columns show if rearranged likewise."""
+        if any(t.ndim < 3 or t.shape[-2:] != inputs[0].shape[-2:] or not t.is_floating_point() for t in inputs):
+            return self.whole()
+        index = next((i for i, each in enumerate(self._outputs) if each is output), 0)
+        windows = []
+        for dim in (-2, -1):
+            numbers = function(*(_numbered(value, self.fields, dim) for value in args), **kwargs)
+            windows.append(_progression(_tensors([numbers])[index], dim))
+        if None in windows:
+            return self.whole()
+        axes = zip(self._union(inputs), windows, output.shape[-2:], strict=True)
+        return tuple(axis.window(1, step, -start, 1, units=n) for axis, (start, step), n in axes)
 
     def _reduced(self, inputs: list[Tensor]) -> Axes:
         """Compute the field of one window over the whole map, as after flattening or a linear layer."""
@@ -232,12 +284,53 @@ class FieldTracer(TorchFunctionMode):
         return tuple(axes) if all(axes) else self.whole()
 
     def _adaptive(self, source: Tensor, axes: Axes, output: Tensor) -> Axes:
+        if output.ndim != source.ndim:
+            return self.whole()
         windows = []
         for axis, n, m in zip(axes, source.shape[-2:], output.shape[-2:], strict=True):
             if n % m:  # windows of unequal size: no single stride describes them
                 return self.whole()
             windows.append(axis.window(n // m, n // m, 0, 1, units=m))
         return tuple(windows)
+
+
+def _joins_channels(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether a call concatenates maps (N, C, h, w), which needs no look at positions."""
+    dim = kwargs.get("dim", args[1] if len(args) > 1 else 0)
+    return name in ("cat", "concat", "concatenate") and dim == 1 and all(t.ndim == 4 for t in _tensors(args[:1]))
+
+
+def _uses_the_batch(name: str, args: tuple, kwargs: dict) -> bool:
+    return name == "batch_norm" and bool(kwargs.get("training", args[5] if len(args) > 5 else False))
+
+
+def _numbered(value: object, known: dict, dim: int) -> object:
+    """The same arguments with tensors of row or column numbers; NaN for those that do not depend on the picture."""
+    if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
+        return type(value)(_numbered(part, known, dim) for part in value)
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return value
+    if id(value) not in known:
+        return torch.full_like(value, torch.nan, dtype=torch.float32)
+    side = value.shape[dim]
+    shape = (side, 1) if dim == -2 else (side,)
+    return torch.arange(side, dtype=torch.float32, device=value.device).view(shape).expand(value.shape).contiguous()
+
+
+def _progression(numbers: Tensor, dim: int) -> tuple[int, int] | None:
+    """Start and step of numbers that depend on their place along one axis alone, and grow evenly; else None."""
+    numbers = numbers.movedim(dim, 0).flatten(1)
+    low = numbers.nan_to_num(nan=torch.inf).amin(1)
+    high = numbers.nan_to_num(nan=-torch.inf).amax(1)
+    places = (low <= high).nonzero()[:, 0]
+    if not (low[places] == high[places]).all():
+        return None
+    if len(places) < 2:
+        return (int(low[places]) - int(places), 1) if len(places) else (0, 1)
+    step = (low[places[-1]] - low[places[0]]) / (places[-1] - places[0])
+    start = low[places[0]] - places[0] * step
+    even = step >= 0 and step == step.round() and torch.equal(low[places], start + places * step)
+    return (int(start), int(step)) if even else None
 
 
 def _tensors(values: object) -> list[Tensor]:
