@@ -168,7 +168,7 @@ def test_an_objective_must_be_one_number_that_depends_on_the_picture():
     [
         ({"steps": -1}, "steps=-1"),
         ({"lr": 0.0}, "lr=0.0"),
-        ({"lr": math.nan}, "lr=nan"),
+        ({"lr": math.nan}, "lr must be a number, got NaN"),
         ({"rule": "newton"}, "adam, lbfgs, plain, unit, mean, sign; got 'newton'"),
     ],
 )
