@@ -5,12 +5,19 @@ import re
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
+from tests.browser.test_lab import write
+
 
 def explorer(notebook, name: str) -> Locator:
-    """The code cell that shows ``viz.explore.<name>``."""
+    """The code cell that shows ``viz.explore.<name>``, with all its controls unfolded."""
     cell = notebook.panel.locator(".jp-CodeCell").filter(has_text=f"viz.explore.{name}(")
     expect(cell).to_have_count(1)
     cell.scroll_into_view_if_needed()
+    more = cell.get_by_role("button", name="more controls")
+    shown(cell).wait_for()
+    if more.is_visible():
+        more.click()
+        expect(cell.get_by_role("button", name="fewer controls")).to_be_visible()
     return cell
 
 
@@ -82,6 +89,33 @@ def test_notebook_00_answers_to_its_controls(open_notebook):
         notebook.page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
     with notebook.changes(shown(cell)):
         notebook.page.keyboard.press("ArrowRight")
+    assert notebook.errors() == []
+
+
+def test_an_explorer_fills_the_window_and_its_keys_follow_its_sliders(lab, open_notebook):
+    code = 'import cs231n_viz as viz\nviz.explore.receptive_fields(viz.load_model("mini_alexnet"))'
+    notebook = open_notebook(write(lab, "stage.ipynb", code))
+    notebook.run_all()
+    cell, page = explorer(notebook, "receptive_fields"), notebook.page
+    press(slider(cell, "row"), "ArrowRight")
+    handle = slider(cell, "column").locator(".noUi-handle")
+    expect(handle).to_have_attribute("aria-label", "column")
+    before = float(handle.get_attribute("aria-valuenow"))
+    cell.locator(".cs231n-clickable").focus()  # not clicked: the first key goes on from what the sliders say
+    with notebook.changes(shown(cell)):
+        page.keyboard.press("ArrowRight")
+    expect(handle).to_have_attribute("aria-valuenow", f"{before + 1:.1f}")
+
+    cell.get_by_role("button", name="stage").click()
+    stage, window = cell.locator(".cs231n-on-stage"), page.viewport_size
+    assert stage.bounding_box() == {"x": 0, "y": 0, **window}
+    assert shown(cell).bounding_box()["width"] > 0.7 * window["width"]
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("layer", exact=True).select_option("conv1")
+    page.keyboard.press("Escape")
+    expect(stage).to_have_count(0)
+    cell.get_by_role("button", name="reset").click()
+    expect(cell.get_by_label("layer", exact=True)).not_to_have_value("conv1")
     assert notebook.errors() == []
 
 

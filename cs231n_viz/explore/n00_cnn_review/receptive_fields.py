@@ -93,7 +93,8 @@ class _Fields:
         self._photograph(canvas, box)
         self._map(canvas, chosen, row, col)
         self.view.step = (max(1, round(_SIDE * SCALE / rows)), max(1, round(_SIDE * SCALE / columns)))
-        return Drawing(canvas.array, _sentence(chosen, row, col))
+        at = _RIGHT + (col + 0.5) * _SIDE / columns, _TOP + (row + 0.5) * _SIDE / rows
+        return Drawing(canvas.array, _sentence(chosen, row, col), at=at)
 
     def _photograph(self, canvas: Canvas, box: tuple[int, int, int, int]) -> None:
         top, left, bottom, right = box

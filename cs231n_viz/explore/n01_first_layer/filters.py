@@ -61,7 +61,7 @@ def filters(
         grid.draw(canvas, tiles, (8, 32), chosen=chosen)
         view.step = grid.pitch
         _beside(canvas, tiles[chosen], chosen, layers.responses(network, trained, image))
-        return Drawing(canvas.array, _about(weights[chosen], chosen, dominant_orientation))
+        return Drawing(canvas.array, _about(weights[chosen], chosen, dominant_orientation), at=grid.middle_of(chosen))
 
     explorer = Explorer(
         draw,

@@ -132,7 +132,8 @@ class _Embedding:
         self.view.step = (step, step)  # in the grid an arrow key goes on by one thumbnail
         if place is not None:
             self.plot.mark(canvas, (_LEFT + place[0] / SCALE, _TOP + place[1] / SCALE), size / SCALE)
-        return Drawing(canvas.array, self._sentence(key, points), "" if place is not None else _NOT_SHOWN)
+        at = None if place is None else (_LEFT + place[0] / SCALE, _TOP + place[1] / SCALE)
+        return Drawing(canvas.array, self._sentence(key, points), "" if place is not None else _NOT_SHOWN, at=at)
 
     def _beside(self, canvas: Canvas, points: Tensor, query: int, space: str) -> None:
         """The chosen picture, and its neighbours on the map and in the space that was embedded."""

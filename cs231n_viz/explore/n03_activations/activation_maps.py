@@ -1,6 +1,7 @@
 """Explorer of notebook 03: where in a photograph is a unit active, and which pixels does it see?"""
 
 from collections.abc import Callable
+from html import escape
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ class _Maps:
     def __init__(self, model: Classifier, photograph: str, layer: str, mask: Callable[..., Tensor]) -> None:
         self.layers, self.mask = layers_with_maps(model), mask
         self.photographs = Photographs(model)
-        self.grid = TileGrid(side=_ROOM)
+        self.grid, self.on_grid = TileGrid(side=_ROOM), True
         self.sequence = np.arange(1)
         self.tiles: tuple[tuple, np.ndarray] = ((), np.empty(0))  # the grid drawn last, and what it shows
         self.controls = {
@@ -106,14 +107,14 @@ class _Maps:
     def _follow_click(self, change: dict) -> None:
         tile = self.grid.index_at(change["new"])
         if tile is not None:
-            self.view.step = self.grid.pitch
+            self.on_grid = True
             self.controls["unit"].value = int(self.sequence[tile])
         layer = self.layers[self.controls["layer"].value]
         cells = layer.shape[1:]
         for corner in (_MAP, _MASKED, _PHOTO):
             if place := position_in(change["new"], corner, _TILE):
                 on_map = tuple(int(share * count) for share, count in zip(place, cells, strict=True))
-                self.view.step = tuple(max(1, round(_TILE * SCALE / count)) for count in cells)
+                self.on_grid = False
                 with self.explorer.hold():
                     row, col = on_map if corner == _MAP else unit_seeing(place, layer.field)
                     self.controls["row"].value, self.controls["col"].value = row, col
@@ -134,13 +135,22 @@ class _Maps:
         canvas.panel(to_uint8(_checked(masked, image)), _MASKED, _TILE, f"above its quantile 0.{quantile:02d}")
         _large_map(canvas, maps[unit], row, col, title=f"unit {unit}")
         _field(canvas, to_uint8(image), box, title=f"cell ({row}, {col}) sees")
-        return Drawing(canvas.array, self._sentence(layer, maps[unit], unit, row, col, quantile))
+        text = self._sentence(layer, maps[unit], unit, row, col, quantile)
+        return Drawing(canvas.array, text, at=self._standing(chosen, row, col, (rows, columns)))
+
+    def _standing(self, tile: int, row: int, col: int, cells: tuple[int, int]) -> tuple[float, float]:
+        """Where the arrow keys go on: from tile to tile, or from cell to cell where a cell was pointed at."""
+        if self.on_grid:
+            self.view.step = self.grid.pitch
+            return self.grid.middle_of(tile)
+        self.view.step = tuple(max(1, round(_TILE * SCALE / count)) for count in cells)
+        return _MAP[0] + (col + 0.5) * _TILE / cells[1], _MAP[1] + (row + 0.5) * _TILE / cells[0]
 
     def _sentence(self, layer: str, values: np.ndarray, unit: int, row: int, col: int, quantile: int) -> str:
         top, left, bottom, right = self.layers[layer].field.box(row, col)
         threshold = float(np.quantile(values, quantile / 100))
         text = (
-            f"Unit {unit} of <b>{layer}</b>: mean {number(values.mean())}, maximum {number(values.max())}; "
+            f"Unit {unit} of <b>{escape(layer)}</b>: mean {number(values.mean())}, maximum {number(values.max())}; "
             f"{quantile} % of its {values.size} cells are at or below {number(threshold)}. Cell ({row}, {col}) has "
             f"activation {number(values[row, col])} and sees rows {top} to {bottom - 1}, columns {left} to {right - 1}."
         )

@@ -120,7 +120,8 @@ class _Patches:
             self._patch(canvas, patches, chosen, rank, marked=rank == patch - 1)
         rank = min(patch, self._shown(patches)) - 1
         self._located(canvas, patches, chosen, rank)
-        return Drawing(canvas.array, self._sentence(patches, chosen, selectivity), notice)
+        at = _LEFT + (rank % 3 + 0.5) * _SIDE / 3, _TOP + (rank // 3 + 0.5) * _SIDE / 3
+        return Drawing(canvas.array, self._sentence(patches, chosen, selectivity), notice, at=at)
 
     def _patch(self, canvas: Canvas, patches: TopPatches, channel: int, rank: int, *, marked: bool) -> None:
         """One patch in its receptive field; what lies in the padding is grey, so that all nine have one scale."""

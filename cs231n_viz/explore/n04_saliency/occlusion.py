@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from html import escape
 
 import ipywidgets as widgets
 import numpy as np
@@ -161,7 +162,8 @@ class _Occluder:
         self._map(canvas, to_uint8(images[0]), window, int(stride))
         self._bars(canvas, before, after, target)
         text = self._sentence((row, col), window, drop, before, after, target)
-        return Drawing(canvas.array, text, unfinished=self.steps is not None)
+        at = tuple(edge + (first + window / 2) * _SIDE / self.side for edge, first in ((_PHOTO, col), (_TOP, row)))
+        return Drawing(canvas.array, text, unfinished=self.steps is not None, at=at)
 
     def _photograph(self, canvas: Canvas, covered: Tensor, corner: tuple[int, int], window: int) -> None:
         canvas.heading(_PHOTO, "drag the window")
@@ -171,7 +173,7 @@ class _Occluder:
 
     def _map(self, canvas: Canvas, photo: np.ndarray, window: int, stride: int) -> None:
         rows = (self.side - window) // stride + 1
-        canvas.heading(_MAP, f"drop of the logit, {rows}×{rows} windows")
+        canvas.heading(_MAP, f"drop of the logit, {rows}×{rows}")
         pale = np.repeat(255 - (255 - photo.mean(2, keepdims=True)) * 0.5, 3, axis=2)
         if np.isfinite(self.map).any():
             limit = float(np.nanmax(np.abs(self.map))) or 1.0
@@ -214,7 +216,7 @@ class _Occluder:
         moves = "falls" if drop >= 0 else "rises"
         text = (
             f"With rows {corner[0]} to {corner[0] + window - 1} and columns {corner[1]} to {corner[1] + window - 1} "
-            f"covered, the logit of <b>{self.model.categories[target]}</b> {moves} by {number(abs(drop))}, its "
+            f"covered, the logit of <b>{escape(self.model.categories[target])}</b> {moves} by {number(abs(drop))}, its "
             f"probability goes from {probabilities[0]:.1%} to {probabilities[1]:.1%}."
         )
         if np.isfinite(self.map).any():

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from html import escape
 
 import numpy as np
 import torch
@@ -100,7 +101,8 @@ class _Saliency:
         self.controls["network"].observe(self._follow_network, names="value")
         self.controls["layer"].observe(self._follow_layer, names="value")
         self._show_controls()
-        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
+        first = ("photograph", "network", "method", "category", "layer", "unit")  # the class, or the unit of a layer
+        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel, first=first)
         self.view.observe(self._follow_click, names="position")
 
     def _show_controls(self) -> None:
@@ -176,7 +178,13 @@ class _Saliency:
             _magnitude_over(canvas, photo, attribution)
         else:
             self._map_of_layer(canvas, maps[of[1]], of)
-        return Drawing(canvas.array, _sentence(model, images, of, method, attribution, count), unfinished=unfinished)
+        text, at = _sentence(model, images, of, method, attribution, count), None
+        if maps is not None:
+            at = tuple(
+                edge + (cell + 0.5) * _SIDE / cells
+                for edge, cell, cells in zip((_LEFTS[2], _TOP), of[:1:-1], maps.shape[:0:-1], strict=True)
+            )
+        return Drawing(canvas.array, text, unfinished=unfinished, at=at)
 
     def _photograph(self, canvas: Canvas, photo: np.ndarray, model: Classifier, of: int | Neuron) -> None:
         canvas.paste(photo, (_LEFTS[0], _TOP), (_SIDE, _SIDE), smooth=True)
@@ -212,9 +220,9 @@ def _magnitude_over(canvas: Canvas, photo: np.ndarray, attribution: Tensor) -> N
 def _sentence(model: Classifier, images: Tensor, of: int | Neuron, method: str, attribution: Tensor, count: int) -> str:
     score, total = score_of(model, images, of), number(float(attribution.sum()), 3)
     if isinstance(of, int):
-        text = f"The logit of <b>{model.categories[of]}</b> is {number(score)}."
+        text = f"The logit of <b>{escape(model.categories[of])}</b> is {number(score)}."
     else:
-        text = f"Neuron ({of[2]}, {of[3]}) of unit {of[1]} in <b>{of[0]}</b> has activation {number(score)}."
+        text = f"Neuron ({of[2]}, {of[3]}) of unit {of[1]} in <b>{escape(of[0])}</b> has activation {number(score)}."
     if method == PATH:
         black = score_of(model, torch.zeros_like(images), of)
         text += f" From black it rises by {number(score - black, 3)}; the attributions so far sum up to {total}."

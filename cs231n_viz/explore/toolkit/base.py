@@ -19,15 +19,21 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 
-from cs231n_viz.explore.toolkit.controls import in_rows
-from cs231n_viz.explore.toolkit.picture import ImageView
+from cs231n_viz.explore.toolkit.bar import Bar
+from cs231n_viz.explore.toolkit.controls import arranged
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView
 
+_GONE = (
+    "The kernel that drew this explorer is gone. To have it back, click into this cell, then choose “Run All Above "
+    "Selected Cell” in the menu Run, and run the cell itself."
+)
 PAUSE = 0.005  # seconds between two drawings of a refinement, in which moved controls and pressed buttons are handled
 
 
@@ -41,12 +47,15 @@ class Drawing:
         notice: One sentence above the picture about a setting that deserves a second look.
         unfinished: Ask for one more drawing, which refines this one. The page shows every one of them, and a control
             that is moved meanwhile is heard.
+        at: Where in a picture to point at the present choice lies, (x, y) in CSS pixels; an arrow key goes on from
+            there.
     """
 
     picture: np.ndarray
     text: str = ""
     notice: str = ""
     unfinished: bool = False
+    at: tuple[float, float] | None = None
 
 
 class Explorer(widgets.VBox):
@@ -58,6 +67,7 @@ class Explorer(widgets.VBox):
         message: The widget above the picture: empty, a notice, or what went wrong.
         text: The widget below the picture.
         view: The widget that shows the picture.
+        bar: The widget between the controls: more of them, reset, and the stage.
     """
 
     def __init__(
@@ -67,6 +77,7 @@ class Explorer(widgets.VBox):
         *,
         view: ImageView | None = None,
         panel: Sequence[Sequence[str] | widgets.Widget] | None = None,
+        first: Sequence[str] | None = None,
         hint: str = "Change a control to try again.",
     ) -> None:
         """Build the explorer and draw once.
@@ -78,10 +89,11 @@ class Explorer(widgets.VBox):
             view: Where the picture is shown; an ``ImageView`` if omitted.
             panel: How the controls are arranged: rows, each the names of some controls, or a widget. One control a row
                 if omitted.
+            first: Names of the controls that are seen before "more" is pressed; the first five if omitted.
             hint: What to try when ``draw`` has raised.
         """
         self.controls = dict(controls)
-        self.view = ImageView() if view is None else view
+        self.view = ImageView(alt="The picture that follows the controls above it.") if view is None else view
         self.seconds: deque[float] = deque(maxlen=1000)
         self.message = widgets.HTML(layout=widgets.Layout(min_height="1.8em"))
         self.text = widgets.HTML()
@@ -93,9 +105,15 @@ class Explorer(widgets.VBox):
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         for name in self._followed:
             self.controls[name].observe(self.update, names="value")
-        head = in_rows(self.controls, [[name] for name in self.controls] if panel is None else panel)
-        layout = widgets.Layout(padding="8px 12px", max_width="900px")
-        super().__init__([*head, self.message, self.view, self.text], layout=layout)
+        self._initial, self._displayed = self._values(), False
+        self.bar = Bar(self.reset)
+        form = arranged(self.controls, [[name] for name in self.controls] if panel is None else panel, self.bar, first)
+        gone = widgets.HTML(f'<div role="alert" class="cs231n-notice cs231n-error">{_GONE}</div>')
+        parts = {"message": self.message, "gone": gone, "view": self.view, "below": self.text}
+        for name, part in parts.items():
+            part.add_class(f"cs231n-{name}")
+        super().__init__([form, *parts.values()], layout=widgets.Layout(padding="8px 12px"))
+        self.add_class("cs231n-explorer")
         self.flush()
 
     @property
@@ -143,11 +161,30 @@ class Explorer(widgets.VBox):
             if self._due:
                 self.update()
 
+    def _repr_mimebundle_(self, **kwargs: object) -> dict:
+        """What a notebook shows; what the controls are when it is first shown, they are again after a reset."""
+        if not self._displayed:
+            self._initial, self._displayed = self._values(), True
+        return super()._repr_mimebundle_(**kwargs)
+
+    def _values(self) -> dict[str, object]:
+        return {name: control.value for name, control in self.controls.items() if hasattr(control, "value")}
+
+    def reset(self) -> None:
+        """Give every control the value that it had at first."""
+        with self.hold():
+            for _ in range(2):  # what one control offers may follow from another one
+                for name, value in self._initial.items():
+                    with suppress(traitlets.TraitError):
+                        self.controls[name].value = value
+
     def _draw_once(self) -> None:
         start = time.perf_counter()
         try:
             result = self._draw(**{name: self.controls[name].value for name in self._followed})
             drawing = result if isinstance(result, Drawing) else Drawing(result)
+            if drawing.at is not None and isinstance(self.view, ClickablePicture):
+                self.view.stand_at(drawing.at)
             self.view.show(drawing.picture)
         except Exception as error:  # whatever a learner's function raises belongs on the page, not in a log
             self._error = error
@@ -189,7 +226,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 def paragraph(text: str) -> str:
     """HTML for the text below a picture, as wide as the picture."""
-    return f'<div style="line-height: 1.5; max-width: 850px">{text}</div>'
+    return f'<div class="cs231n-text" style="line-height: 1.5; max-width: 850px">{text}</div>'
 
 
 def _faded(picture: np.ndarray) -> np.ndarray:
@@ -202,13 +239,12 @@ def _error_html(error: Exception, hint: str) -> str:
     place = f" (in {html.escape(last[0].name)}, line {last[0].lineno})" if last else ""
     what = html.escape(str(error) or "no message")
     head = f"<b>Not drawn: {type(error).__name__}</b>{place}"
-    return _boxed(f"{head}<br>{what}<br>{html.escape(hint)}", "#D55E00")
+    return _boxed(f"{head}<br>{what}<br>{html.escape(hint)}", "cs231n-notice cs231n-error")
 
 
 def _notice_html(notice: str) -> str:
-    return _boxed(notice, "#E69F00") if notice else ""
+    return _boxed(notice, "cs231n-notice") if notice else ""
 
 
-def _boxed(body: str, colour: str) -> str:
-    style = f"border-left: 4px solid {colour}; padding: 2px 10px; line-height: 1.45; max-width: 840px"
-    return f'<div role="status" style="{style}">{body}</div>'
+def _boxed(body: str, classes: str) -> str:
+    return f'<div role="status" class="{classes}">{body}</div>'

@@ -12,10 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from cs231n_viz.explore.toolkit.picture import WIDTH
+from cs231n_viz.explore.toolkit.picture import SCALE, WIDTH
 from cs231n_viz.pictures.images import to_uint8
 
-SCALE = 1.5
 Colour = tuple[int, int, int]
 
 # Okabe and Ito's palette, told apart with any kind of colour vision.
@@ -213,7 +212,7 @@ class Canvas:
         self.frame(at, (width, 10), colour=LINE)
         marks = [(x, low, "la"), (x + width, limit, "ra")]
         for place, value, anchor in [*marks, (x + width / 2, (low + limit) / 2, "ma")]:
-            self.text((place, y + 14), number(value), size=11, colour=GREY, anchor=anchor)
+            self.text((place, y + 14), number(value), size=12, colour=GREY, anchor=anchor)
 
 
 def position_in(position: tuple[int, int], at: tuple[float, float], side: float) -> tuple[float, float] | None:

@@ -1,17 +1,35 @@
 """Labelled controls of one size, a grid of numbers that counts as a single control, and how they are arranged."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import ipywidgets as widgets
 import traitlets
-from torch import Tensor
 
-from cs231n_viz.pictures.images import ImageError, load_image, sample_images
+from cs231n_viz.explore.toolkit.upload import PictureUpload, uploaded_picture
+from cs231n_viz.pictures.images import sample_images
+
+__all__ = [
+    "GAP",
+    "MOST_SEEN",
+    "NumberGrid",
+    "arranged",
+    "checkbox",
+    "dropdown",
+    "flat",
+    "number_box",
+    "picture_dropdown",
+    "replace_options",
+    "replace_options_by_depth",
+    "selection_slider",
+    "slider",
+    "upload_button",
+    "uploaded_picture",
+]
 
 _STYLE = {"description_width": "92px"}
 _LOOK = {"style": _STYLE, "layout": {"width": "380px"}}
-GAP = widgets.Layout(grid_gap="28px", align_items="center")  # between groups of controls
+GAP = widgets.Layout(grid_gap="0 28px", align_items="center")  # between groups of controls
+MOST_SEEN = 5  # controls of an explorer before "more" is pressed
 
 
 def slider(label: str, low: int, high: int, *, value: int | None = None, fast: bool = True) -> widgets.IntSlider:
@@ -51,23 +69,9 @@ def picture_dropdown(
     return dropdown(label, options, value=value)
 
 
-def upload_button() -> widgets.FileUpload:
+def upload_button() -> PictureUpload:
     """A button that chooses a picture file of the user's own; :func:`uploaded_picture` reads it."""
-    return widgets.FileUpload(accept="image/*", description="choose a file", layout={"width": "200px"})
-
-
-def uploaded_picture(files: Sequence[Mapping[str, Any]]) -> Tensor | None:
-    """The picture in the value of an :func:`upload_button`, (3, H, W) in [0, 1]; None if no file was chosen yet.
-
-    Raises:
-        ImageError: If it is no picture; the message names the file.
-    """
-    if not files:
-        return None
-    try:
-        return load_image(bytes(files[-1]["content"]))
-    except ImageError as error:
-        raise ImageError(f"{files[-1]['name']}: {error}") from error
+    return PictureUpload()
 
 
 def replace_options(control: widgets.Dropdown, options: Sequence[str], default: str | None = None) -> None:
@@ -84,14 +88,46 @@ def replace_options_by_depth(control: widgets.Dropdown, layers: Sequence[str]) -
     control.value = layers[round(depth * (len(layers) - 1))]
 
 
-def in_rows(
-    controls: Mapping[str, widgets.Widget], rows: Sequence[Sequence[str] | widgets.Widget]
-) -> list[widgets.Widget]:
-    """Rows of controls, each given by the names of the controls in it, or as a widget."""
-    return [
-        row if isinstance(row, widgets.Widget) else widgets.HBox([controls[name] for name in row], layout=GAP)
-        for row in rows
-    ]
+def arranged(
+    controls: Mapping[str, widgets.Widget],
+    panel: Sequence[Sequence[str] | widgets.Widget],
+    bar: widgets.Widget,
+    first: Sequence[str] | None = None,
+) -> widgets.VBox:
+    """The form of an explorer: a few controls, the bar, the other controls in a fold, and what is always below.
+
+    Args:
+        controls: Name -> widget.
+        panel: Rows, each given by the names of the controls in it, or as a widget, which is never folded away.
+        bar: Its button "more" opens the fold.
+        first: Names of the controls that are seen at first; the first :data:`MOST_SEEN` of the panel if omitted.
+
+    Raises:
+        ValueError: If ``first`` names a control that is in none of the rows.
+    """
+    names = [name for row in panel if not isinstance(row, widgets.Widget) for name in row]
+    first = names[:MOST_SEEN] if first is None else first
+    if unknown := [name for name in first if name not in names]:
+        raise ValueError(f"first names {', '.join(unknown)}; the panel has {', '.join(names)}")
+    seen, folded, place = [], [], 0
+    for row in panel:
+        if isinstance(row, widgets.Widget):
+            seen.append(row)
+            continue
+        for names_of_row, rows in (
+            ([name for name in row if name in first], seen),
+            ([name for name in row if name not in first], folded),
+        ):
+            if names_of_row:
+                rows.append(widgets.HBox([controls[name] for name in names_of_row], layout=GAP))
+        place = len(seen)  # buttons that start something stay below the fold
+    more = widgets.VBox(folded)
+    more.add_class("cs231n-more")
+    if not names:
+        place = len(seen)
+    form = widgets.VBox([*seen[:place], bar, more, *seen[place:]])
+    form.add_class("cs231n-form")
+    return form
 
 
 def number_box(label: str, low: int, high: int, value: int) -> widgets.BoundedIntText:

@@ -31,7 +31,7 @@ import numpy as np
 
 from cs231n_viz.explore.toolkit import base
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, controls_of, running_loop
-from cs231n_viz.explore.toolkit.controls import GAP, in_rows
+from cs231n_viz.explore.toolkit.controls import GAP
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.explore.toolkit.score_chart import empty_picture, image_and_scores, score_text
 from cs231n_viz.explore.toolkit.tile_grid import as_one_image
@@ -63,6 +63,7 @@ class LiveAscent(Explorer):
         draw: Callable[[Step, Ascent, Values], np.ndarray | Drawing] | None = None,
         preview: Callable[[Values], np.ndarray | Drawing] | None = None,
         panel: Sequence[Sequence[str] | widgets.Widget] | None = None,
+        first: Sequence[str] | None = None,
         view: ImageView | None = None,
     ) -> None:
         """Build the explorer; no ascent is started yet.
@@ -77,6 +78,7 @@ class LiveAscent(Explorer):
                 omitted.
             preview: ``preview(values)`` -> the same, shown before the first start.
             panel: How the controls are arranged, without the buttons, as for ``Explorer``.
+            first: Names of the controls that are seen before "more" is pressed; the first five if omitted.
             view: Where the picture is shown; an ``ImageView`` if omitted.
         """
         self._begin, self._show, self._preview, self._name = begin, draw, preview, name
@@ -85,16 +87,18 @@ class LiveAscent(Explorer):
         self.scores: list[float] = []
         self.state: State = "ready"
         self._started_with: Values = {}
+        self._start_values: Values = {}
         self._note, self._timer = "", 0
         self._start_due, self._step_due, self._spent = False, False, 0.0
         self._inputs = {key: control for key, control in controls.items() if hasattr(control, "value")}
         self._settings = controls_of(begin, controls)
         self.progress = Progress()
         buttons = self._buttons()
-        head = in_rows(controls, [[key] for key in controls] if panel is None else panel)
-        head = [*head, widgets.HBox([*buttons.values()]), self.progress]
+        rows = [[key] for key in controls] if panel is None else panel
+        rows = [*rows, widgets.HBox([*buttons.values()]), self.progress]
         hint = "Change a control and press start."
-        super().__init__(self._render, {**controls, **buttons}, view=view, panel=head, hint=hint)
+        view = ImageView(alt=f"The picture of the {name}, nothing made yet.") if view is None else view
+        super().__init__(self._render, {**controls, **buttons}, view=view, panel=rows, first=first, hint=hint)
         for key, control in self._inputs.items():
             control.observe(self._follow_setting if key in self._settings else self.update, names="value")
 
@@ -173,6 +177,14 @@ class LiveAscent(Explorer):
         self.update()
         return path
 
+    def reset(self) -> None:
+        """Give every control the value that it had at first, and forget the run."""
+        self.stop()
+        self.ascent = self.step = None
+        self.scores, self.state, self._started_with, self._note = [], "ready", {}, ""
+        super().reset()
+        self.update()
+
     def close(self) -> None:
         """Stop, and leave the page."""
         self.state = "stopped"
@@ -248,6 +260,7 @@ class LiveAscent(Explorer):
     def _start_ascent(self) -> None:
         self._start_due, self.ascent, self.step, self.scores, self._spent = False, None, None, [], 0.0
         self._started_with = {key: self._inputs[key].value for key in self._settings}
+        self._start_values = self.values
         ascent = self._begin(**self._started_with)
         if not (hasattr(ascent, "__next__") and hasattr(ascent, "total")):
             kind = type(ascent).__name__
@@ -256,17 +269,37 @@ class LiveAscent(Explorer):
 
     def _drawing_of_step(self) -> Drawing:
         """The picture of the latest step, or the preview, and above it what is to be known about it."""
+        changed = [key for key, old in self._started_with.items() if self._inputs[key].value != old]
+        given = None if self.step is None else self._given_anew(changed)
         if self.step is None:
             result = empty_picture() if self._preview is None else self._preview(self.values)
+        elif given is not None:
+            result = given
         elif self._show is None:
             result = image_and_scores(self.step, self.scores, self.ascent.total)
         else:
             result = self._show(self.step, self.ascent, {**self.values, **self._started_with})
         drawing = result if isinstance(result, Drawing) else Drawing(result)
-        stale = self.step is not None and any(self._inputs[key].value != old for key, old in self._started_with.items())
-        sentence = "This picture was made with other settings; press start to use the present ones."
-        notices = (drawing.notice, sentence if stale else "", self._note)
+        what = "This picture" if given is None else "The last run"
+        sentence = f"{what} was made with other settings; press start to use the present ones."
+        notices = (drawing.notice, sentence if self.step is not None and changed else "", self._note)
         return replace(drawing, notice="<br>".join(filter(None, notices)))
+
+    def _given_anew(self, changed: Sequence[str]) -> np.ndarray | Drawing | None:
+        """The preview of what a person has chosen since the run, such as another photograph; None if it is the same.
+
+        Only choices by name count: a slider that is moved does not take a result away.
+        """
+        running = self.state in ("running", "paused")
+        if running or self._preview is None or not any(hasattr(self._inputs[key], "options") for key in changed):
+            return None
+        now, before = self._preview(self.values), self._preview({**self._start_values, **self._numbers()})
+        pictures = [each.picture if isinstance(each, Drawing) else each for each in (now, before)]
+        return None if np.array_equal(*pictures) else now
+
+    def _numbers(self) -> Values:
+        """The present values of the controls that are no choice by name."""
+        return {key: control.value for key, control in self._inputs.items() if not hasattr(control, "options")}
 
     def _show_state(self) -> None:
         """Bring the buttons and the bar up to date."""
@@ -275,6 +308,9 @@ class LiveAscent(Explorer):
         pause.disabled = self.controls["stop"].disabled = self.state not in ("running", "paused")
         self.controls["save"].disabled = self.step is None
         total = 1 if self.ascent is None else self.ascent.total
+        made = f"after step {len(self.scores) - 1} of {total - 1}" if self.scores else "nothing made yet"
+        if self.state != "running":  # not with every step: a screen reader would not come to an end
+            self.view.alt = f"The picture of the {self._name}, {made}."
         self.progress.show(self.scores, total, state=self.state, spent=self._spent)
 
 

@@ -8,6 +8,7 @@ import traitlets
 from PIL import Image
 
 WIDTH = 860  # of every explorer's picture on the page, in CSS pixels
+SCALE = 2.0  # pixels of a picture for each of them, so that it is crisp
 
 
 def encode(picture: np.ndarray, *, exact: bool = False) -> bytes:
@@ -32,8 +33,7 @@ def encode(picture: np.ndarray, *, exact: bool = False) -> bytes:
     return file.getvalue()
 
 
-# Shared by both pictures: an <img> that follows the model, and keys that stay in the explorer. Without the last part
-# JupyterLab takes the keys pressed on a focused control for commands of the notebook: "b" would insert a cell.
+# Shared by both pictures: an <img> that follows the model.
 _FOLLOW = """
 function follow(model, box) {
   const img = document.createElement("img");
@@ -44,15 +44,15 @@ function follow(model, box) {
     img.src = url;
     if (old) URL.revokeObjectURL(old);
   };
+  img.addEventListener("load", () => {  // for the stage
+    const aspect = img.naturalWidth / img.naturalHeight;
+    box.style.setProperty("--aspect", aspect);
+    box.closest(".cs231n-explorer")?.classList.toggle("cs231n-wide", aspect > 1.75);
+  });
   const label = () => {
     img.alt = model.get("alt");
     box.style.width = model.get("width") + "px";
   };
-  const frame = requestAnimationFrame(() => {
-    const output = box.closest(".jp-OutputArea-output");
-    output && output.addEventListener("focusin",
-      (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
-  });
   img.draggable = false;
   box.classList.add("cs231n-picture");
   box.appendChild(img);
@@ -61,7 +61,6 @@ function follow(model, box) {
   show();
   label();
   const stop = () => {
-    cancelAnimationFrame(frame);
     model.off("change:value", show);
     model.off("change:alt change:width", label);
     if (url) URL.revokeObjectURL(url);
@@ -125,12 +124,20 @@ function render({ model, el }) {
   box.setAttribute("aria-label", model.get("alt") + " Click, drag or use the arrow keys.");
   el.appendChild(box);
   const { img, stop } = follow(model, box);
-  let frame = 0, next = null;
+  let frame = 0, next = null, asked = 0;
+
+  // Keys go on from what is chosen, however it was chosen; of several keys in a row, from the one before, whose answer
+  // may still be on its way.
+  const here = () => {
+    const at = model.get("at");
+    return next !== null && performance.now() - asked < 1000 || at.length === 0 ? next ?? model.get("position") : at;
+  };
 
   const send = (row, col) => {       // at most once per frame, the latest position
     const [height, width] = model.get("size");
     const clamp = (x, n) => Math.max(0, Math.min(n - 1, x));
     next = [clamp(row, height), clamp(col, width)];
+    asked = performance.now();
     if (frame) return;
     frame = requestAnimationFrame(() => {
       frame = 0;
@@ -153,12 +160,13 @@ function render({ model, el }) {
     point(event);
   });
   box.addEventListener("pointermove", (event) => { if (event.buttons & 1 || model.get("hover")) point(event); });
+  box.addEventListener("blur", () => { next = frame ? next : null; });
   box.addEventListener("keydown", (event) => {
     const move = moves[event.key];
     if (!move) return;
     event.preventDefault();
     event.stopPropagation();
-    const [row, col] = frame ? next : model.get("position");
+    const [row, col] = here();
     const [down, right] = model.get("step");
     send(row + move[0] * down, col + move[1] * right);
   });
@@ -180,6 +188,7 @@ class ClickablePicture(ImageView):
     Attributes:
         position: (row, column) in pixels of the array that is shown.
         step: (rows, columns) that an arrow key moves.
+        at: Where what is chosen lies, in the same pixels; the arrow keys go on from there. Empty if nobody says.
         hover: Report where the mouse is, pressed or not.
         size: (height, width) of the array that is shown.
     """
@@ -190,6 +199,24 @@ class ClickablePicture(ImageView):
     step = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(1, 1)).tag(sync=True)
     position = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)
     hover = traitlets.Bool(False).tag(sync=True)
+    at = traitlets.Tuple().tag(sync=True)
+    _silent = False
+
+    def stand_at(self, at: tuple[float, float]) -> None:
+        """Say where what is chosen lies, (x, y) in CSS pixels; ``position`` follows, and nobody is told."""
+        place = (round(at[1] * SCALE), round(at[0] * SCALE))
+        self._silent = True
+        try:
+            self.at = self.position = place
+        finally:
+            self._silent = False
+
+    def notify_change(self, change: dict) -> None:
+        """Tell the page of every change, and those who observe ``position`` only of what a person has chosen."""
+        if self._silent and change["name"] == "position":
+            self.send_state("position")
+        else:
+            super().notify_change(change)
 
     def show(self, picture: np.ndarray) -> None:
         """Show (H, W, 3), uint8."""

@@ -12,28 +12,52 @@ from cs231n_viz.synthesis.ascent import Step
 SIDE, TOP, LEFT = 400, 8, 8  # of the image, in CSS pixels
 _CHART, _CHART_SIZE = 470, (370, 250)  # the chart beside it: its left edge, and (width, height)
 _MOST_POINTS = 200  # more are not told apart on the page
+_DECADES = 100  # the largest score for one smallest, from which the scale is logarithmic
 _MARGIN = 6  # between the frame of a chart and its lines
 
 
 def score_chart(
     canvas: Canvas, scores: Sequence[float], total: int, at: tuple[float, float], size: tuple[float, float]
 ) -> None:
-    """Draw the scores so far as a line, in a box at (x, y) of (width, height); its width is that of ``total`` steps."""
-    (x, y), (_, high) = at, size
+    """Draw the scores so far as a line, in a box at (x, y) of (width, height); its width is that of ``total`` steps.
+
+    Positive scores that span more than two decades are drawn on a logarithmic scale, which says so, with its decades.
+    The numbers stand left of the box, in a room of 60 px.
+    """
+    (x, y), high = at, size[1]
     values = np.asarray(scores, dtype=np.float64)
     smallest, largest = float(values.min()), float(values.max())
-    chart_frame(canvas, "0", total, at, size)
-    chart_line(canvas, (values - smallest) / ((largest - smallest) or 1.0), total, at, size, colour=BLUE, mark=ORANGE)
-    for value, place, anchor in ((largest, y + 4, "ra"), (smallest, y + high - 4, "rs")):
-        canvas.text((x - 6, place), score_text(value), size=11, colour=GREY, anchor=anchor)
+    logarithmic = smallest > 0 and largest > _DECADES * smallest
+    heights = np.log(values) if logarithmic else values
+    low, high_end = float(heights.min()), float(heights.max())
+    span = (high_end - low) or 1.0
+    chart_frame(canvas, "0, logarithmic" if logarithmic else "0", total, at, size)
+    if logarithmic:
+        _decades(canvas, smallest, largest, at, size)
+    chart_line(canvas, (heights - low) / span, total, at, size, colour=BLUE, mark=ORANGE)
+    for value, place, anchor in ((largest, y + 2, "ra"), (smallest, y + high - 2, "rs")):
+        canvas.text((x - 6, place), score_text(value), size=12, colour=GREY, anchor=anchor)
+
+
+def _decades(
+    canvas: Canvas, smallest: float, largest: float, at: tuple[float, float], size: tuple[float, float]
+) -> None:
+    """A thin line for each power of ten, with its name where there is room for it."""
+    (x, y), (wide, high) = at, size
+    low, span = math.log10(smallest), math.log10(largest / smallest)
+    for power in range(math.ceil(low), math.floor(low + span) + 1):
+        down = y + high - _MARGIN - (power - low) / span * (high - 2 * _MARGIN)
+        canvas.line([(x, down), (x + wide, down)], colour=LINE)
+        if y + 24 < down < y + high - 24:  # the ends have their own numbers
+            canvas.text((x - 6, down), score_text(10.0**power), size=12, colour=GREY, anchor="rm")
 
 
 def chart_frame(canvas: Canvas, label: str, total: int, at: tuple[float, float], size: tuple[float, float]) -> None:
     """Draw the empty box of a chart, with a label below its left end and the number of steps below its right end."""
     (x, y), (wide, high) = at, size
     canvas.frame(at, size, colour=LINE, fill=PALE)
-    canvas.text((x, y + high + 5), label, size=11, colour=GREY)
-    canvas.text((x + wide, y + high + 5), f"{total - 1} steps", size=11, colour=GREY, anchor="ra")
+    canvas.text((x, y + high + 5), label, size=12, colour=GREY)
+    canvas.text((x + wide, y + high + 5), f"{total - 1} steps", size=12, colour=GREY, anchor="ra")
 
 
 def chart_line(

@@ -52,6 +52,12 @@ class TileGrid:
         around = ((size[1] + 2 * _GAP) / SCALE, (size[0] + 2 * _GAP) / SCALE)
         canvas.frame((x, y), around, colour=ORANGE, width=_GAP / SCALE)
 
+    def middle_of(self, index: int) -> tuple[float, float]:
+        """The middle of a tile, (x, y) in CSS pixels of the canvas that the grid was drawn on."""
+        down, right = divmod(index, self._columns)
+        x, y = (right + 0.5) * self.pitch[1] / SCALE, (down + 0.5) * self.pitch[0] / SCALE
+        return self._corner[0] + x, self._corner[1] + y
+
     def index_at(self, position: tuple[int, int]) -> int | None:
         """Which tile lies under (row, column) of the picture; None beside the grid."""
         down = math.floor((position[0] - self._corner[1] * SCALE) / self.pitch[0])

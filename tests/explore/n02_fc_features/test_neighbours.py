@@ -63,8 +63,9 @@ def test_wrong_neighbours_have_a_frame_and_a_cross_and_right_ones_have_not(model
     picture = explore.neighbours(gallery, {"mine": model}).picture
     for place in range(5):
         left, top = round((200 + 132 * place) * SCALE), round(30 * SCALE)
-        tile = picture[top : top + 189, left : left + 189]
-        framed = bool((tile[[1, 94, 187], [94, 1, 94]] == ORANGE).all())
+        side = round(126 * SCALE)
+        tile = picture[top : top + side, left : left + side]
+        framed = bool((tile[[1, side // 2, side - 2], [side // 2, 1, side // 2]] == ORANGE).all())
         crossed = bool((tile[round(19 * SCALE), round(107 * SCALE)] == ORANGE).all())
         assert framed == crossed == (place >= 2), place
 
