@@ -39,7 +39,7 @@ KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 STAMP := $(VENV)/installed-$(call name_of,cat pyproject.toml; pwd; echo '$(LAB_SETTINGS) $(KERNEL_SETTINGS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab reset test quick lint format notebooks assignments data pictures plates bench exactness train site lock clean
+.PHONY: help setup lab stage reset test quick lint format notebooks assignments data pictures plates bench exactness train site lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -77,6 +77,10 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(ROOT_FLAG) --ServerApp.root_dir=noteb
 lab: $(STAMP) ## Open JupyterLab on the course, on this machine only (ARGS=--no-browser where there is no screen)
 	@echo "Everything is installed. JupyterLab starts at the address below; Ctrl+C, twice, ends it."
 	@$(LAB) --Application.log_level=WARN $(ARGS)
+
+stage: $(STAMP) ## Open one explorer alone, as large as the window, to be projected (ARGS="saliency", ARGS=--help for all)
+	@$(PY) -c 'import voila' 2>/dev/null || { echo "Installing Voilà, once."; $(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[stage]'; }
+	@$(PY) -m instructor.stage $(ARGS)
 
 # NOTEBOOK is a number, a name or a path: 4, 04, 04_saliency, notebooks/04_saliency.ipynb. The original is that of the
 # last commit that came from elsewhere, else of the last commit; in an archive without git, what was there at first.
