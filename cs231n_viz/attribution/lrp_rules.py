@@ -284,6 +284,7 @@ class Propagation(Interception):
         x, weight, bias, *rest = (*args, None)[: max(3, len(args))]
         options = {key: value for key, value in kwargs.items() if key not in ("bias", "weight", "input")}
         bias = kwargs.get("bias", bias)
+        bias = None if bias is None else bias.detach()
         if bias is not None and name != "linear":
             bias = bias.view(-1, *[1] * (weight.ndim - 2))
 

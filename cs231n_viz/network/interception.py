@@ -23,7 +23,8 @@ SHAPES = frozenset(
         *("cat", "concat", "stack", "chunk", "split", "flatten", "view", "reshape", "permute", "transpose", "t"),
         *("unflatten", "unbind", "movedim", "flip", "roll"),
         *("squeeze", "unsqueeze", "getitem", "contiguous", "clone", "expand", "expand_as", "view_as", "narrow", "pad"),
-        *("gather", "select", "dropout", "feature_dropout", "alpha_dropout"),
+        *("gather", "select", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout"),
+        "feature_alpha_dropout",
         *("to", "type_as", "double", "float", "requires_grad"),
     }
 )
@@ -31,6 +32,14 @@ DERIVATIVE = LINEAR | AVERAGES | SUMS | SCALES | SHAPES  # every rule uses their
 RECTIFIERS = frozenset({"relu", "relu6", "hardtanh", "clamp", "clip", "clamp_min", "threshold"})
 ELEMENTWISE = frozenset(
     {"sigmoid", "tanh", "gelu", "silu", "elu", "celu", "selu", "leaky_relu", "hardswish", "hardsigmoid", "softplus"}
+)
+# Operations whose result depends on the shape or type of a tensor alone, if it is not the first.
+_SHAPE_OF_ANOTHER = frozenset({"expand_as", "view_as", "reshape_as", "type_as", "to"})
+_NEW = frozenset(
+    {
+        *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"),
+        *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
+    }
 )
 Handler = Callable[[str, Callable, tuple, dict], object]
 
@@ -50,7 +59,9 @@ def operation(function: Callable) -> str:
 class Interception(TorchFunctionMode):
     """Call a handler instead of each operation that has one, while the context is open; refuse unknown operations.
 
-    Operations that do not depend on the picture run as they are.
+    Operations that do not depend on the picture run as they are. Values that depend on it, but have no gradient, as
+    masks and whatever was detached, may be computed; a network that combines them with those that have one is refused,
+    for they are gates that a backward pass does not see.
 
     Attributes:
         method: Name of the method, for error messages.
@@ -61,22 +72,50 @@ class Interception(TorchFunctionMode):
     def __init__(self, method: str, handlers: dict[str, Handler], known: frozenset[str]) -> None:
         super().__init__()
         self.method, self.handlers, self.known = method, handlers, known
+        self.hidden: dict[int, Tensor] = {}  # depend on the picture without a gradient; kept alive: ids are reused
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        self.hidden.clear()
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if not args and "input" in kwargs:
             args = (kwargs.pop("input"),)
         name = operation(function)
+        if name in SUMS | SCALES and len(args) == 1 and "other" in kwargs:
+            args = (*args, kwargs.pop("other"))
+        given = args[:1] if name in _SHAPE_OF_ANOTHER else (*args, *kwargs.values())
+        carrying, hidden = carries(given), any(id(t) in self.hidden and not carries(t) for t in _tensors(given))
         self._check(name, args, kwargs)
-        if name in self.handlers and any(carries(value) for value in (*args, *kwargs.values())):
-            return self.handlers[name](name, function, args, kwargs)
-        result = function(*args, **kwargs)
-        if name not in self.known and carries(result):
-            raise UnknownOperationError(
-                f"{self.method} has no rule for {name!r}, which this network uses; it knows "
-                f"{', '.join(sorted(self.known | self.handlers.keys()))}"
-            )
+        if hidden:
+            self._check_gate(name, function, args, kwargs, carrying=carrying)
+        if name in self.handlers and carrying:
+            result = self.handlers[name](name, function, args, kwargs)
+        else:
+            result = function(*args, **kwargs)
+            if name not in self.known and carries(result):
+                raise UnknownOperationError(
+                    f"{self.method} has no rule for {name!r}, which this network uses; it knows "
+                    f"{', '.join(sorted(self.known | self.handlers.keys()))}"
+                )
+        if (carrying or hidden) and name not in _NEW:
+            for value in _tensors([args[0] if name == "setitem" else result]):
+                if not carries(value):
+                    self.hidden[id(value)] = value
         return result
+
+    def _check_gate(self, name: str, function: Callable, args: tuple, kwargs: dict, *, carrying: bool) -> None:
+        """Refuse what would change values that have a gradient by values that have none, but depend on the picture."""
+        changes = in_place(function, kwargs) or name == "setitem"
+        combines = carrying and (name in self.known or name in self.handlers or changes)
+        combines &= changes or torch.is_grad_enabled()  # without, the result is a detached value, too
+        overwrites = in_place(function, kwargs) and id(args[0]) in self.hidden and args[0].is_floating_point()
+        if combines or overwrites:
+            raise UnknownOperationError(
+                f"{self.method} has no rule for {name!r} with a mask or a detached value that depends on the picture, "
+                "as in this network: no gradient shows what such a gate does; F.relu and its like are known"
+            )
 
     def _check(self, name: str, args: tuple, kwargs: dict) -> None:
         """Refuse calls that have the name of a linear operation but are not linear."""
@@ -84,6 +123,8 @@ class Interception(TorchFunctionMode):
             what = "a product or quotient of what depends on the picture"
         elif name == "batch_norm" and (kwargs.get("training") or args[5:6] == (True,)) and carries(args[0]):
             what = "a batch norm that uses the statistics of the batch"
+        elif "dropout" in name and args and carries(args[0]) and _drops(name, args, kwargs):
+            what = "a dropout that is on also in eval mode (write F.dropout(x, p, self.training))"
         else:
             return
         raise UnknownOperationError(f"{self.method} has no rule for {name!r} where it is {what}, as in this network")
@@ -100,7 +141,7 @@ def check_graph(method: str, scores: Tensor) -> None:
     waiting, seen = [scores.grad_fn], set()
     while waiting:
         node = waiting.pop()
-        if node is None or node in seen:
+        if node is None or node in seen or not _leads_to_the_picture(node):
             continue
         seen.add(node)
         own = getattr(type(node), "_forward_cls", None)
@@ -122,7 +163,48 @@ def carries(value: object) -> bool:
     """Whether a value is or contains a tensor that depends on the picture, as parameters do not."""
     if isinstance(value, list | tuple):
         return any(carries(part) for part in value)
-    return isinstance(value, Tensor) and value.requires_grad and not isinstance(value, torch.nn.Parameter)
+    if not isinstance(value, Tensor) or not value.requires_grad or isinstance(value, torch.nn.Parameter):
+        return False
+    return value.grad_fn is None or _leads_to_the_picture(value.grad_fn)
+
+
+_LEADS = "cs231n_viz: leads to the picture"  # noted in the metadata of a node, which live as long as it does
+
+
+def _leads_to_the_picture(node: torch.autograd.graph.Node) -> bool:
+    """Whether a graph has a leaf that is no parameter; not so that of a weight computed from parameters."""
+    waiting = [node]
+    while waiting:
+        current = waiting[-1]
+        parents = [parent for parent, _ in current.next_functions if parent is not None]
+        found = [parent.metadata.get(_LEADS) for parent in parents]
+        if hasattr(current, "variable"):
+            current.metadata[_LEADS] = not isinstance(current.variable, torch.nn.Parameter)
+        elif any(found) or None not in found:
+            current.metadata[_LEADS] = any(found)
+        else:
+            waiting.append(parents[found.index(None)])
+            continue
+        waiting.pop()
+    return node.metadata[_LEADS]
+
+
+def _tensors(values: object) -> list[Tensor]:
+    """The tensors in lists, tuples and lists of them."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += _tensors(value)
+    return found
+
+
+def _drops(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether a dropout sets anything to 0: some functions do so unless told otherwise."""
+    given = dict(zip(("p", "training"), args[1:3], strict=False)) | kwargs
+    on = given.get("training", given.get("train", "alpha" not in name))
+    return bool(on) and given.get("p", 0.5) > 0
 
 
 def rectifier_bounds(name: str, args: tuple, kwargs: dict) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cs231n_viz.network.capture import activations, evaluating
 from cs231n_viz.network.checks import Targets, check_each, check_logits, check_targets
-from cs231n_viz.network.interception import RECTIFIERS, EachOperation, carries, rectifier_bounds
+from cs231n_viz.network.interception import RECTIFIERS, EachOperation, rectifier_bounds
 from cs231n_viz.synthesis.ascent import Objective
 
 
@@ -149,6 +149,6 @@ class _Redirect(torch.autograd.Function):
 
 
 def _redirect(name: str, function: Callable, args: tuple, kwargs: dict) -> object:
-    if name in RECTIFIERS and carries(args[0]):
+    if name in RECTIFIERS and args[0].requires_grad:  # also of pixels that are parameters
         return _Redirect.apply(args[0], rectifier_bounds(name, args, kwargs))
     return function(*args, **kwargs)
