@@ -135,7 +135,7 @@ def _append(url: str, part: Path, name: str) -> None:
         total = None if response.length is None else have + response.length
         bar = tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True)
         with bar, part.open("ab") as file:
-            while chunk := response.read(_CHUNK):
+            while chunk := response.read1(_CHUNK):  # what has arrived, so that none of it is lost when it breaks
                 file.write(chunk)
                 bar.update(len(chunk))
     size = part.stat().st_size

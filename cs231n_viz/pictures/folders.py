@@ -6,8 +6,10 @@ for.
 
 import hashlib
 import os
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -22,6 +24,7 @@ from tqdm import tqdm
 from cs231n_viz.pictures.fetching import Archive, fetch
 from cs231n_viz.pictures.images import FORMATS, ImageError, centre_square, load_image
 
+_IS_LINK = "is a link out of its place; follow_links=True reads what it points to"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
@@ -64,7 +67,9 @@ class Listing:
     skipped: list[tuple[str, str]]
 
 
-def list_folder(folder: str | os.PathLike, *, without: Sequence[str] = (), check: bool = True) -> Listing:
+def list_folder(
+    folder: str | os.PathLike, *, without: Sequence[str] = (), check: bool = True, follow_links: bool = False
+) -> Listing:
     """List the pictures in a folder, with the class of each.
 
     Each sub-folder is a class, with everything below it; a folder without sub-folders is one class of its own name.
@@ -74,6 +79,8 @@ def list_folder(folder: str | os.PathLike, *, without: Sequence[str] = (), check
         folder: The folder.
         without: Names of sub-folders to ignore.
         check: Open each file, so that ``skipped`` holds those that are not pictures; else only look at its suffix.
+        follow_links: Also read what links point to: folders, and files outside of the folder. Each folder is read once,
+            even where links go round in a circle.
 
     Returns:
         The listing, in alphabetical order of class and name.
@@ -88,47 +95,96 @@ def list_folder(folder: str | os.PathLike, *, without: Sequence[str] = (), check
     classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name not in without)
     classes = [name for name in classes if not name.startswith(".")]
     names, labels, skipped, categories, digest = [], [], [], [], hashlib.sha256()
-    for path, size in tqdm(_walk(root, classes), desc=f"reading {root.name}", unit="file", delay=2):
+    true_root = root.resolve()
+    walk = _walk(root, classes, skipped, follow_links=follow_links)
+    for path, size in tqdm(walk, desc=f"reading {displayable(root.name)}", unit="file", delay=2):
         name = path.relative_to(root).as_posix()
         reason = _reason(path, name, size, has_classes=bool(classes), check=check)
+        if not (reason or follow_links) and path.is_symlink() and not path.resolve().is_relative_to(true_root):
+            reason = _IS_LINK
         if reason:
-            skipped.append((str(path), reason))
+            skipped.append((displayable(str(path)), displayable(reason)))
             continue
-        category = name.split("/")[0] if classes else root.resolve().name
+        category = displayable(name.split("/")[0] if classes else true_root.name)
         if not categories or categories[-1] != category:
             categories.append(category)
         names.append(name)
         labels.append(len(categories) - 1)
-        digest.update(f"{name}|{size}\n".encode())
+        digest.update(f"{name}|{size}\n".encode("utf-8", "surrogateescape"))
     if not names:
         raise ImageError(f"no picture in {str(root)!r}; {_contents(skipped)}")
-    key = f"{root.resolve().name}, {len(names)} pictures {digest.hexdigest()[:12]}"
+    key = f"{displayable(true_root.name)}, {len(names)} pictures {digest.hexdigest()[:12]}"
     return Listing(tuple(names), labels, categories, key, skipped)
 
 
-def _walk(root: Path, classes: list[str]) -> Iterator[tuple[Path, int]]:
-    """Yield all files with their sizes: class by class, sorted by name, then those directly in ``root``."""
-    for start in [root / name for name in classes] + [root]:
+def displayable(name: str) -> str:
+    """A name as text: bytes that are not UTF-8, as in the names of other systems' files, become �."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _walk(
+    root: Path, classes: list[str], skipped: list[tuple[str, str]], *, follow_links: bool
+) -> Iterator[tuple[Path, int]]:
+    """Yield all files with their sizes: class by class, sorted by name, then those directly in ``root``.
+
+    What lies in folders that are links, unless these are followed, or cannot be listed is not among them, but these
+    are added to ``skipped``.
+    """
+
+    def unreadable(error: OSError) -> None:
+        skipped.append((displayable(str(error.filename)), f"cannot be listed ({error.strerror})"))
+
+    def entered(folder: Path) -> bool:
+        """Whether to list a folder, noting why not."""
+        if folder.is_symlink() and not follow_links:
+            skipped.append((displayable(str(folder)), _IS_LINK))
+            return False
+        status = folder.stat()
+        place = status.st_dev, status.st_ino
+        if place in seen:
+            skipped.append((displayable(str(folder)), "is a link to a folder that is read already"))
+            return False
+        seen.add(place)
+        return True
+
+    seen = {(status.st_dev, status.st_ino) for status in [root.stat()]}
+    for start in [*(root / name for name in classes), root]:
+        if start != root and not entered(start):
+            continue
         files = []
-        for folder, subfolders, file_names in os.walk(start):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")] if start != root else []
+        for folder, subfolders, file_names in os.walk(start, onerror=unreadable, followlinks=follow_links):
+            visible = sorted(name for name in subfolders if not name.startswith(".")) if start != root else []
+            subfolders[:] = [name for name in visible if entered(Path(folder, name))]
             files += [Path(folder, name) for name in file_names if not name.startswith(".")]
-        yield from ((path, path.stat().st_size if path.exists() else 0) for path in sorted(files))
+        yield from ((path, _size(path)) for path in sorted(files))
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 of what cannot be looked at, as a broken link."""
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
 
 
 def _reason(path: Path, name: str, size: int, *, has_classes: bool, check: bool) -> str:
     """Say why a file is skipped; empty if it is not."""
     if has_classes and "/" not in name:
         return "lies beside the class folders, not in one of them"
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if not is_file:
         return "is not a regular file, or a broken link"
     if not size:
         return "is empty"
     if not check:
         return "" if path.suffix.lower() in _SUFFIXES else "has not the suffix of a picture"
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            image.verify()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about size and about damaged metadata
+            with Image.open(path, formats=FORMATS) as image:
+                image.verify()
     except Exception as error:  # PIL raises many kinds of errors for malformed bytes
         return f"is not a readable picture ({type(error).__name__}: {str(error).replace(str(path), 'the file')})"
     return ""

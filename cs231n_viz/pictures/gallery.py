@@ -255,7 +255,7 @@ class Gallery:
         return cls(load_digit, labels, [str(d) for d in range(10)], names=names, key=f"digits({len(labels)})")
 
     @classmethod
-    def folder(cls, path: str | os.PathLike, *, size: int | None = None) -> "Gallery":
+    def folder(cls, path: str | os.PathLike, *, size: int | None = None, follow_links: bool = False) -> "Gallery":
         """Load pictures of your own: each sub-folder is a class; a folder without any is one class of its own name.
 
         Files that cannot be read are skipped, and ``skipped`` says which and why. Only their headers are checked: a
@@ -264,6 +264,7 @@ class Gallery:
         Args:
             path: The folder.
             size: Resize each picture to this short side in pixels and crop the centre square; None keeps its own size.
+            follow_links: Also read folders that are links, and files that are links to outside of the folder.
 
         Raises:
             FileNotFoundError: If there is no such folder.
@@ -271,10 +272,11 @@ class Gallery:
             ValueError: If ``size`` is below 1.
         """
         check_counts(seed=0, size=1 if size is None else size)
-        listing = folders.list_folder(path)
+        listing = folders.list_folder(path, follow_links=follow_links)
         load = folders.Files(str(Path(path).expanduser().resolve()), listing.names, size)
         key = f"folder({listing.key}{'' if size is None else f', size={size}'})"
-        return cls(load, listing.labels, listing.categories, names=listing.names, key=key, skipped=listing.skipped)
+        names = [folders.displayable(name) for name in listing.names]
+        return cls(load, listing.labels, listing.categories, names=names, key=key, skipped=listing.skipped)
 
     @classmethod
     def torchvision(

@@ -31,6 +31,9 @@ ImageSource = str | os.PathLike | bytes | bytearray | memoryview | Image.Image |
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _WANTED = "wanted a whole JPEG, PNG, WebP, GIF, BMP or TIFF picture"
 _MAX_PIXELS = 100_000_000
+# A file with more pixels than the first number has at most so many for each of its bytes, as photographs by far do;
+# others are made, or damaged, so as to fill the memory.
+_BOMB_PIXELS, _BOMB_PER_BYTE = 10_000_000, 1000
 
 _PACKAGES = {"skimage": "scikit-image", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
 _SAMPLES = {  # name: (package, file, origin as the package's documentation states it)
@@ -106,8 +109,9 @@ def load_image(source: ImageSource) -> Tensor:
         laid over white, the orientation in the EXIF data applied; of an animation the first frame.
 
     Raises:
-        ImageError: If there is no such file, or it is not a picture, damaged, empty or over 100 megapixels; or if the
-            array has another shape, dtype or range.
+        ImageError: If there is no such file, or it is not a picture, damaged, empty or over 100 megapixels, or has
+            over 10 megapixels and less than a byte for a thousand of them; or if the array has another shape, dtype or
+            range.
     """
     if isinstance(source, Tensor):
         return _from_tensor(source)
@@ -194,7 +198,7 @@ def _from_file(path: Path, name: str) -> Tensor:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            return _decode(file, name) if size else _from_bytes(b"", name)
+            return _decode(file, name, size) if size else _from_bytes(b"", name)
     except OSError as error:
         raise ImageError(f"cannot read {name}: {error.strerror or error}; {_WANTED}") from error
 
@@ -202,17 +206,21 @@ def _from_file(path: Path, name: str) -> Tensor:
 def _from_bytes(data: bytes, name: str = "") -> Tensor:
     if not data:
         raise ImageError(f"{name or 'the bytes object'} is empty; {_WANTED}")
-    return _decode(io.BytesIO(data), name or f"bytes object of length {len(data)}")
+    return _decode(io.BytesIO(data), name or f"bytes object of length {len(data)}", len(data))
 
 
-def _decode(source: IO[bytes] | Image.Image, name: str) -> Tensor:
-    """Decode with PIL; the many kinds of errors that it raises for malformed bytes all become an ``ImageError``."""
+def _decode(source: IO[bytes] | Image.Image, name: str, size: int | None = None) -> Tensor:
+    """Decode with PIL; the many kinds of errors that it raises for malformed bytes all become an ``ImageError``.
+
+    ``size`` is that of the file in bytes, if it is one.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's own about size, at 89 megapixels, and about damaged metadata
             opened = nullcontext(source) if isinstance(source, Image.Image) else Image.open(source, formats=FORMATS)
             with opened as image:
                 _check_size(*image.size, name)
+                _check_bomb(image.width * image.height, size, name)
                 pixels = _pixels(image, name)
         return _from_array(pixels, name)
     except ImageError:
@@ -232,6 +240,13 @@ def _check_size(width: int, height: int, name: str) -> None:
     if width * height > _MAX_PIXELS:
         size = f"{width}x{height}, {width * height / 1e6:.1f} megapixels"
         raise ImageError(f"{name} is too large ({size}); wanted at most 100 megapixels")
+
+
+def _check_bomb(pixels: int, size: int | None, name: str) -> None:
+    if size is not None and pixels > max(_BOMB_PIXELS, _BOMB_PER_BYTE * size):
+        raise ImageError(
+            f"{name} is damaged, or made to fill the memory: {pixels / 1e6:.1f} megapixels in {size} bytes; {_WANTED}"
+        )
 
 
 def _pixels(image: Image.Image, name: str) -> np.ndarray:

@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from cs231n_viz.pictures.images import ImageError, load_image
 from cs231n_viz.pictures.saving import animation_settings
 
 _FOLDER = "plates"
+_RESTORE = "Restore it, for example with: git checkout data/plates"
 SUMS, CAPTIONS = "sha256.json", "captions.json"  # file -> sha256; name -> caption and alt
 
 
@@ -71,12 +73,24 @@ def load_plate(name: str) -> Plate:
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "that of no file"
     if digest != _sums()[files[name]]:
         raise ImageError(
-            f"{path} is missing or damaged: its sha256 is {digest}, expected {_sums()[files[name]]}. "
-            "Restore it, for example with: git checkout data/plates"
+            f"{path} is missing or damaged: its sha256 is {digest}, expected {_sums()[files[name]]}. {_RESTORE}"
         )
-    words = json.loads(data_path(_FOLDER, CAPTIONS).read_text(encoding="utf-8"))[name]
+    words = _names_in(CAPTIONS).get(name)
+    if not (isinstance(words, dict) and words.keys() == {"caption", "alt"}):
+        raise ImageError(f"{data_path(_FOLDER, CAPTIONS)} has no caption and alt of plate {name!r}. {_RESTORE}")
     return Plate(name=name, path=path, image=load_image(path), settings=animation_settings(path), **words)
 
 
 def _sums() -> dict[str, str]:
-    return json.loads(data_path(_FOLDER, SUMS).read_text(encoding="utf-8"))
+    return _names_in(SUMS)
+
+
+def _names_in(file: str) -> dict[str, Any]:
+    """Read a JSON file of names with values that lies beside the plates."""
+    try:
+        entries = json.loads(data_path(_FOLDER, file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ImageError(f"{file} of the plates is missing or damaged ({error}). {_RESTORE}") from error
+    if not isinstance(entries, dict):
+        raise ImageError(f"{file} of the plates is damaged: {type(entries).__name__}, not names. {_RESTORE}")
+    return entries

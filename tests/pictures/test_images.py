@@ -461,7 +461,7 @@ def test_the_limit_is_100_megapixels_in_spite_of_the_lower_one_of_pil():
         with pytest.raises(Image.DecompressionBombWarning):
             Image.open(io.BytesIO(data))
         images._check_size(10_000, 10_000, "the largest picture allowed")
-        with pytest.raises(ImageError, match="damaged or truncated"):  # neither a warning nor "too large"
+        with pytest.raises(ImageError, match=" damaged"):  # neither a warning nor "too large"
             load_image(data[:200])
     assert limit == Image.MAX_IMAGE_PIXELS
     assert filters == warnings.filters
