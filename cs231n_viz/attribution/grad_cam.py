@@ -20,8 +20,8 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
     """Weigh the last feature maps by the weights of a class (CAM): which places are evidence for it?
 
     Args:
-        model: A classifier that ends in global average pooling and at most one linear layer: mini_vgg, the ResNets,
-            GoogLeNet, DenseNets, MobileNetV2, SqueezeNets.
+        model: A classifier that ends in global average pooling and at most one linear layer or convolution of 1×1
+            pixels: mini_vgg, the ResNets, GoogLeNet, DenseNets, MobileNetV2, SqueezeNets.
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index or name, or (N,) of them.
 
@@ -59,7 +59,8 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index or name, or (N,) of them.
         layer: Name from ``model.layers()`` of a layer with feature maps; ``"relu5_2"`` of mini_vgg, ``"relu5"`` of
-            mini_alexnet, ``"layer4"`` of a ResNet.
+            mini_alexnet, ``"layer4"`` of a ResNet. Maps with their channels last, (N, h, w, C) as in Swin, are known
+            by sides in the ratio of the picture's.
         signed: Keep negative evidence, below 0.
 
     Returns:
@@ -67,7 +68,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
 
     Raises:
         KeyError: If there is no such layer.
-        ValueError: If it has no maps, or images or targets are out of range.
+        ValueError: If it has no maps, the logit does not depend on them, or images or targets are out of range.
 
     Source: Selvaraju et al., arXiv:1610.02391, eq. 1 and 2.
     """
@@ -80,7 +81,11 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
     maps = activations[layer]
     if maps.ndim != 4:
         raise ValueError(f"grad_cam wants a layer of maps (N, C, h, w); {layer!r} puts out {tuple(maps.shape)}")
-    gradients = torch.autograd.grad(scores, maps, torch.ones_like(scores))[0]
+    (gradients,) = torch.autograd.grad(scores, maps, torch.ones_like(scores), allow_unused=True)
+    if gradients is None:
+        raise ValueError(f"the logit does not depend on layer {layer!r}; take one on the way to the logits")
+    if _channels_last(maps.shape, images.shape):
+        gradients, maps = gradients.movedim(-1, 1), maps.movedim(-1, 1)
     combined = (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1).to(images)
     return combined if signed else combined.clamp_min(0)
 
@@ -109,6 +114,15 @@ def guided_grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: s
     return guided_backprop(model, images, targets) * maps
 
 
+def _channels_last(maps: torch.Size, images: torch.Size) -> bool:
+    """Whether the sides of maps have the ratio of the picture's if the channels are last, and only then."""
+
+    def fits(rows: int, columns: int) -> bool:
+        return abs(rows - columns * images[2] / images[3]) <= 1  # rounding and padding may add one
+
+    return not fits(*maps[2:]) and fits(*maps[1:3])
+
+
 class _PooledHead:
     """Records the maps that were averaged last, and the linear layer after them."""
 
@@ -119,10 +133,12 @@ class _PooledHead:
     def record(self, name: str, function: Callable, args: tuple, kwargs: dict) -> object:
         """Run the operation, and remember it if it averages maps or is a linear layer."""
         result = function(*args, **kwargs)
-        if name in AVERAGES and args[0].ndim == 4 and result.flatten().shape == args[0][..., 0, 0].flatten().shape:
-            self.maps, self.linear = args[0].clone(), None
-        elif name == "linear":
-            self.linear = args[1], (*args, kwargs.get("bias"))[2]
+        given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
+        x, weight = given.get("input"), given.get("weight")
+        if name in AVERAGES and x.ndim == 4 and result.flatten().shape == x[..., 0, 0].flatten().shape:
+            self.maps, self.linear = x.clone(), None
+        elif name == "linear" or (name == "conv2d" and x.shape[2:] == weight.shape[2:] == (1, 1)):
+            self.linear = weight.flatten(1), given.get("bias")
         return result
 
     def logits(self) -> Tensor | None:
