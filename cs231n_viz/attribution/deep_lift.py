@@ -5,6 +5,7 @@ uses the slope between both, difference of outputs over difference of inputs, in
 the rules of linear layers, these multipliers explain the difference of the logits without a remainder.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -45,11 +46,12 @@ def deep_lift(
         images: (N, 3, H, W), RGB in [0, 1].
         targets: Class index or name, or (N,) of them.
         baseline: The reference picture: one value, (3, H, W) or (N, 3, H, W), in [0, 1]; black if omitted.
-        rule: ``"rescale"`` everywhere, or ``"reveal_cancel"`` where a non-linearity follows a fully connected layer
-            and Rescale elsewhere.
+        rule: ``"rescale"`` everywhere, or ``"reveal_cancel"`` where a non-linearity directly follows a fully connected
+            layer, and Rescale elsewhere: also where a batch norm or a change of shape lies between.
 
     Returns:
         (N, 3, H, W), signed, in logits; for each image they sum to the difference of its logit from the reference's.
+        Networks of 16 bits are computed in 32: small differences of rounded values would be noise.
 
     Raises:
         UnknownOperationError: If the network does something for which there is no rule.
@@ -62,13 +64,16 @@ def deep_lift(
         raise ValueError(f"rule must be 'rescale' or 'reveal_cancel', got {rule!r}")
     images = check_images(images, model)
     reference = check_baseline(baseline, images)
+    dtype = images.dtype
+    if any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters()):
+        model, images, reference = copy.deepcopy(model).float(), images.float(), reference.float()
     both = torch.cat([images, reference]).requires_grad_()
     with torch.enable_grad(), evaluating(model), _Multipliers(rule):
         scores = class_scores(model, both, check_each(targets, len(images), model).repeat(2))
     check_graph("deep_lift", scores)
     of_pictures = _for_the_pictures(torch.ones_like(scores[: len(images)]))
     multipliers = torch.autograd.grad(scores, both, of_pictures)[0][: len(images)]
-    return multipliers * (images - reference)
+    return (multipliers * (images - reference)).to(dtype)
 
 
 class _LinearCall(NamedTuple):
@@ -89,6 +94,10 @@ class _Multipliers(Interception):
             handlers["linear"] = self._linear
         super().__init__("deep_lift", handlers, DERIVATIVE)
         self.linear_calls: dict[int, _LinearCall] = {}  # by the id of the output, which the call keeps alive
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        self.linear_calls.clear()  # else maps stay alive in a reference cycle with the handlers
 
     def _linear(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         result = function(*args, **kwargs)
