@@ -44,6 +44,9 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Correlate the ranks of the pixels of each map with those of its partner (Spearman); (N, H, W) twice -> (N,).
 
     A constant map has no ranking: its correlation is taken as 0.
+
+    Raises:
+        ValueError: If a map holds NaN, which has no rank.
     """
     from scipy.stats import spearmanr
 
@@ -51,8 +54,23 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
         varied = a.min() < a.max() and b.min() < b.max()
         return float(spearmanr(a, b).statistic) if varied else 0.0
 
+    _check_numbers(first), _check_numbers(second)
     pairs = zip(first.flatten(1).cpu(), second.flatten(1).cpu(), strict=True)
     return torch.tensor([correlation(a, b) for a, b in pairs])
+
+
+def _check_numbers(attribution: Tensor) -> None:
+    if attribution.isnan().any():
+        places = attribution.isnan().flatten(1).any(1).nonzero().flatten().tolist()
+        raise ValueError(f"maps must be numbers; those of pictures {places} hold NaN")
+
+
+def _as_masks(masks: Tensor) -> Tensor:
+    """Masks as (N, H, W)."""
+    masks = masks[:, 0] if masks.ndim == 4 and masks.shape[1] == 1 else masks
+    if masks.ndim != 3:
+        raise ValueError(f"masks must be (N, H, W), got {tuple(masks.shape)}")
+    return masks
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
@@ -234,14 +252,20 @@ def pointing_game(attribution: Tensor, masks: Tensor, *, tolerance: int = 15) ->
 
     Args:
         attribution: (N, h, w) or (N, C, H, W).
-        masks: (N, H, W) bool, True on the object.
-        tolerance: Distance in pixels by which the maximum may miss.
+        masks: (N, H, W) or (N, 1, H, W) bool, True on the object.
+        tolerance: Distance in pixels, straight to the nearest pixel of the object, by which the maximum may miss.
 
     Returns:
-        (N,) bool. The share of True over a gallery is the score. A map that is 0 everywhere points nowhere: False.
+        (N,) bool. The share of True over a gallery is the score. Of equal maxima the first counts, from the top, then
+        from the left. A map that is 0 everywhere points nowhere: False.
+
+    Raises:
+        ValueError: If a map holds NaN, or masks have another shape.
 
     Source: Zhang et al., arXiv:1608.00507, section 4.1, with its 15 pixels.
     """
+    _check_numbers(attribution)
+    masks = _as_masks(masks)
     size = tuple(masks.shape[1:])
     maps = as_maps(attribution, size)
     best = maps.flatten(1).argmax(1)
@@ -258,11 +282,16 @@ def mass_in_mask(attribution: Tensor, masks: Tensor) -> Tensor:
 
     Args:
         attribution: (N, h, w) or (N, C, H, W).
-        masks: (N, H, W) bool, True on the object.
+        masks: (N, H, W) or (N, 1, H, W) bool, True on the object.
 
     Returns:
         (N,) in [0, 1]; chance is the object's share of the picture. 0 for a map that is 0 everywhere.
+
+    Raises:
+        ValueError: If a map holds NaN, or masks have another shape.
     """
+    _check_numbers(attribution)
+    masks = _as_masks(masks)
     maps = as_maps(attribution, tuple(masks.shape[1:]))
     total = maps.sum((1, 2))
     return (maps * masks.to(maps)).sum((1, 2)) / torch.where(total > 0, total, 1)
