@@ -9,7 +9,7 @@ from cs231n_viz.explore.toolkit.canvas import Canvas, number
 from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, replace_options_by_depth, slider
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
 from cs231n_viz.explore.toolkit.models import models_by_name
-from cs231n_viz.explore.toolkit.score_chart import score_chart, score_text
+from cs231n_viz.explore.toolkit.score_chart import score_chart
 from cs231n_viz.explore.toolkit.tile_grid import as_one_image
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.synthesis.ascent import Step
@@ -79,8 +79,7 @@ class _Inversion:
     def draw(self, step: Step, ascent: Inversion, values: Values) -> Drawing:
         image = self.models[values["network"]].prepare(values["photograph"])
         canvas = self._canvas(image[0], as_one_image(step.image), f"from {values['layer']}, step {step.index}")
-        score_chart(canvas, ascent.scores, ascent.total, (_LEFTS[0] + 60, _SIDE + 44), (770, 90))
-        canvas.text((_LEFTS[0], _SIDE + 80), score_text(step.score), size=13, bold=True)
+        score_chart(canvas, ascent.scores, ascent.total, (_LEFTS[0] + 64, _SIDE + 44), (766, 90))
         rows = zip(ascent.error_of(step.image).tolist(), psnr(step.image, image).tolist(), strict=True)
         errors = [f"feature error {number(100 * error, 1)} %, PSNR {number(ratio, 1)} dB" for error, ratio in rows]
         return Drawing(canvas.array, text="; ".join(errors) + ". For the photograph itself they are 0 % and infinite.")

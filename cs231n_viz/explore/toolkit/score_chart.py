@@ -12,7 +12,7 @@ from cs231n_viz.synthesis.ascent import Step
 SIDE, TOP, LEFT = 400, 8, 8  # of the image, in CSS pixels
 _CHART, _CHART_SIZE = 470, (370, 250)  # the chart beside it: its left edge, and (width, height)
 _MOST_POINTS = 200  # more are not told apart on the page
-_DECADES = 100  # the largest score for one smallest, from which the scale is logarithmic
+_DECADE = 10  # from this ratio of the scores on, their scale is logarithmic
 _MARGIN = 6  # between the frame of a chart and its lines
 
 
@@ -21,22 +21,36 @@ def score_chart(
 ) -> None:
     """Draw the scores so far as a line, in a box at (x, y) of (width, height); its width is that of ``total`` steps.
 
-    Positive scores that span more than two decades are drawn on a logarithmic scale, which says so, with its decades.
-    The numbers stand left of the box, in a room of 60 px.
+    Scores of one sign that span more than a decade, such as losses, are drawn on a logarithmic scale, which says so,
+    with a line for each decade. The numbers stand left of the box, in a room of 60 px.
     """
     (x, y), high = at, size[1]
     values = np.asarray(scores, dtype=np.float64)
     smallest, largest = float(values.min()), float(values.max())
-    logarithmic = smallest > 0 and largest > _DECADES * smallest
-    heights = np.log(values) if logarithmic else values
-    low, high_end = float(heights.min()), float(heights.max())
-    span = (high_end - low) or 1.0
-    chart_frame(canvas, "0, logarithmic" if logarithmic else "0", total, at, size)
-    if logarithmic:
+    heights = log_heights(values)
+    chart_frame(canvas, "0" if heights is None else "0, logarithmic scale", total, at, size)
+    if heights is None:
+        heights = (values - smallest) / ((largest - smallest) or 1.0)
+    else:
         _decades(canvas, smallest, largest, at, size)
-    chart_line(canvas, (heights - low) / span, total, at, size, colour=BLUE, mark=ORANGE)
+    chart_line(canvas, heights, total, at, size, colour=BLUE, mark=ORANGE)
     for value, place, anchor in ((largest, y + 2, "ra"), (smallest, y + high - 2, "rs")):
         canvas.text((x - 6, place), score_text(value), size=12, colour=GREY, anchor=anchor)
+
+
+def log_heights(values: np.ndarray) -> np.ndarray | None:
+    """Where scores (T,) stand on a logarithmic scale, from 0 for the smallest to 1 for the largest.
+
+    Negative ones stand as the losses that they are, the smallest loss on top. None if the scores are not all of one
+    sign, or span less than a decade.
+    """
+    sizes = np.abs(values)
+    if not (np.isfinite(values).all() and ((values > 0).all() or (values < 0).all())):
+        return None
+    if sizes.max() < _DECADE * sizes.min():
+        return None
+    logs = np.sign(values) * np.log(sizes)
+    return (logs - logs.min()) / (logs.max() - logs.min())
 
 
 def _decades(
@@ -44,12 +58,15 @@ def _decades(
 ) -> None:
     """A thin line for each power of ten, with its name where there is room for it."""
     (x, y), (wide, high) = at, size
-    low, span = math.log10(smallest), math.log10(largest / smallest)
-    for power in range(math.ceil(low), math.floor(low + span) + 1):
-        down = y + high - _MARGIN - (power - low) / span * (high - 2 * _MARGIN)
+    sign = 1 if smallest > 0 else -1
+    low, end = sorted(math.log10(abs(value)) for value in (smallest, largest))
+    for power in range(math.ceil(low), math.floor(end) + 1):
+        value = sign * 10.0**power
+        height = log_heights(np.array([smallest, value, largest]))[1]
+        down = y + high - _MARGIN - height * (high - 2 * _MARGIN)
         canvas.line([(x, down), (x + wide, down)], colour=LINE)
         if y + 24 < down < y + high - 24:  # the ends have their own numbers
-            canvas.text((x - 6, down), score_text(10.0**power), size=12, colour=GREY, anchor="rm")
+            canvas.text((x - 6, down), score_text(value), size=12, colour=GREY, anchor="rm")
 
 
 def chart_frame(canvas: Canvas, label: str, total: int, at: tuple[float, float], size: tuple[float, float]) -> None:
