@@ -174,6 +174,8 @@ def reveal(name: str) -> Fold:
 
 def _say(*paragraphs: str) -> None:
     lines = "\n".join(filter(None, paragraphs))
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    lines = lines.encode(encoding, "replace").decode(encoding)  # a console of ASCII has neither ✓ nor ★
     print(f"{lines}\n", end="")  # one write: a line feed of its own may arrive as a second stream
 
 

@@ -102,11 +102,17 @@ def receptive_field(model: nn.Module, layer: str, *, image_size: tuple[int, int]
 
 
 def survives(model: nn.Module, layers: Sequence[str], size: tuple[int, int]) -> bool:
-    """Whether a picture of this height and width is large enough for the kernels and pools up to some layers."""
+    """Whether a picture of this height and width is large enough for the kernels and pools up to some layers.
+
+    Raises:
+        RuntimeError: If memory does not suffice to try it.
+    """
     parameter = next(network_of(model).parameters(), torch.empty(0))
     try:
         activations(model, torch.zeros(1, channels_of(model), *size).to(parameter), layers)
-    except (RuntimeError, ValueError):  # the input of a convolution or pool is smaller than its kernel
+    except (RuntimeError, ValueError) as error:  # the input of a convolution or pool is smaller than its kernel
+        if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error):
+            raise
         return False
     return True
 

@@ -195,7 +195,7 @@ def style_layers(model: nn.Module, depth: int | None = None, *, pools: bool = Fa
         structures to the largest.
 
     Raises:
-        ValueError: If there are not so many.
+        ValueError: If there are not so many, or none, since the network has no ``nn.ReLU``.
     """
     name = getattr(model, "name", "")
     if name in STYLE_LAYERS:
@@ -203,6 +203,12 @@ def style_layers(model: nn.Module, depth: int | None = None, *, pools: bool = Fa
         layers = tuple(layer for layer in STYLE_LAYERS[name] if layer not in left_out)
     else:
         layers = tuple(layer.name for layer in model.layers() if layer.kind == "ReLU" and len(layer.shape) == 3)
+    if not layers:
+        some = [layer.name for layer in model.layers() if len(layer.shape) == 3]
+        raise ValueError(
+            f"{name or type(model).__name__} has no nn.ReLU with positions to match the style at; name the layers "
+            f"yourself, such as {', '.join(some[:3]) or 'none: it has no layer with positions'}"
+        )
     if depth is not None and not (isinstance(depth, int) and 1 <= depth <= len(layers)):
         raise ValueError(f"depth must be from 1 to {len(layers)}, the layers {', '.join(layers)}; got {depth!r}")
     return layers[:depth]

@@ -246,8 +246,11 @@ class _Plan:
         check_memory(self.model, layers, larger[what], what=what, side=side, copies=copies)
 
     def _check_pools(self, layers: Sequence[str], size: _Size, what: str, how: str) -> None:
-        if not survives(self.model, layers, size):
-            (height, width), least = size, smallest_side(self.model, layers)
+        # Never at its own size, which may be larger than memory: what a small picture survives, a larger one does.
+        if survives(self.model, layers, tuple(min(side, PROBE) for side in size)):
+            return
+        (height, width), least = size, smallest_side(self.model, layers)
+        if not survives(self.model, layers, tuple(min(side, least) for side in size)):
             raise ValueError(
                 f"the {what} would be used at {width} × {height} pixels, and {layers[-1]} needs {least} × {least} at "
                 f"least; use {how}"

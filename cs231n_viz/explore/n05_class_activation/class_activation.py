@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from html import escape
 
 import numpy as np
 import torch
@@ -127,10 +128,11 @@ class _ClassActivation:
                 self.map_of(network, picture, target, None)
                 at = None
             except TypeError:
-                notice = f"{network} does not end in global average pooling and one linear layer: Grad-CAM is shown."
+                shown_as = "does not end in global average pooling and one linear layer: Grad-CAM is shown."
+                notice = f"{escape(network)} {shown_as}"
         values = self.map_of(network, picture, target, at)
         if not (values > 0).any():
-            notice += f" There is no evidence for {category} in this map: without signed it is 0 everywhere."
+            notice += f" There is no evidence for {escape(category)} in this map: without signed it is 0 everywhere."
         canvas = Canvas(_TOP + _SIDE + 34)
         signed = signed and method != GUIDED
         self._panels(canvas, network, picture, target, values, method=method, signed=signed, opacity=opacity / 100)
@@ -166,12 +168,13 @@ class _ClassActivation:
     def _sentence(self, network: str, picture: str, target: int, values: np.ndarray, place: str) -> str:
         logits, names = self.photographs[network].logits(picture), self.models[network].categories
         rank, probability = rank_and_probability(logits, target)
+        names = [escape(name) for name in names]
         best = ", ".join(f"{names[i]} {logits.softmax(0)[i]:.0%}" for i in logits.topk(3).indices.tolist())
         text = (
             f"<b>{names[target]}</b>: logit {number(float(logits[target]))}, probability {probability:.1%}, rank "
-            f"{rank} of {len(names)}. In {place}, the evidence for it sums up to "
+            f"{rank} of {len(names)}. In {escape(place)}, the evidence for it sums up to "
             f"{number(float(values.clip(0).sum()), 3)}, the evidence against it to "
-            f"{number(float((-values).clip(0).sum()), 3)}. {network} predicts: {best}."
+            f"{number(float((-values).clip(0).sum()), 3)}. {escape(network)} predicts: {best}."
         )
         return paragraph(text)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from html import escape
 
 import numpy as np
 import torch
@@ -116,7 +117,8 @@ class _TwoObjects:
             canvas.panel(pixels, (start, _TOP), _SIDE, title)
         sentence = self._sentence(network, (left, right), picture.masks, logits, maps)
         empty = [OBJECTS[n] for n, values in zip((left, right), maps, strict=True) if not (values > 0).any()]
-        notice = f"There is no evidence for {' or '.join(empty)} in {layer}: that map is 0 everywhere." if empty else ""
+        lacking = f"There is no evidence for {' or '.join(empty)} in {escape(layer)}: that map is 0 everywhere."
+        notice = lacking if empty else ""
         return Drawing(canvas.array, sentence, notice)
 
     def _sentence(self, network: str, objects: tuple[str, str], masks: Tensor, logits: Tensor, maps: Tensor) -> str:

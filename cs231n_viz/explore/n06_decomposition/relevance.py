@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from html import escape
 from typing import NamedTuple
 
 import numpy as np
@@ -141,7 +142,7 @@ class _Relevance:
         plain = {"Conv2d", "ReLU", "MaxPool2d", "Linear", "Flatten", "Dropout", "AdaptiveAvgPool2d", "BatchNorm2d"}
         if by_deep_lift or kinds <= plain:
             return ""
-        return f"{network} may branch: the bar of a layer leaves out the relevance that bypasses it."
+        return f"{escape(network)} may branch: the bar of a layer leaves out the relevance that bypasses it."
 
 
 def baseline_picture(model: Classifier, image: Tensor, kind: str) -> Tensor:
@@ -207,7 +208,7 @@ def _sentence(result: Decomposition, category: str, by_deep_lift: bool) -> str:
     magnitude = float(np.abs(result.map).sum())
     what = "difference of the logits" if by_deep_lift else "logit"
     text = (
-        f"The {what} of <b>{category}</b> is {number(result.total)}; {number(arrived)} arrived at the pixels, "
+        f"The {what} of <b>{escape(category)}</b> is {number(result.total)}; {number(arrived)} arrived at the pixels, "
         f"{number(result.total - arrived)} did not. The magnitudes of the relevance sum up to {number(magnitude)}: "
         f"{number(magnitude / max(abs(arrived), 1e-9), 1)} times what is left where positive and negative cancel."
     )

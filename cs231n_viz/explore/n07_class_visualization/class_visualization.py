@@ -1,6 +1,7 @@
 """Explorer of notebook 07: gradient ascent on the logit of a class, or on a channel of any layer, step by step."""
 
 from collections.abc import Mapping
+from html import escape
 
 import ipywidgets as widgets
 
@@ -110,14 +111,15 @@ class _ClassVisualization:
     def _predictions(self, step: Step, values: Values) -> str:
         """The rank and probability of the class, by every network that knows it."""
         if values["layer"] != LOGITS:
-            return f"The mean of channel {values['channel']} of {values['layer']} over all its cells."
+            return f"The mean of channel {values['channel']} of {escape(values['layer'])} over all its cells."
         lines, category = [], values["category"]
         for name, model in self.models.items():
             if category in model.categories:
                 result = transfer(model, step.image, [category])
                 role = "optimised" if name == values["network"] else "not optimised"
                 rank = result.rank[0].item() + 1
-                lines.append(f"{name} ({role}): {category} has rank {rank}, p = {result.probability[0]:.2f}")
+                text = f"{name} ({role}): {category} has rank {rank}, p = {result.probability[0]:.2f}"
+                lines.append(escape(text))
         return "<br>".join(lines)
 
     def _follow_network(self, _: object = None) -> None:

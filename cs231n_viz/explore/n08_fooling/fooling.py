@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from html import escape
 
 import torch
 from torch import Tensor
@@ -120,7 +121,7 @@ class _Fooling:
         flip = int(ascent.flips_so_far[0])
         size = f"L2 {number(float(change.norm()))}, L∞ {number(255 * float(change.abs().max()), 1)} / 255. "
         if flip == 0:
-            return f"It was classified as <b>{values['category']}</b> from the beginning. {size}"
+            return f"It was classified as <b>{escape(values['category'])}</b> from the beginning. {size}"
         if flip > 0:
             return f"<b>Fooled at step {flip}.</b> {size}"
         return f"Not fooled yet. {size}"
@@ -132,12 +133,12 @@ class _Fooling:
         other = names[(names.index(values["network"]) + 1) % len(names)]
         if len(names) == 1:
             return ""
-        model = self.models[other]
+        model, other = self.models[other], escape(other)
         before, after = model(model.prepare(torch.cat([start, image]))).argmax(1).tolist()
-        first = f"<b>{model.categories[before]}</b>"
+        first = f"<b>{escape(model.categories[before])}</b>"
         if before == after:
             return f"<br>{other} predicts {first}, now as before."
-        return f"<br>{other} predicted {first}; now it predicts <b>{model.categories[after]}</b>."
+        return f"<br>{other} predicted {first}; now it predicts <b>{escape(model.categories[after])}</b>."
 
 
 def _start(model: Classifier, name: str) -> ImageSource:

@@ -1,6 +1,7 @@
 """Explorers of notebook 10: Efros–Leung pixel by pixel, and neural texture synthesis step by step."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 
 from torch import Tensor
 
@@ -159,7 +160,7 @@ class _NeuralTexture:
 
     def preview(self, values: Values) -> Drawing:
         layers = ", ".join(style_layers(self.models[values["network"]], values["depth"], pools=True))
-        return Drawing(self._canvas(values, None).array, text=f"To be matched: {layers}. Press start.")
+        return Drawing(self._canvas(values, None).array, text=f"To be matched: {escape(layers)}. Press start.")
 
     def _sample(self, name: str) -> Tensor:
         return texture_sample(name, self.side, zoom=0.5)[None]
@@ -170,7 +171,7 @@ class _NeuralTexture:
         target = grams(model, self._sample(values["sample"]).to(model.mean), style_layers(model, pools=True))
         noise, made = (gram_distance(grams(model, x.to(model.mean), target), target).item() for x in (start, image))
         share = number(100 * made / noise, 1)
-        return f"By {name} (not optimised) the result is at {share} % of the distance of the noise."
+        return f"By {escape(name)} (not optimised) the result is at {share} % of the distance of the noise."
 
     def _canvas(self, values: Values, step: Step | None) -> Canvas:
         canvas = Canvas(_LARGE + (40 if step is None else 150))

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 from statistics import median
 
@@ -122,7 +123,7 @@ class _FastStyle:
         try:
             self.camera = self.open_camera()
         except NoCameraError as error:
-            self.camera_notice = f"No picture from the webcam: {error}."
+            self.camera_notice = f"No picture from the webcam: {escape(str(error))}."
             self.controls["webcam"].value = False
         else:
             self._film()
@@ -167,7 +168,9 @@ class _FastStyle:
     def _text(self, mixture: Tensor, size: int) -> str:
         shares = mixture / mixture.sum().clamp_min(1e-9)
         parts = [
-            f"{share:.0%} {style}" for style, share in zip(self.painter.styles, shares.tolist(), strict=True) if share
+            f"{share:.0%} {escape(style)}"
+            for style, share in zip(self.painter.styles, shares.tolist(), strict=True)
+            if share
         ]
         text = f"<b>{' + '.join(parts) or 'nothing'}</b>, {size} × {size} px."
         if self.seconds:
