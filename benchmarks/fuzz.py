@@ -274,8 +274,8 @@ def main() -> int:
     print(f"seeds from {options.seed}; {len(originals())} originals", flush=True)
     bad = []
     parts = {
-        "kills": partial(kills, options.kills, options.seed, until),
         "pictures": partial(pictures, range(options.seed, options.seed + options.pictures), until),
+        "kills": partial(kills, options.kills, options.seed, until),
     }
     for part, run in parts.items():
         counts, wrong = run()

@@ -1,6 +1,7 @@
 """Explorer of notebook 00: which pixels does a unit see?"""
 
 import math
+from html import escape
 
 import numpy as np
 
@@ -125,7 +126,8 @@ def _sentence(layer: Layer, row: int, col: int) -> str:
     top, left, bottom, right = layer.field.box(row, col)
     size, stride = layer.receptive_field, layer.stride
     whole = f"{size}×{size}" if isinstance(size, int) else "×".join(map(str, size))
-    text = f"A unit of <b>{layer.name}</b> ({layer.kind}) sees {whole} pixels; neighbours are {stride} px apart."
+    what = f"<b>{escape(layer.name)}</b> ({escape(layer.kind)})"
+    text = f"A unit of {what} sees {whole} pixels; neighbours are {stride} px apart."
     text += f" This one: rows {top} to {bottom - 1}, columns {left} to {right - 1}."
     if (top, left, bottom, right) != layer.field.box(row, col, clip=False):
         text += " The rest of its field lies in the padding, which is zero."

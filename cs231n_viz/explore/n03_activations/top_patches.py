@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import numpy as np
 
@@ -113,7 +114,8 @@ class _Patches:
         if order == _ORDERS[1] and selectivity is not None:
             chosen = int(np.argsort(-selectivity.score.numpy(), kind="stable")[place])
         elif order == _ORDERS[1]:
-            notice = f"No selectivity was given for {patches.layer} of {network}: its channels stay in their own order."
+            where = escape(f"{patches.layer} of {network}")
+            notice = f"No selectivity was given for {where}: its channels stay in their own order."
         canvas = Canvas(462)
         canvas.heading(_LEFT, f"channel {chosen} of {patches.layer}, {network}")
         for rank in range(self._shown(patches)):
@@ -152,4 +154,4 @@ class _Patches:
         if selectivity is not None:
             score, favourite = number(selectivity.score[channel]), int(selectivity.favourite[channel])
             text += f" Over the whole gallery: selectivity {score}, for {self.gallery.categories[favourite]}."
-        return paragraph(text)
+        return paragraph(escape(text))
