@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torchvision.transforms.v2 import functional as TF
 
 from cs231n_viz.network import efficientnet
@@ -280,7 +281,8 @@ def _check_plain(module: nn.Module) -> None:
     for each in module.modules():
         if hasattr(each, "_orig_mod") or getattr(each, "_compiled_call_impl", None) is not None:
             raise ValueError("the network was compiled, and hooks do not see into it; wrap it before torch.compile")
-    if any(tensor.is_inference() for tensor in (*module.parameters(), *module.buffers())):
+    tensors = (*module.parameters(), *module.buffers())
+    if any(not is_lazy(tensor) and tensor.is_inference() for tensor in tensors):
         raise ValueError("the network was built in torch.inference_mode and has no gradients; build it outside of it")
 
 

@@ -509,3 +509,10 @@ def test_a_picture_of_another_size_is_one_clear_error():
             viz.saliency(model, torch.rand(1, 3, *size), 0)
     with pytest.raises(ValueError, match="3 × 2 pixels"):
         model(torch.rand(1, 3, 2, 3))
+
+
+def test_a_lazy_layer_is_initialised_by_wrap():
+    lazy = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
+    model = viz.wrap(lazy, ["a", "b"], input_size=8)
+    assert lazy[3].weight.shape == (2, 4 * 6 * 6)
+    assert viz.saliency(model, torch.rand(1, 3, 8, 8), "a").shape == (1, 8, 8)
