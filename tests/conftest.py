@@ -30,6 +30,26 @@ def pytest_collection_modifyitems(config, items):
         )
 
 
+def pytest_terminal_summary(terminalreporter):
+    """A table of exercises × answers, where the answers of tests/mutants were tried."""
+    counts = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            _, _, test = report.nodeid.partition("test_answers.py::test_a_")
+            kind, _, case = test.partition("[")
+            if case and report.when == "call":
+                key = case.partition("-")[0], "wrong" if kind.startswith("wrong") else "right", outcome
+                counts[key] = counts.get(key, 0) + 1
+    if counts:
+        terminalreporter.section("answers to the exercises")
+        terminalreporter.line(f"{'':26}wrong: named / tried    right: accepted / tried")
+        for name in dict.fromkeys(name for name, *_ in counts):
+            good = {kind: counts.get((name, kind, "passed"), 0) for kind in ("wrong", "right")}
+            tried = {kind: good[kind] + counts.get((name, kind, "failed"), 0) for kind in good}
+            shown = [f"{good[kind]:12} / {tried[kind]}" for kind in good]
+            terminalreporter.line(f"{name:26}{shown[0]:24}{shown[1]}")
+
+
 @pytest.fixture(autouse=True)
 def reproducible():
     """Start every test from the same seed, and leave no figure behind."""
