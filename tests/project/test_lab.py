@@ -20,7 +20,9 @@ case "$*" in *"-m pip"*) exit 0;; esac
 
 
 def make(folder: Path, *arguments: str, fails: bool = False) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "GIT_"))}
+    # What `make test VENV=folder` was called with is in the environment, and would be this make's folder, too.
+    given = ("MAKE", "MFLAGS", "GIT_", "VENV", "ARGS", "PYTHON", "TORCH_INDEX")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(given)}
     environment |= {
         f"GIT_{who}_{what}": "nobody@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }

@@ -11,8 +11,7 @@ def test_an_exported_network_is_the_trained_one_in_half_precision(root, tmp_path
     folder = tmp_path / "weights"
     folder.mkdir()
     assert export.export(tmp_path / "runs/mini_vgg/last.pt", folder) == "mini_vgg"
-    for module in ("models", "shipped"):
-        monkeypatch.setattr(f"cs231n_viz.network.{module}.data_path", lambda *parts: tmp_path.joinpath(*parts))
+    monkeypatch.setattr("cs231n_viz.network.shipped.data_path", lambda *parts: tmp_path.joinpath(*parts))
     model = export.load_model("mini_vgg")
     assert model.categories == state["categories"]
     trained = classifiers.build("mini_vgg", len(model.categories))
