@@ -164,7 +164,7 @@ def test_notebook_02_answers_to_its_controls(open_explorers, tmp_path):
         upload(cell, own)
     with notebook.changes(shown(cell)):
         upload(cell, broken)
-    expect(cell.get_by_text("broken.jpg")).to_be_visible()
+    expect(cell.locator(".cs231n-error").filter(has_text="Not drawn")).to_contain_text("broken.jpg")
 
     cell = explorer(notebook, "embedding")
     with notebook.changes(shown(cell)):
