@@ -4,7 +4,7 @@
 modules see only the first and the last. An :class:`Interception` is called for every torch function and sees them all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -86,7 +86,7 @@ class Interception(TorchFunctionMode):
         if name in SUMS | SCALES and len(args) == 1 and "other" in kwargs:
             args = (*args, kwargs.pop("other"))
         given = args[:1] if name in _SHAPE_OF_ANOTHER else (*args, *kwargs.values())
-        carrying, hidden = carries(given), any(id(t) in self.hidden and not carries(t) for t in _tensors(given))
+        carrying, hidden = carries(given), any(id(t) in self.hidden and not carries(t) for t in tensors_in(given))
         self._check(name, args, kwargs)
         if hidden:
             self._check_gate(name, function, args, kwargs, carrying=carrying)
@@ -100,7 +100,7 @@ class Interception(TorchFunctionMode):
                     f"{', '.join(sorted(self.known | self.handlers.keys()))}"
                 )
         if (carrying or hidden) and name not in _NEW:
-            for value in _tensors([args[0] if name == "setitem" else result]):
+            for value in tensors_in([args[0] if name == "setitem" else result]):
                 if not carries(value):
                     self.hidden[id(value)] = value
         return result
@@ -189,14 +189,14 @@ def _leads_to_the_picture(node: torch.autograd.graph.Node) -> bool:
     return node.metadata[_LEADS]
 
 
-def _tensors(values: object) -> list[Tensor]:
-    """The tensors in lists, tuples and lists of them."""
+def tensors_in(values: Iterable[object]) -> list[Tensor]:
+    """Find all tensors in values, and in lists and tuples among them."""
     found: list[Tensor] = []
     for value in values:
         if isinstance(value, Tensor):
             found.append(value)
         elif isinstance(value, list | tuple):
-            found += _tensors(value)
+            found += tensors_in(value)
     return found
 
 

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from cs231n_viz.network.interception import ELEMENTWISE, RECTIFIERS, SCALES, SUMS, operation
+from cs231n_viz.network.interception import ELEMENTWISE, RECTIFIERS, SCALES, SUMS, operation, tensors_in
 
 
 @dataclass(frozen=True)
@@ -212,9 +212,9 @@ class FieldTracer(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        inputs = [t for t in _tensors(chain(args, (kwargs or {}).values())) if id(t) in self.fields]
+        inputs = [t for t in tensors_in(chain(args, (kwargs or {}).values())) if id(t) in self.fields]
         if inputs and operation(function) not in _OF_THE_SHAPE:
-            self._outputs = _tensors([result])
+            self._outputs = tensors_in([result])
             for output in self._outputs:
                 self.fields[id(output)] = self._field(function, args, kwargs or {}, inputs, output)
                 self.alive.append(output)
@@ -265,7 +265,7 @@ class FieldTracer(TorchFunctionMode):
         windows = []
         for dim in (-2, -1):
             numbers = function(*(_numbered(value, self.fields, dim) for value in args), **kwargs)
-            windows.append(_progression(_tensors([numbers])[index], dim))
+            windows.append(_progression(tensors_in([numbers])[index], dim))
         if None in windows:
             return self.whole()
         axes = zip(self._union(inputs), windows, output.shape[-2:], strict=True)
@@ -297,7 +297,7 @@ class FieldTracer(TorchFunctionMode):
 def _joins_channels(name: str, args: tuple, kwargs: dict) -> bool:
     """Whether a call concatenates maps (N, C, h, w), which needs no look at positions."""
     dim = kwargs.get("dim", args[1] if len(args) > 1 else 0)
-    return name in ("cat", "concat", "concatenate") and dim == 1 and all(t.ndim == 4 for t in _tensors(args[:1]))
+    return name in ("cat", "concat", "concatenate") and dim == 1 and all(t.ndim == 4 for t in tensors_in(args[:1]))
 
 
 def _uses_the_batch(name: str, args: tuple, kwargs: dict) -> bool:
@@ -331,13 +331,3 @@ def _progression(numbers: Tensor, dim: int) -> tuple[int, int] | None:
     start = low[places[0]] - places[0] * step
     even = step >= 0 and step == step.round() and torch.equal(low[places], start + places * step)
     return (int(start), int(step)) if even else None
-
-
-def _tensors(values: object) -> list[Tensor]:
-    tensors = []
-    for value in values:
-        if isinstance(value, Tensor):
-            tensors.append(value)
-        elif isinstance(value, list | tuple):
-            tensors += _tensors(value)
-    return tensors

@@ -1,10 +1,12 @@
 """Names of classes, layers and networks that hold HTML are shown as they are, and never become part of the page."""
 
+import ipywidgets as widgets
 import pytest
 import torch
 from torch import nn
 
 from cs231n_viz import explore, wrap
+from cs231n_viz.explore.toolkit.base import Explorer
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -34,3 +36,12 @@ def test_names_do_not_become_part_of_the_page(name, model):
             explorer.flush()
             assert "<img" not in explorer.text.value + explorer.message.value
     assert "<img" not in explorer.text.value + explorer.message.value
+
+
+def test_the_name_of_an_error_is_text():
+    def draw(size):
+        raise type("<img src=x>", (Exception,), {})("no picture")
+
+    explorer = Explorer(draw, {"size": widgets.IntSlider(description="size")})
+    assert "<img" not in explorer.message.value
+    assert "&lt;img src=x&gt;" in explorer.message.value

@@ -238,7 +238,7 @@ def _error_html(error: Exception, hint: str) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:]
     place = f" (in {html.escape(last[0].name)}, line {last[0].lineno})" if last else ""
     what = html.escape(str(error) or "no message")
-    head = f"<b>Not drawn: {type(error).__name__}</b>{place}"
+    head = f"<b>Not drawn: {html.escape(type(error).__name__)}</b>{place}"
     return _boxed(f"{head}<br>{what}<br>{html.escape(hint)}", "cs231n-notice cs231n-error")
 
 
