@@ -28,7 +28,7 @@ import traitlets
 
 from cs231n_viz.explore.toolkit.bar import Bar
 from cs231n_viz.explore.toolkit.controls import arranged
-from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView, Spot
 
 _GONE = (
     "The kernel that drew this explorer is gone. To have it back, click into this cell, then choose “Run All Above "
@@ -49,6 +49,7 @@ class Drawing:
             that is moved meanwhile is heard.
         at: Where in a picture to point at the present choice lies, (x, y) in CSS pixels; an arrow key goes on from
             there.
+        spots: Where in a picture to point at something can be chosen, instead of ``at``.
     """
 
     picture: np.ndarray
@@ -56,6 +57,7 @@ class Drawing:
     notice: str = ""
     unfinished: bool = False
     at: tuple[float, float] | None = None
+    spots: Sequence[Spot] = ()
 
 
 class Explorer(widgets.VBox):
@@ -79,6 +81,7 @@ class Explorer(widgets.VBox):
         panel: Sequence[Sequence[str] | widgets.Widget] | None = None,
         first: Sequence[str] | None = None,
         hint: str = "Change a control to try again.",
+        pointing: str = "",
     ) -> None:
         """Build the explorer and draw once.
 
@@ -91,6 +94,7 @@ class Explorer(widgets.VBox):
                 if omitted.
             first: Names of the controls that are seen before "more" is pressed; the first five if omitted.
             hint: What to try when ``draw`` has raised.
+            pointing: What a click on the picture does, one sentence above it; notices take its place.
         """
         self.controls = dict(controls)
         self.view = ImageView(alt="The picture that follows the controls above it.") if view is None else view
@@ -98,6 +102,10 @@ class Explorer(widgets.VBox):
         self.message = widgets.HTML(layout=widgets.Layout(min_height="1.8em"))
         self.text = widgets.HTML()
         self._draw, self._hint = draw, hint
+        self._pointing = f'<div class="cs231n-pointing">☝ {pointing}</div>' if pointing else ""
+        self._spots, self._pointed = (), 0
+        if isinstance(self.view, ClickablePicture):
+            self.view.observe(self._point, names="position")
         self._followed = controls_of(draw, self.controls)
         self._picture = np.full((120, 860, 3), 255, np.uint8)
         self._error: Exception | None = None
@@ -185,6 +193,9 @@ class Explorer(widgets.VBox):
             drawing = result if isinstance(result, Drawing) else Drawing(result)
             if drawing.at is not None and isinstance(self.view, ClickablePicture):
                 self.view.stand_at(drawing.at)
+            if drawing.spots:
+                self._spots = drawing.spots
+                self.view.offer(drawing.spots, self._pointed)
             self.view.show(drawing.picture)
         except Exception as error:  # whatever a learner's function raises belongs on the page, not in a log
             self._error = error
@@ -192,11 +203,22 @@ class Explorer(widgets.VBox):
             self.view.show(_faded(self._picture))
         else:
             self._picture, self._error = drawing.picture, None
-            self.message.value = _notice_html(drawing.notice)
+            self.message.value = _notice_html(drawing.notice) or self._pointing
             self.text.value = drawing.text
             if drawing.unfinished:
                 self._refine()
         self.seconds.append(time.perf_counter() - start)
+
+    def _point(self, change: dict) -> None:
+        """Let the spot that was pointed at choose; the arrow keys go on there."""
+        for index, spot in enumerate(self._spots):
+            if cell := spot.cell_at(change["new"]):
+                with self.hold():
+                    if spot.chosen is not None and index != self._pointed:
+                        self._pointed = index
+                        self.update()
+                    spot.choose(*cell)
+                return
 
     def _refine(self) -> None:
         """Have one more drawing made: after the events that have come in meanwhile, or at once in plain Python."""
@@ -236,7 +258,8 @@ def _faded(picture: np.ndarray) -> np.ndarray:
 
 def _error_html(error: Exception, hint: str) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" (in {html.escape(last[0].name)}, line {last[0].lineno})" if last else ""
+    outside = isinstance(error, OSError)  # files and downloads fail for reasons that are in no line of code
+    place = f" (in {html.escape(last[0].name)}, line {last[0].lineno})" if last and not outside else ""
     what = html.escape(str(error) or "no message")
     head = f"<b>Not drawn: {html.escape(type(error).__name__)}</b>{place}"
     return _boxed(f"{head}<br>{what}<br>{html.escape(hint)}", "cs231n-notice cs231n-error")

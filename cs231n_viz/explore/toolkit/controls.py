@@ -1,17 +1,20 @@
 """Labelled controls of one size, a grid of numbers that counts as a single control, and how they are arranged."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import ipywidgets as widgets
 import traitlets
 
 from cs231n_viz.explore.toolkit.upload import PictureUpload, uploaded_picture
-from cs231n_viz.pictures.images import sample_images
+from cs231n_viz.pictures.images import ImageSource, sample_images
 
 __all__ = [
     "GAP",
     "MOST_SEEN",
     "NumberGrid",
+    "PictureChoice",
     "arranged",
     "checkbox",
     "dropdown",
@@ -72,6 +75,37 @@ def picture_dropdown(
 def upload_button() -> PictureUpload:
     """A button that chooses a picture file of the user's own; :func:`uploaded_picture` reads it."""
     return PictureUpload()
+
+
+class PictureChoice:
+    """A dropdown of photographs, and a button for those of one's own; call it with an option to get the picture.
+
+    Attributes:
+        dropdown: The photographs that come with the course, what was given, and every file that was chosen.
+        file: The button.
+    """
+
+    def __init__(self, first: ImageSource, *, label: str = "photograph") -> None:
+        """``first`` is what is shown at first: what ``load_image`` takes."""
+        names, self._own = sample_images(), {}  # option -> what was given, or a file as the button holds it
+        if not (isinstance(first, str) and first in names):
+            given = Path(first).name if isinstance(first, str | os.PathLike) else "the one that was given"
+            first, self._own[given] = given, first
+        self.dropdown = dropdown(label, [*self._own, *names], value=first)
+        self.file = PictureUpload()
+        self.file.observe(self._take, names="value")
+
+    def _take(self, change: dict) -> None:
+        if change["new"]:
+            title = f"{len(self._own) + 1}: {change['new'][-1]['name']}"
+            self._own[title] = tuple(change["new"])
+            self.dropdown.options = [*self.dropdown.options, title]
+            self.dropdown.value = title
+
+    def __call__(self, title: str) -> ImageSource:
+        """The picture of an option, as ``load_image`` takes it; raises an ``ImageError`` if a file is no picture."""
+        source = self._own.get(title, title)
+        return uploaded_picture(source) if isinstance(source, tuple) else source
 
 
 def replace_options(control: widgets.Dropdown, options: Sequence[str], default: str | None = None) -> None:

@@ -10,9 +10,10 @@ from torch import Tensor
 from cs231n_viz.network.capture import activations, evaluating
 from cs231n_viz.network.layers import Layer
 from cs231n_viz.network.memory_format import to_channels_last
-from cs231n_viz.network.models import Classifier
+from cs231n_viz.network.models import Classifier, load_model, offline_models
 from cs231n_viz.network.receptive_field import ReceptiveField
-from cs231n_viz.pictures.images import ImageSource
+from cs231n_viz.network.shipped import WeightsError
+from cs231n_viz.pictures.images import ImageSource, to_uint8
 
 _MOST_MAPS = 16  # pairs of photograph and layer whose maps are remembered; at most 6 MB each in the shipped networks
 
@@ -27,6 +28,23 @@ def models_by_name(models: Classifier | Mapping[str, Classifier]) -> dict[str, C
     if not named:
         raise ValueError("models is empty; wanted at least one model: a classifier, or name -> classifier")
     return named
+
+
+def load_or_say(name: str, weights: str | None = "DEFAULT") -> Classifier:
+    """Load a network; where it needs a download that fails, say so, and which networks need none.
+
+    Raises:
+        WeightsError: If its weights cannot be had.
+    """
+    try:
+        return load_model(name, weights=weights)
+    except WeightsError as error:
+        if name in offline_models():
+            raise
+        here = ", ".join(offline_models())
+        raise WeightsError(
+            f"{name} needs one download, which failed ({error.__cause__ or error}). These need none: {here}."
+        ) from error
 
 
 def layers_with_maps(model: Classifier) -> dict[str, Layer]:
@@ -72,6 +90,10 @@ class Photographs:
     def _image(self, name: str) -> Tensor:
         """(1, 3, S, S), RGB in [0, 1]."""
         return to_channels_last(self._model, self._model.prepare(self._load(name)))
+
+    def shown(self, name: str) -> np.ndarray:
+        """(S, S, 3), uint8: what the network sees, in three equal channels if that is grey."""
+        return to_uint8(self.image(name)[0].expand(3, -1, -1))
 
     def _logits(self, name: str) -> Tensor:
         """(K,), on the cpu."""

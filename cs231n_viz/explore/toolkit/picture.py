@@ -1,6 +1,8 @@
 """The fast path for pictures: encoded bytes into one widget, 2 ms against 100 for a figure that is drawn again."""
 
 import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import anywidget
 import numpy as np
@@ -125,6 +127,7 @@ function render({ model, el }) {
   el.appendChild(box);
   const { img, stop } = follow(model, box);
   let frame = 0, next = null, asked = 0;
+  const clamp = (x, low, high) => Math.max(low, Math.min(high - 1, x));
 
   // Keys go on from what is chosen, however it was chosen; of several keys in a row, from the one before, whose answer
   // may still be on its way.
@@ -135,8 +138,7 @@ function render({ model, el }) {
 
   const send = (row, col) => {       // at most once per frame, the latest position
     const [height, width] = model.get("size");
-    const clamp = (x, n) => Math.max(0, Math.min(n - 1, x));
-    next = [clamp(row, height), clamp(col, width)];
+    next = [clamp(row, 0, height), clamp(col, 0, width)];
     asked = performance.now();
     if (frame) return;
     frame = requestAnimationFrame(() => {
@@ -145,11 +147,11 @@ function render({ model, el }) {
       model.save_changes();
     });
   };
-  const point = (event) => {
+  const placeOf = (event) => {
     const rect = img.getBoundingClientRect();
     const [height, width] = model.get("size");
-    send(Math.floor((event.clientY - rect.top) / rect.height * height),
-         Math.floor((event.clientX - rect.left) / rect.width * width));
+    return [Math.floor((event.clientY - rect.top) / rect.height * height),
+            Math.floor((event.clientX - rect.left) / rect.width * width)];
   };
   const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   box.addEventListener("pointerdown", (event) => {
@@ -157,9 +159,14 @@ function render({ model, el }) {
     event.preventDefault();
     box.focus({ preventScroll: true });
     box.setPointerCapture(event.pointerId);
-    point(event);
+    send(...placeOf(event));
   });
-  box.addEventListener("pointermove", (event) => { if (event.buttons & 1 || model.get("hover")) point(event); });
+  box.addEventListener("pointermove", (event) => {  // the pointer says where something can be chosen
+    const [row, col] = placeOf(event), areas = model.get("areas");
+    const area = areas.find(([top, left, bottom, right]) => row >= top && row < bottom && col >= left && col < right);
+    box.style.cursor = areas.length ? (area ? "pointer" : "default") : "";
+    if (event.buttons & 1 || model.get("hover") || area?.[4]) send(row, col);
+  });
   box.addEventListener("blur", () => { next = frame ? next : null; });
   box.addEventListener("keydown", (event) => {
     const move = moves[event.key];
@@ -167,8 +174,9 @@ function render({ model, el }) {
     event.preventDefault();
     event.stopPropagation();
     const [row, col] = here();
-    const [down, right] = model.get("step");
-    send(row + move[0] * down, col + move[1] * right);
+    const [down, right] = model.get("step"), reach = model.get("reach");
+    const [top, left, bottom, end] = reach.length ? reach : [0, 0, ...model.get("size")];
+    send(clamp(row + move[0] * down, top, bottom), clamp(col + move[1] * right, left, end));
   });
   return () => {
     cancelAnimationFrame(frame);
@@ -178,6 +186,48 @@ function render({ model, el }) {
 export default { render };
 """
 )
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A grid of cells on a picture that a person points at: tiles, the cells of a map, the pixels of a photograph.
+
+    Attributes:
+        at: (x, y) of its corner, in CSS pixels.
+        size: (width, height).
+        cells: (rows, columns).
+        choose: Called with the (row, column) of a cell that is clicked, dragged over or reached by an arrow key.
+        chosen: The cell that is chosen now; the arrow keys go on from there, cell by cell.
+        hover: The mouse chooses without a click.
+    """
+
+    at: tuple[float, float]
+    size: tuple[float, float]
+    cells: tuple[int, int]
+    choose: Callable[[int, int], object]
+    chosen: tuple[int, int] | None = None
+    hover: bool = False
+
+    def cell_at(self, position: tuple[int, int]) -> tuple[int, int] | None:
+        """The cell under (row, column) of the picture; None beside the grid."""
+        places = zip(position, self.at[::-1], self.size[::-1], self.cells, strict=True)
+        row, column = (int((value / SCALE - edge) / side * count // 1) for value, edge, side, count in places)
+        return (row, column) if 0 <= row < self.cells[0] and 0 <= column < self.cells[1] else None
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The middle of the chosen cell, (x, y) in CSS pixels."""
+        row, column = self.chosen
+        return (
+            self.at[0] + (column + 0.5) * self.size[0] / self.cells[1],
+            self.at[1] + (row + 0.5) * self.size[1] / self.cells[0],
+        )
+
+    @property
+    def area(self) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right) in pixels of the picture."""
+        (x, y), (width, height) = self.at, self.size
+        return round(y * SCALE), round(x * SCALE), round((y + height) * SCALE), round((x + width) * SCALE)
 
 
 class ClickablePicture(ImageView):
@@ -190,6 +240,8 @@ class ClickablePicture(ImageView):
         step: (rows, columns) that an arrow key moves.
         at: Where what is chosen lies, in the same pixels; the arrow keys go on from there. Empty if nobody says.
         hover: Report where the mouse is, pressed or not.
+        areas: The parts where something can be chosen, (top, left, bottom, right, hover); all of it if empty.
+        reach: (top, left, bottom, right) of the part that the arrow keys stay in.
         size: (height, width) of the array that is shown.
     """
 
@@ -200,7 +252,18 @@ class ClickablePicture(ImageView):
     position = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)
     hover = traitlets.Bool(False).tag(sync=True)
     at = traitlets.Tuple().tag(sync=True)
+    areas = traitlets.Tuple().tag(sync=True)
+    reach = traitlets.Tuple().tag(sync=True)
     _silent = False
+
+    def offer(self, spots: Sequence[Spot], pointed: int) -> None:
+        """Say where something can be chosen; arrow keys go on in the spot ``pointed``, or the first with a choice."""
+        self.areas = tuple((*spot.area, spot.hover) for spot in spots)
+        if current := next((spot for spot in [*spots[pointed:], *spots] if spot.chosen is not None), None):
+            (width, height), (rows, columns) = current.size, current.cells
+            self.step = max(1, round(height * SCALE / rows)), max(1, round(width * SCALE / columns))
+            self.reach = current.area
+            self.stand_at(current.middle)
 
     def stand_at(self, at: tuple[float, float]) -> None:
         """Say where what is chosen lies, (x, y) in CSS pixels; ``position`` follows, and nobody is told."""

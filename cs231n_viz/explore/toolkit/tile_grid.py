@@ -1,14 +1,58 @@
 """Several pictures as one: a grid of small exact tiles to choose from, and a sheet of images of one size."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.canvas import ORANGE, SCALE, Canvas
+from cs231n_viz.explore.toolkit.picture import Spot
 from cs231n_viz.plotting.figures import tile
 
 _GAP = 4  # pixels of the picture between tiles
+
+
+def draw_tiles(
+    canvas: Canvas,
+    tiles: np.ndarray,
+    at: tuple[float, float],
+    *,
+    side: float,
+    choose: Callable[[int], object],
+    chosen: int | None = None,
+) -> Spot:
+    """Put tiles such as filters on a canvas in a square grid, each element blown up to a whole number of pixels.
+
+    Args:
+        canvas: Drawn on.
+        tiles: (K, h, w, 3), uint8.
+        at: (x, y) of the first, in CSS pixels.
+        side: The most room the grid may take, in CSS pixels.
+        choose: Called with the index of a tile that is pointed at.
+        chosen: Which one gets a frame.
+    """
+    count, height, width, _ = tiles.shape
+    columns = math.ceil(math.sqrt(count))
+    rows, pitch = math.ceil(count / columns), int(side * SCALE) // columns
+    factor = max(1, (pitch - _GAP) // max(height, width))
+    large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
+    page = np.full((rows * pitch, columns * pitch, 3), 255, np.uint8)
+    for index, pixels in enumerate(large):
+        y, x = index // columns * pitch, index % columns * pitch
+        page[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
+    canvas.put(page, at)
+
+    def choose_tile(row: int, column: int) -> None:
+        if (index := row * columns + column) < count:
+            choose(index)
+
+    cell = None if chosen is None else divmod(chosen, columns)
+    if cell is not None:
+        corner = (at[0] + (cell[1] * pitch - _GAP) / SCALE, at[1] + (cell[0] * pitch - _GAP) / SCALE)
+        around = ((large.shape[2] + 2 * _GAP) / SCALE, (large.shape[1] + 2 * _GAP) / SCALE)
+        canvas.frame(corner, around, colour=ORANGE, width=_GAP / SCALE)
+    return Spot(at, (columns * pitch / SCALE, rows * pitch / SCALE), (rows, columns), choose_tile, cell)
 
 
 class TileGrid:
