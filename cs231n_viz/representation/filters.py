@@ -4,18 +4,20 @@ import torch
 from torch import Tensor, nn
 
 from cs231n_viz.network.capture import network_of
+from cs231n_viz.network.models import Classifier
 
 
 def first_convolution(model: nn.Module) -> nn.Conv2d:
     """Return the convolution whose input is the picture itself.
 
     Raises:
-        ValueError: If no convolution of the model takes three channels.
+        ValueError: If no convolution of the model takes as many channels as its pictures have.
     """
+    channels = len(model.mean) if isinstance(model, Classifier) else 3
     for module in network_of(model).modules():
-        if isinstance(module, nn.Conv2d) and module.in_channels == 3:
+        if isinstance(module, nn.Conv2d) and module.in_channels == channels:
             return module
-    raise ValueError(f"{type(network_of(model)).__name__} has no convolution that takes 3 channels")
+    raise ValueError(f"{type(network_of(model)).__name__} has no convolution that takes {channels} channels")
 
 
 def normalise_filters(weights: Tensor) -> Tensor:
@@ -43,18 +45,18 @@ def first_layer_filters(model: nn.Module) -> Tensor:
     """Show the filters of the first convolution as pictures: what do they look for?
 
     Args:
-        model: Any network whose first convolution takes RGB.
+        model: Any network whose first convolution takes RGB, or a classifier of grey pictures.
 
     Returns:
         (K, 3, h, w) in [0, 1]; mid-grey is a weight of zero. The pattern a filter shows is the one that activates it
         most among all pictures of that size and energy.
 
     Raises:
-        ValueError: If no convolution takes three channels.
+        ValueError: If no convolution takes the picture.
 
     Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs", NeurIPS 2012, fig. 3.
     """
-    return normalise_filters(first_convolution(model).weight.detach())
+    return normalise_filters(first_convolution(model).weight.detach().expand(-1, 3, -1, -1))
 
 
 def smooth_share(weights: Tensor) -> Tensor:

@@ -32,6 +32,13 @@ def test_the_first_convolution_is_found(name):
     assert viz.first_layer_filters(bare).shape == (64, 3, 11, 11)
 
 
+def test_filters_of_grey_pictures_are_grey():
+    network = nn.Sequential(nn.Conv2d(1, 4, 5), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    shown = viz.first_layer_filters(viz.wrap(network, list("abcd"), mean=[0.5], std=[0.5], input_size=16))
+    expected = 0.5 + network[0].weight / (2 * network[0].weight.abs().amax((1, 2, 3), keepdim=True))
+    torch.testing.assert_close(shown, expected.detach().repeat(1, 3, 1, 1))
+
+
 def test_errors():
     with pytest.raises(ValueError, match="no convolution that takes 3 channels"):
         viz.first_layer_filters(nn.Sequential(nn.Linear(3, 2)))
