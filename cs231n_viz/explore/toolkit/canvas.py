@@ -16,6 +16,7 @@ from cs231n_viz.explore.toolkit.picture import SCALE, WIDTH
 from cs231n_viz.pictures.images import to_uint8
 
 Colour = tuple[int, int, int]
+Box = tuple[float, float, float, float]  # left, top, width, height
 
 # Okabe and Ito's palette, told apart with any kind of colour vision.
 BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)
@@ -124,19 +125,23 @@ class Canvas:
         self.text((at[0], at[1] - 6), title, size=13, colour=INK if bold else GREY, anchor="ls", bold=bold)
         self.paste(pixels, at, (side, side), smooth=smooth)
 
-    def fit(self, image: Tensor | None, at: tuple[float, float], size: tuple[float, float]) -> None:
-        """Put an image (3, H, W) into the middle of the box at (x, y) of (width, height), as large as fits.
+    def fit(self, image: Tensor | None, at: tuple[float, float], size: tuple[float, float]) -> Box:
+        """Put an image (3, H, W) or (1, H, W) into the middle of the box at (x, y) of (width, height), as large as fits.
 
         The box stays empty, with a frame, if there is no image yet.
+
+        Returns:
+            Where the image stands: left, top, width and height.
         """
         if image is None:
             self.frame(at, size, colour=GREY)
-            return
+            return (*at, *size)
         height, width = image.shape[-2:]
         scale = min(size[0] / width, size[1] / height)
         wide, high = width * scale, height * scale
         corner = (at[0] + (size[0] - wide) / 2, at[1] + (size[1] - high) / 2)
-        self.paste(to_uint8(image), corner, (wide, high), smooth=True)
+        self.paste(to_uint8(image.expand(3, -1, -1)), corner, (wide, high), smooth=True)
+        return (*corner, wide, high)
 
     def put(self, pixels: np.ndarray, at: tuple[float, float]) -> None:
         """Put an array (h, w, 3) at (x, y) as it is, one array element per pixel of the picture."""

@@ -47,10 +47,13 @@ def dropdown(label: str, options: Sequence[str], *, value: str | None = None) ->
     return widgets.Dropdown(options=options, value=chosen, description=label, **_LOOK)
 
 
-def selection_slider(label: str, options: Sequence[float]) -> widgets.SelectionSlider:
-    """A slider over some numbers; it begins in the middle."""
-    start = options[len(options) // 2]
-    return widgets.SelectionSlider(options=options, value=start, description=label, **_LOOK)
+def selection_slider(
+    label: str, options: Sequence[float], *, value: float | None = None, unit: str = ""
+) -> widgets.SelectionSlider:
+    """A slider over some numbers, shown with their unit; it begins in the middle if no value is given."""
+    start = options[len(options) // 2] if value is None else value
+    named = [(f"{option:g} {unit}".strip(), option) for option in options]
+    return widgets.SelectionSlider(options=named, value=start, description=label, **_LOOK)
 
 
 def checkbox(label: str, value: bool = False) -> widgets.Checkbox:
@@ -85,10 +88,16 @@ class PictureChoice:
         file: The button.
     """
 
-    def __init__(self, first: ImageSource, *, label: str = "photograph") -> None:
-        """``first`` is what is shown at first: what ``load_image`` takes."""
-        names, self._own = sample_images(), {}  # option -> what was given, or a file as the button holds it
+    def __init__(self, first: ImageSource, names: Sequence[str] = (), *, label: str = "photograph") -> None:
+        """Offer ``names``, all of ``sample_images()`` if empty; ``first`` is one of them, or what ``load_image`` takes.
+
+        Raises:
+            ValueError: If ``first`` is a text that is neither one of them nor a file.
+        """
+        names, self._own = list(names or sample_images()), {}  # option -> what was given, or a file from the button
         if not (isinstance(first, str) and first in names):
+            if isinstance(first, str) and not Path(first).exists():
+                raise ValueError(f"no {label} {first!r}; wanted one of {', '.join(names)}, or a picture of your own")
             given = Path(first).name if isinstance(first, str | os.PathLike) else "the one that was given"
             first, self._own[given] = given, first
         self.dropdown = dropdown(label, [*self._own, *names], value=first)

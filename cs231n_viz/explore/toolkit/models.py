@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from cs231n_viz.network.capture import activations, evaluating
 from cs231n_viz.network.layers import Layer
@@ -28,6 +29,22 @@ def models_by_name(models: Classifier | Mapping[str, Classifier]) -> dict[str, C
     if not named:
         raise ValueError("models is empty; wanted at least one model: a classifier, or name -> classifier")
     return named
+
+
+def in_colour(model: Classifier) -> Classifier:
+    """The same network for colour pictures, of which one of grey pictures sees the luminance; others as they are."""
+    return model if len(model.mean) == 3 else _SeesLuminance(model)
+
+
+class _SeesLuminance(Classifier):
+    def __init__(self, model: Classifier) -> None:
+        mean, std = model.mean.flatten().tolist() * 3, model.std.flatten().tolist() * 3
+        options = {"mean": mean, "std": std, "input_size": model.input_size, "name": model.name}
+        super().__init__(model.network, model.categories, **options)
+        self.to(model.mean)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        return rgb_to_grayscale(super().normalised(images))
 
 
 def load_or_say(name: str, weights: str | None = "DEFAULT") -> Classifier:

@@ -112,6 +112,6 @@ class TileGrid:
 
 
 def as_one_image(images: Tensor) -> Tensor:
-    """Several images (N, 3, H, W) in a grid as square as can be, on white, (3, H', W'); one image as it is."""
+    """Several images (N, 3 or 1, H, W) in a grid as square as can be, on white, (3, H', W'); one image as it is."""
     columns = math.ceil(math.sqrt(len(images)))
-    return tile(images.detach().cpu().float(), columns, pad=_GAP)[:, _GAP:-_GAP, _GAP:-_GAP]
+    return tile(images.detach().cpu().float().expand(-1, 3, -1, -1), columns, pad=_GAP)[:, _GAP:-_GAP, _GAP:-_GAP]
