@@ -126,7 +126,7 @@ class Canvas:
         self.paste(pixels, at, (side, side), smooth=smooth)
 
     def fit(self, image: Tensor | None, at: tuple[float, float], size: tuple[float, float]) -> Box:
-        """Put an image (3, H, W) or (1, H, W) into the middle of the box at (x, y) of (width, height), as large as fits.
+        """Put an image (3 or 1, H, W) into the middle of the box at (x, y) of (width, height), as large as fits.
 
         The box stays empty, with a frame, if there is no image yet.
 
