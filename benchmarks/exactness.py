@@ -1,8 +1,8 @@
 """Measure how exact the attributions are, ours and the peers', in float64: ``python -m benchmarks.exactness``.
 
-Twelve networks with random weights, one random picture, one class. Gradients, guided backprop, deconvnet and Grad-CAM
-are compared with the explicit backward pass; the sum of integrated gradients or DeepLIFT with the difference of the
-logits; the sum of LRP with the logit. Writes the table into README.md beside this file.
+The networks of ``tests/explicit.py`` with random weights, one random picture, one class. Gradients, guided backprop,
+deconvnet and Grad-CAM are compared with the explicit backward pass; the sum of integrated gradients or DeepLIFT with
+the difference of the logits; the sum of LRP with the logit. Writes the table into README.md beside this file.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def installed(package: str) -> str:
 def table(names: list[str]) -> str:
     """The table in Markdown: a row per network and method, a column per package."""
     titles = " | ".join(f"{package} {installed(package)}" for package in PACKAGES)
-    lines = [f"PyTorch {torch.__version__.split('+')[0]}, float64, random weights.", ""]
+    lines = [f"{len(names)} networks, random weights, float64, PyTorch {torch.__version__.split('+')[0]}.", ""]
     lines += [f"| network | method | ours | {titles} |", "|---|---|" + "---:|" * (1 + len(PACKAGES))]
     for name in names:
         for method, row in errors(name).items():
