@@ -15,6 +15,7 @@ from cs231n_viz.network.models import Classifier, load_model, offline_models
 from cs231n_viz.network.receptive_field import ReceptiveField
 from cs231n_viz.network.shipped import WeightsError
 from cs231n_viz.pictures.images import ImageSource, to_uint8
+from cs231n_viz.representation.gram import style_layers
 
 _MOST_MAPS = 16  # pairs of photograph and layer whose maps are remembered; at most 6 MB each in the shipped networks
 
@@ -67,6 +68,16 @@ def load_or_say(name: str, weights: str | None = "DEFAULT") -> Classifier:
 def layers_with_maps(model: Classifier) -> dict[str, Layer]:
     """The layers whose feature maps have more than one cell, by name, in order of execution."""
     return {layer.name: layer for layer in model.layers() if len(layer.shape) == 3 and min(layer.shape[1:]) > 1}
+
+
+def layers_to_match(model: Classifier, *, pools: bool = False) -> tuple[str, ...]:
+    """``style_layers(model)``; of a network without ``nn.ReLU`` all layers with maps."""
+    try:
+        return style_layers(model, pools=pools)
+    except ValueError:
+        if not (layers := tuple(layers_with_maps(model))):
+            raise
+        return layers
 
 
 def chosen_layer(model: Classifier, layer: str | None) -> str:
