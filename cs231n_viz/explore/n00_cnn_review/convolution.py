@@ -1,6 +1,7 @@
 """Explorer of notebook 00: what does a convolution compute, cell by cell?"""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import ipywidgets as widgets
 import numpy as np
@@ -8,9 +9,10 @@ import numpy as np
 from cs231n_viz.explore.n00_cnn_review.windows import (
     RIGHT,
     GreyPatch,
+    GreyPatches,
     call_with_tensors,
+    cell_spots,
     convolve,
-    grey_patch,
     input_panel,
     link_cells,
     output_panel,
@@ -20,7 +22,7 @@ from cs231n_viz.explore.n00_cnn_review.windows import (
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREEN, GREY, ORANGE, Canvas, coloured, greys, number
 from cs231n_viz.explore.toolkit.controls import GAP, NumberGrid, dropdown, flat, slider
-from cs231n_viz.explore.toolkit.picture import ImageView
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
 from cs231n_viz.pictures.images import ImageSource
 
 KERNELS: dict[str, list[list[float]]] = {
@@ -45,74 +47,103 @@ def convolution(image: ImageSource | None = None, *, conv2d: Callable | None = N
             padding=)`` -> (1, h, w). The products shown stay the true ones, so a disagreement becomes visible.
 
     Returns:
-        The explorer; ``controls`` are ``preset``, ``kernel``, ``stride``, ``padding``, ``cell`` and ``play``.
+        The explorer; ``controls`` are ``preset``, ``kernel``, ``stride``, ``padding``, ``cell``, ``play``,
+        ``photograph`` and ``file``. A click on a cell of the output, or on a pixel of the input, moves the window
+        there, one on the photograph the patch. The mouse over a number links window, kernel and product.
     """
-    patch = grey_patch(image)
-    controls = {
-        "preset": dropdown("preset", [*KERNELS, "your own"], value="vertical edge"),
-        "kernel": NumberGrid(flat(KERNELS["vertical edge"]), label="kernel"),
-        "stride": slider("stride", 1, 4),
-        "padding": slider("padding", 0, 2),
-        "cell": slider("output cell", 0, 1),
-        "play": widgets.Play(interval=400, tooltip="run through the output cells"),
-    }
-    left = widgets.VBox([controls["preset"], controls["stride"], controls["padding"]])
-    running = widgets.HBox([controls["cell"], controls["play"]])
-    panel = [widgets.HBox([left, controls["kernel"]], layout=GAP), running]
+    return _Convolution(GreyPatches(image), conv2d).explorer
 
-    def draw(kernel: tuple[float, ...], stride: int, padding: int, cell: int) -> Drawing:
-        weights = np.array(kernel).reshape(3, 3)
-        output = convolve(patch.pixels, weights, stride=stride, padding=padding)
-        if conv2d is not None:
+
+class _Convolution:
+    def __init__(self, patches: GreyPatches, conv2d: Callable | None) -> None:
+        self.patches, self.conv2d = patches, conv2d
+        self.centre: tuple[str, tuple[float, float]] | None = None  # a photograph, and where its patch was moved to
+        self.term: tuple[int, int] | None = None  # the pair of numbers that the mouse is over
+        self.whole = lru_cache(maxsize=1)(self._whole)
+        self.controls = {
+            "preset": dropdown("preset", [*KERNELS, "your own"], value="vertical edge"),
+            "kernel": NumberGrid(flat(KERNELS["vertical edge"]), label="kernel"),
+            "stride": slider("stride, px", 1, 4),
+            "padding": slider("padding, px", 0, 2),
+            "cell": slider("output cell", 0, 1),
+            "play": widgets.Play(interval=400, tooltip="run through the output cells"),
+            "photograph": patches.choice.dropdown,
+            "file": patches.choice.file,
+        }
+        left = widgets.VBox([self.controls[name] for name in ("preset", "stride", "padding")])
+        running = widgets.HBox([self.controls["cell"], self.controls["play"]])
+        self.explorer = Explorer(
+            self.draw,
+            self.controls,
+            panel=[
+                widgets.HBox([left, self.controls["kernel"]], layout=GAP),
+                running,
+                ("photograph", "file"),
+            ],
+            first=(),
+            view=ClickablePicture(alt="The padded patch with the window, the output so far, and the nine products."),
+            hint="Change a number of the kernel, the stride or the padding.",
+            pointing="Click an output cell or a pixel to move the window, the photograph to move the patch; point at a "
+            "number to link window, kernel and product.",
+        )
+        self.controls["preset"].observe(self._fill_kernel, names="value")
+        self.controls["kernel"].observe(self._name_preset, names="value")
+        link_cells(self.explorer, self._shape, ["stride", "padding", "photograph"])
+
+    def _fill_kernel(self, change: dict) -> None:
+        if change["new"] in KERNELS:
+            self.controls["kernel"].value = flat(KERNELS[change["new"]])
+
+    def _name_preset(self, change: dict) -> None:
+        names = {flat(kernel): name for name, kernel in KERNELS.items()}
+        self.controls["preset"].value = names.get(change["new"], "your own")
+
+    def _patch(self, photograph: str) -> GreyPatch:
+        moved = self.centre is not None and self.centre[0] == photograph
+        return self.patches(photograph, self.centre[1] if moved else None)
+
+    def _shape(self) -> tuple[int, int]:
+        photograph, stride, padding = (self.controls[name].value for name in ("photograph", "stride", "padding"))
+        rows, columns = ((side + 2 * padding - 3) // stride + 1 for side in self._patch(photograph).pixels.shape)
+        return rows, columns
+
+    def _link(self, row: int, column: int) -> None:
+        if self.term != (row, column):
+            self.term = row, column
+            self.explorer.update()
+
+    def draw(self, kernel: tuple[float, ...], stride: int, padding: int, cell: int, photograph: str) -> Drawing:
+        patch, weights = self._patch(photograph), np.array(kernel).reshape(3, 3)
+        padded = np.pad(patch.pixels, padding)
+        output = convolve(padded, weights, stride=stride)
+        if self.conv2d is not None:
             sizes = {"stride": stride, "padding": padding}
-            output = call_with_tensors(conv2d, output.shape, patch.pixels, weights, **sizes)
-        return _Scene(patch, weights, stride, padding, output).drawing(min(cell, output.size - 1))
+            output = call_with_tensors(self.conv2d, output.shape, patch.pixels, weights, **sizes)
+        place = divmod(min(cell, output.size - 1), output.shape[1])
+        window = windows_of(padded, 3, stride)[place]
+        canvas = Canvas(640)
+        corner, side = input_panel(canvas, patch.pixels, place, size=3, stride=stride, padding=padding)
+        if self.term is not None:
+            at = corner[0] + self.term[1] * side, corner[1] + self.term[0] * side
+            canvas.frame(at, (side, side), colour=GREEN, width=3)
+        limit, signed = float(np.abs(np.nan_to_num(output)).max()) or 1.0, bool((weights < 0).any() or output.min() < 0)
+        colours = coloured(output, limit) if signed else greys(output, limit)
+        output_panel(canvas, colours, place, title=f"output {output.shape[0]}×{output.shape[1]}, stride {stride}")
+        canvas.scale_bar((RIGHT, 408), 150, limit, signed=True if signed else None)
+        spots = cell_spots(self.controls["cell"], padded.shape, output.shape, 3, stride)
+        spots += self._products(canvas, window, weights, output[place])
+        if patch.photo is not None:
+            spots += (self._photograph(canvas, patch, photograph, kernel),)
+        notes = [remainder_note(side, 3, stride, padding) for side in sorted(set(patch.pixels.shape))]
+        text = self._sum_html(window, weights, place, float(output[place]))
+        return Drawing(canvas.array, text, " ".join(filter(None, notes)), spots=spots)
 
-    explorer = Explorer(
-        draw,
-        controls,
-        panel=panel,
-        view=ImageView(alt="The padded patch with the window, the output so far, and the nine products."),
-        hint="Change a number of the kernel, the stride or the padding.",
-    )
-    _connect(explorer, patch)
-    return explorer
-
-
-class _Scene:
-    """Everything on the picture except which cell is being computed."""
-
-    def __init__(self, patch: GreyPatch, kernel: np.ndarray, stride: int, padding: int, output: np.ndarray) -> None:
-        self.patch, self.kernel, self.stride, self.padding, self.output = patch, kernel, stride, padding, output
-        self.padded = np.pad(patch.pixels, padding)
-        self.signed = bool((kernel < 0).any() or (output < 0).any())
-        self.limit = float(np.abs(np.nan_to_num(output)).max()) or 1.0
-
-    def drawing(self, cell: int) -> Drawing:
-        row, column = divmod(cell, self.output.shape[1])
-        window = windows_of(self.padded, 3, self.stride)[row, column]
-        canvas = Canvas(612)
-        input_panel(canvas, self.patch.pixels, (row, column), size=3, stride=self.stride, padding=self.padding)
-        self._output(canvas, (row, column))
-        self._products(canvas, window, self.output[row, column])
-        self._whole_photograph(canvas)
-        notes = [remainder_note(side, 3, self.stride, self.padding) for side in sorted(set(self.patch.pixels.shape))]
-        return Drawing(canvas.array, self._sum_html(window, row, column), " ".join(filter(None, notes)))
-
-    def _colours(self, values: np.ndarray) -> np.ndarray:
-        return coloured(values, self.limit) if self.signed else greys(values, self.limit)
-
-    def _output(self, canvas: Canvas, place: tuple[int, int]) -> None:
-        rows, columns = self.output.shape
-        output_panel(canvas, self._colours(self.output), place, title=f"output {rows}×{columns}, stride {self.stride}")
-        canvas.scale_bar((RIGHT, 408), 150, self.limit, signed=True if self.signed else None)
-
-    def _products(self, canvas: Canvas, window: np.ndarray, total: float) -> None:
+    def _products(self, canvas: Canvas, window: np.ndarray, kernel: np.ndarray, total: float) -> tuple[Spot, ...]:
         cell, top = 46, 462
         blocks = [
             (8, "window", window, greys(window), ORANGE, 1),
-            (180, "kernel", self.kernel, coloured(self.kernel, np.abs(self.kernel).max() * 2), GREY, 1),
-            (352, "products", window * self.kernel, None, GREY, 1),
+            (180, "kernel", kernel, coloured(kernel, np.abs(kernel).max() * 2), GREY, 1),
+            (352, "products", window * kernel, None, GREY, 1),
         ]
         for (x, title, values, background, colour, width), sign in zip(blocks, "×=→", strict=True):
             canvas.text((x, top - 6), title, size=13, colour=GREY, anchor="ls")
@@ -121,30 +152,47 @@ class _Scene:
             canvas.grid((x, top), cell, (3, 3))
             canvas.numbers(values, (x, top), cell, background=background, size=12, digits=4 if title == "kernel" else 2)
             canvas.frame((x, top), (3 * cell, 3 * cell), colour=colour, width=2.5 if colour == ORANGE else width)
+            if self.term is not None:
+                at = x + self.term[1] * cell, top + self.term[0] * cell
+                canvas.frame(at, (cell, cell), colour=GREEN, width=4)
             canvas.text((x + 3 * cell + 17, top + 1.5 * cell), sign, size=20, anchor="mm")
         canvas.text((524, top - 6), "sum", size=13, colour=GREY, anchor="ls")
         canvas.frame((524, top + cell * 0.75), (92, 1.5 * cell), colour=BLUE, width=3.4)
         canvas.text((570, top + 1.5 * cell), number(total), size=22, anchor="mm", bold=True)
+        return tuple(Spot((x, top), (3 * cell, 3 * cell), (3, 3), self._link, hover=True) for x, *_ in blocks)
 
-    def _whole_photograph(self, canvas: Canvas) -> None:
-        if self.patch.photo is None:
-            return
-        photo = self.patch.photo
-        shown = convolve(photo, self.kernel)
+    def _whole(self, photograph: str, kernel: tuple[float, ...]) -> tuple[np.ndarray, float, bool]:
+        """The response (h, w, 3) to a whole photograph in colours, the end of their scale, and whether it is signed."""
+        weights = np.array(kernel).reshape(3, 3)
+        shown = convolve(self.patches(photograph).photo, weights)
         limit = float(np.percentile(np.abs(shown), 99.5)) or 1.0  # a few very bright pixels would leave the rest pale
-        colours = coloured(shown, limit) if self.signed else greys(shown, max(limit, 1e-9))
-        height, width = photo.shape
+        signed = bool((weights < 0).any())
+        return coloured(shown, limit) if signed else greys(shown, limit), limit, signed
+
+    def _photograph(self, canvas: Canvas, patch: GreyPatch, photograph: str, kernel: tuple[float, ...]) -> Spot:
+        colours, limit, signed = self.whole(photograph, kernel)
+        height, width = patch.photo.shape
         size = (206 * min(1.0, width / height / 1.5), 206 * min(1.0, width / height / 1.5) * height / width)
         left = 852 - size[0]
-        canvas.text((left, 456), "same kernel, whole photograph", size=12, colour=GREY, anchor="ls")
+        canvas.text((852, 456), "same kernel, whole photograph", size=12, colour=GREY, anchor="rs")
         canvas.paste(colours, (left, 462), size, smooth=True)
-        top, x, h, w = (edge * size[0] / width for edge in self.patch.box)
+        canvas.scale_bar((left, 468 + size[1]), size[0], limit, signed=True if signed else None)
+        top, x, h, w = (edge * size[0] / width for edge in patch.box)
         canvas.frame((left + x, 462 + top), (w, h), colour=GREEN, width=2)
 
-    def _sum_html(self, window: np.ndarray, row: int, column: int) -> str:
-        terms = [f"{number(x)}·{_factor(w)}" for x, w in zip(window.flat, self.kernel.flat, strict=True)]
-        total, shown = float((window * self.kernel).sum()), float(self.output[row, column])
-        text = f"output[{row}, {column}] = {' + '.join(terms)} = <b>{number(total, 3)}</b>"
+        def move_patch(row: int, column: int) -> None:
+            self.centre = photograph, ((row + 0.5) / height, (column + 0.5) / width)
+            self.explorer.update()
+
+        return Spot((left, 462), size, (height, width), move_patch)
+
+    def _sum_html(self, window: np.ndarray, kernel: np.ndarray, place: tuple[int, int], shown: float) -> str:
+        terms = [f"{number(x)}·{_factor(w)}" for x, w in zip(window.flat, kernel.flat, strict=True)]
+        if self.term is not None:
+            index = 3 * self.term[0] + self.term[1]
+            terms[index] = f"<mark>{terms[index]}</mark>"
+        total = float((window * kernel).sum())
+        text = f"output[{place[0]}, {place[1]}] = {' + '.join(terms)} = <b>{number(total, 3)}</b>"
         if not np.isclose(total, shown, atol=1e-4):
             text += f"<br><b>Your conv2d says {number(shown, 3)} here.</b>"
         return paragraph(text)
@@ -153,25 +201,3 @@ class _Scene:
 def _factor(weight: float) -> str:
     text = f"{weight:g}".replace("-", "−")
     return f"({text})" if weight < 0 else text
-
-
-def _connect(explorer: Explorer, patch: GreyPatch) -> None:
-    """Choosing a preset fills in the kernel; the range of cells follows the size of the output."""
-    controls = explorer.controls
-
-    def fill(change: dict) -> None:
-        if change["new"] in KERNELS:
-            controls["kernel"].value = flat(KERNELS[change["new"]])
-
-    def name_preset(change: dict) -> None:
-        names = {flat(kernel): name for name, kernel in KERNELS.items()}
-        controls["preset"].value = names.get(change["new"], "your own")
-
-    def shape() -> tuple[int, int]:
-        stride, padding = controls["stride"].value, controls["padding"].value
-        rows, columns = ((side + 2 * padding - 3) // stride + 1 for side in patch.pixels.shape)
-        return rows, columns
-
-    controls["preset"].observe(fill, names="value")
-    controls["kernel"].observe(name_preset, names="value")
-    link_cells(explorer, shape, ["stride", "padding"])

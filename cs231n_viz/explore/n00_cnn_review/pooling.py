@@ -1,13 +1,15 @@
 """Explorer of notebook 00: what does pooling keep?"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import ipywidgets as widgets
 import numpy as np
 
 from cs231n_viz.explore.n00_cnn_review.windows import (
+    GreyPatches,
     call_with_tensors,
-    grey_patch,
+    cell_spots,
     input_panel,
     link_cells,
     output_panel,
@@ -17,7 +19,7 @@ from cs231n_viz.explore.n00_cnn_review.windows import (
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, ORANGE, Canvas, greys, number
 from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
-from cs231n_viz.explore.toolkit.picture import ImageView
+from cs231n_viz.explore.toolkit.picture import ClickablePicture
 from cs231n_viz.pictures.images import ImageSource
 
 
@@ -29,24 +31,29 @@ def pooling(image: ImageSource | None = None, *, max_pool: Callable | None = Non
         max_pool: Computes the maxima instead of ours: ``max_pool(image (1, H, W), size, stride)`` -> (1, h, w).
 
     Returns:
-        The explorer; ``controls`` are ``kind``, ``size``, ``stride``, ``cell`` and ``play``.
+        The explorer; ``controls`` are ``kind``, ``size``, ``stride``, ``cell``, ``play``, ``photograph`` and ``file``.
+        A click on a cell of the output, or on a pixel of the input, moves the window there.
     """
-    pixels = grey_patch(image).pixels
-    largest = min(4, *pixels.shape)
+    patches = GreyPatches(image)
+    largest = min(4, *patches(patches.choice.dropdown.value).pixels.shape)
     controls = {
         "kind": dropdown("keep", ["maximum", "average"]),
-        "size": slider("window size", 1, largest, value=2),
-        "stride": slider("stride", 1, 4, value=2),
+        "size": slider("window, px", 1, largest, value=2),
+        "stride": slider("stride, px", 1, 4, value=2),
         "cell": slider("output cell", 0, 1),
         "play": widgets.Play(interval=500, tooltip="run through the output cells"),
+        "photograph": patches.choice.dropdown,
+        "file": patches.choice.file,
     }
 
-    def draw(kind: str, size: int, stride: int, cell: int) -> Drawing:
+    def draw(kind: str, size: int, stride: int, cell: int, photograph: str) -> Drawing:
+        pixels = patches(photograph).pixels
         windows = windows_of(pixels, size, stride)
         output = windows.max(axis=(2, 3)) if kind == "maximum" else windows.mean(axis=(2, 3))
         if max_pool is not None and kind == "maximum":
             output = call_with_tensors(max_pool, output.shape, pixels, size, stride)
-        return _draw(pixels, output, min(cell, output.size - 1), kind=kind, size=size, stride=stride)
+        drawing = _draw(pixels, output, min(cell, output.size - 1), kind=kind, size=size, stride=stride)
+        return replace(drawing, spots=cell_spots(controls["cell"], pixels.shape, output.shape, size, stride))
 
     explorer = Explorer(
         draw,
@@ -54,16 +61,20 @@ def pooling(image: ImageSource | None = None, *, max_pool: Callable | None = Non
         panel=[
             widgets.HBox([controls["kind"], controls["size"]], layout=GAP),
             widgets.HBox([controls["stride"], widgets.HBox([controls["cell"], controls["play"]])], layout=GAP),
+            ("photograph", "file"),
         ],
-        view=ImageView(alt="The patch with the pooling window and its maximum, and the output so far."),
+        first=(),
+        view=ClickablePicture(alt="The patch with the pooling window and its maximum, and the output so far."),
         hint="Change the window size or the stride.",
+        pointing="Click a cell of the output, or a pixel of the input, to move the window there.",
     )
 
     def shape() -> tuple[int, int]:
-        rows, columns = ((n - controls["size"].value) // controls["stride"].value + 1 for n in pixels.shape)
+        sides = patches(controls["photograph"].value).pixels.shape
+        rows, columns = ((n - controls["size"].value) // controls["stride"].value + 1 for n in sides)
         return rows, columns
 
-    link_cells(explorer, shape, ["size", "stride"])
+    link_cells(explorer, shape, ["size", "stride", "photograph"])
     return explorer
 
 

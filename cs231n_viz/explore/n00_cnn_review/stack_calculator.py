@@ -11,9 +11,10 @@ from cs231n_viz.explore.n00_cnn_review.stack_sizes import KINDS, PRESETS, Formul
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREEN, GREY, INK, ORANGE, Canvas, Colour
 from cs231n_viz.explore.toolkit.controls import GAP, dropdown, number_box
-from cs231n_viz.explore.toolkit.picture import WIDTH, ImageView
+from cs231n_viz.explore.toolkit.picture import WIDTH, ClickablePicture, Spot
 
 _COLOURS: dict[str, Colour] = {"convolution": BLUE, "pooling": ORANGE, "fully connected": GREEN}
+_HIGH = 250  # of the picture
 _MOST_LAYERS = 16  # more would not be readable
 _FIELDS = {"kernel": (1, 32), "stride": (1, 16), "padding": (0, 16), "filters": (1, 10000)}
 
@@ -33,7 +34,8 @@ def stack_calculator(
 
     Returns:
         The explorer; ``controls`` are ``preset``, ``height``, ``width``, ``channels``, ``layer`` (which one is
-        edited), ``kind``, ``kernel``, ``stride``, ``padding``, ``filters``, ``add`` and ``remove``.
+        edited), ``kind``, ``kernel``, ``stride``, ``padding``, ``filters``, ``add`` and ``remove``. A click on a
+        block chooses the layer that makes it.
     """
     return _Calculator(Formulas(output_size, parameter_count, receptive_field)).explorer
 
@@ -52,8 +54,9 @@ class _Calculator:
             self.draw,
             self.controls,
             panel=self._panel(),
-            view=ImageView(alt="The volumes between the layers, as blocks."),
+            view=ClickablePicture(alt="The volumes between the layers, as blocks."),
             hint="Change a number, or choose a preset.",
+            pointing="Click a block to edit the layer that makes it.",
         )
         for name in ("height", "width", "channels"):
             self.controls[name].observe(self.explorer.update, names="value")
@@ -148,13 +151,23 @@ class _Calculator:
         notes = [f"Layer {n}: {html.escape(row.note)}." for n, row in enumerate(rows, start=1) if row.note]
         if len(self.stages) == _MOST_LAYERS:
             notes.append(f"{_MOST_LAYERS} layers are the most this calculator holds.")
-        return Drawing(_volumes(shape, rows, chosen), _table(shape, rows, chosen), "<br>".join(notes[:2]))
+        slot = _slot(len(rows))
+        size, cells = (slot * len(rows), _HIGH), (1, len(rows))
+        spot = Spot(
+            (8 + slot, 0), size, cells, lambda _, layer: setattr(self.controls["layer"], "value", layer), (0, chosen)
+        )
+        return Drawing(_volumes(shape, rows, chosen), _table(shape, rows, chosen), "<br>".join(notes[:2]), spots=[spot])
+
+
+def _slot(layers: int) -> float:
+    """The width that each block has, the input among them."""
+    return min(150, (WIDTH - 16) / (layers + 1))
 
 
 def _volumes(shape: tuple[int, int, int], rows: list[Row], chosen: int) -> np.ndarray:
-    canvas = Canvas(250)
+    canvas = Canvas(_HIGH)
     blocks = [(shape, GREY, "input"), *((row.shape, _COLOURS[row.stage.kind], _short(row.stage)) for row in rows)]
-    slot = min(150, (WIDTH - 16) / len(blocks))
+    slot = _slot(len(rows))
     tallest = max(shape[:2])
     most = max(s[2] for s, colour, _ in blocks if s and colour != GREEN)
     for index, (size, colour, label) in enumerate(blocks):

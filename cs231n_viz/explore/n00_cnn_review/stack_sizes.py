@@ -177,12 +177,12 @@ PRESETS: dict[str, tuple[tuple[int, int, int], list[Stage]]] = {
         ],
     ),
     "mini_vgg": (
-        (224, 224, 3),
+        (192, 192, 3),
         [
             *(_conv(32, 3, 1, 1), _pool(2, 2), _conv(64, 3, 1, 1), _pool(2, 2)),
             *(_conv(96, 3, 1, 1), _conv(96, 3, 1, 1), _pool(2, 2)),
             *(_conv(160, 3, 1, 1), _conv(160, 3, 1, 1), _pool(2, 2)),
-            *(_conv(256, 3, 1, 1), _conv(256, 3, 1, 1), _pool(14, 1), _dense(113)),
+            *(_conv(256, 3, 1, 1), _conv(256, 3, 1, 1), _pool(12, 1), _dense(113)),
         ],
     ),
     "three 3×3 for one 7×7": ((32, 32, 16), [_conv(16, 3), _conv(16, 3), _conv(16, 3)]),

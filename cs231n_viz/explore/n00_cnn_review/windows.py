@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import ipywidgets as widgets
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from cs231n_viz.explore.toolkit.base import Explorer
 from cs231n_viz.explore.toolkit.canvas import BLUE, LINE, ORANGE, PALE, Canvas, greys
+from cs231n_viz.explore.toolkit.controls import PictureChoice
+from cs231n_viz.explore.toolkit.picture import Spot
 from cs231n_viz.pictures.images import ImageSource, load_image
 
 SIDE = 364  # CSS pixels of either grid
 TOP, LEFT, RIGHT = 32, 8, 478
 # Where a photograph has both edges and a smooth part: (top, left, side) as shares of its height, width and height.
-_SPOTS = {"coffee": (0.2, 0.3, 0.45), "cat": (0.2, 0.3, 0.32), "astronaut": (0.1, 0.33, 0.24)}
+_PLACES = {"coffee": (0.2, 0.3, 0.45), "cat": (0.2, 0.3, 0.32), "astronaut": (0.1, 0.33, 0.24)}
 _SIDE = 12  # pixels of a patch: enough to recognise an edge, few enough to print numbers
 
 
@@ -82,6 +86,31 @@ def output_panel(
     canvas.frame((RIGHT + place[1] * cell, TOP + place[0] * cell), (cell, cell), colour=BLUE, width=3.4)
 
 
+def cell_spots(
+    control: widgets.IntSlider, input_shape: tuple[int, int], output_shape: tuple[int, int], size: int, stride: int
+) -> tuple[Spot, Spot]:
+    """Where a window can be chosen: at its output cell, and at any pixel of the input, which is near its middle."""
+    (height, width), (rows, columns) = input_shape, output_shape
+
+    def choose(row: int, column: int) -> None:
+        control.value = row * columns + column
+
+    def choose_window(*pixel: int) -> None:
+        choose(
+            *(
+                min(max(round((place - (size - 1) / 2) / stride), 0), count - 1)
+                for place, count in zip(pixel, output_shape, strict=True)
+            )
+        )
+
+    cell, of_output = SIDE / max(height, width), SIDE / max(rows, columns, 6)
+    place = divmod(min(control.value, rows * columns - 1), columns)
+    return (
+        Spot((RIGHT, TOP), (columns * of_output, rows * of_output), (rows, columns), choose, place),
+        Spot((LEFT, TOP), (width * cell, height * cell), (height, width), choose_window),
+    )
+
+
 def link_cells(explorer: Explorer, shape: Callable[[], tuple[int, int]], follow: list[str]) -> None:
     """Keep the range of the controls ``cell`` and ``play`` at the number of output cells, and link the two.
 
@@ -119,31 +148,43 @@ class GreyPatch:
     box: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
-def grey_patch(image: ImageSource | None = None, *, side: int = _SIDE) -> GreyPatch:
-    """Cut a patch out of a photograph, turn it grey and reduce it to a few pixels.
+class GreyPatches:
+    """Small grey patches of the photographs that two controls offer; each photograph is read once."""
 
-    Args:
-        image: What ``load_image`` takes, or a 2-D array of 3 to 16 rows and columns in [0, 1], used as it is.
-        side: Pixels of the patch along each side.
+    def __init__(self, image: ImageSource | None) -> None:
+        """``image``: what ``load_image`` takes, or a 2-D array of 3 to 16 rows and columns in [0, 1], used as it is.
 
-    Raises:
-        ValueError: If a 2-D array is too small or too large.
-    """
-    if getattr(image, "ndim", 0) == 2:
-        pixels = np.asarray(image, dtype=np.float64)
-        if not (3 <= min(pixels.shape) and max(pixels.shape) <= 16):
-            raise ValueError(f"a patch must have 3 to 16 rows and columns, got {pixels.shape[0]}x{pixels.shape[1]}")
-        return GreyPatch(pixels)
-    name = "coffee" if image is None else image
-    grey = load_image(name).mean(0, keepdim=True)
-    grey = TF.resize(grey, [288], antialias=True)[:, :, :432]
-    top, left, share = _SPOTS.get(name if isinstance(name, str) else "", (0.35, 0.35, 0.3))
-    height, width = grey.shape[-2:]
-    extent = min(int(share * height), width)
-    box = (int(top * height), min(int(left * width), width - extent), extent, extent)
-    cut = TF.crop(grey, *box)
-    pixels = TF.resize(cut, [side, side], antialias=True)[0].clamp(0, 1)
-    return GreyPatch(pixels.double().numpy(), grey[0].double().numpy(), box)
+        Raises:
+            ImageError: If it cannot be read.
+            ValueError: If a 2-D array is too small or too large.
+        """
+        self.choice = PictureChoice("coffee" if image is None else image)
+        self._grey = lru_cache(maxsize=8)(self._read)
+        self(self.choice.dropdown.value)
+
+    def _read(self, title: str) -> Tensor:
+        """A photograph, (1, H, W), small enough to be convolved while a slider moves; numbers as they are, (H, W)."""
+        source = self.choice(title)
+        if getattr(source, "ndim", 0) != 2:
+            return TF.resize(load_image(source).mean(0, keepdim=True), [288], antialias=True)[:, :, :432]
+        if not (3 <= min(source.shape) and max(source.shape) <= 16):
+            raise ValueError(f"a patch must have 3 to 16 rows and columns, got {source.shape[0]}x{source.shape[1]}")
+        return torch.as_tensor(np.asarray(source, dtype=np.float64))
+
+    def __call__(self, title: str, centre: tuple[float, float] | None = None) -> GreyPatch:
+        """Reduce a square of a photograph to a few pixels; ``centre`` of the square as (down, right) shares."""
+        grey = self._grey(title)
+        if grey.ndim == 2:
+            return GreyPatch(grey.numpy())
+        height, width = grey.shape[-2:]
+        down, right, share = _PLACES.get(title, (0.35, 0.35, 0.3))
+        extent = min(int(share * height), width)
+        top, left = int(down * height), int(right * width)
+        if centre is not None:
+            top, left = int(centre[0] * height - extent / 2), int(centre[1] * width - extent / 2)
+        box = (max(0, min(top, height - extent)), max(0, min(left, width - extent)), extent, extent)
+        pixels = TF.resize(TF.crop(grey, *box), [_SIDE, _SIDE], antialias=True)[0].clamp(0, 1)
+        return GreyPatch(pixels.double().numpy(), grey[0].double().numpy(), box)
 
 
 def windows_of(image: np.ndarray, size: int, stride: int) -> np.ndarray:

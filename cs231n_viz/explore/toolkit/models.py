@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
+from cs231n_viz.explore.toolkit.picture import Spot
 from cs231n_viz.network.capture import activations, evaluating
 from cs231n_viz.network.layers import Layer
 from cs231n_viz.network.memory_format import to_channels_last
@@ -104,6 +105,18 @@ def unit_seeing(place: tuple[float, float], field: ReceptiveField) -> tuple[int,
         index = round((share * side - axis.offset - axis.size / 2) / axis.stride) if axis.stride else 0
         unit.append(min(max(index, 0), count - 1))
     return unit[0], unit[1]
+
+
+def spot_on_photograph(
+    at: tuple[float, float], side: float, field: ReceptiveField, choose: Callable[[int, int], object]
+) -> Spot:
+    """Let a place in a photograph, put at (x, y) as a square, choose the unit (row, col) that looks there."""
+
+    def look_at(*pixel: int) -> None:
+        down, right = ((place + 0.5) / count for place, count in zip(pixel, field.image_size, strict=True))
+        choose(*unit_seeing((down, right), field))
+
+    return Spot(at, (side, side), field.image_size, look_at)
 
 
 class Photographs:

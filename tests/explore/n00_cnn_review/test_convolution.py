@@ -8,7 +8,9 @@ import pytest
 from cs231n_viz import explore
 from cs231n_viz.exercises import find
 from cs231n_viz.explore.n00_cnn_review.convolution import KERNELS
-from tests.explore.controls import median_seconds, move_every_control
+from cs231n_viz.explore.n00_cnn_review.windows import GreyPatches
+from cs231n_viz.explore.toolkit.canvas import GREEN, SCALE
+from tests.explore.controls import median_seconds, move_every_control, position, press
 
 
 def test_convolution_follows_every_control():
@@ -52,12 +54,12 @@ def test_convolution_counts_as_lecture_notes_do():
 
 def test_convolution_says_where_the_steps_do_not_divide():
     explorer = explore.convolution()
-    assert explorer.message.value == ""
+    assert "cs231n-notice" not in explorer.message.value
     explorer.controls["stride"].value = 2
     assert "(12 − 3) / 2 = 4.5 is not a whole number" in explorer.message.value
     assert "last row and column are never seen" in explorer.message.value
     explorer.controls["stride"].value = 3
-    assert explorer.message.value == ""
+    assert "cs231n-notice" not in explorer.message.value
 
 
 def test_convolution_runs_through_all_output_cells():
@@ -101,6 +103,58 @@ def test_convolution_reports_a_function_that_cannot_be_used(function, message):
 def test_patches_have_limits():
     with pytest.raises(ValueError, match="3 to 16"):
         explore.convolution(np.zeros((40, 40)))
+
+
+def test_clicks_on_output_and_input_move_the_window_and_arrow_keys_go_on():
+    explorer = explore.convolution()
+    explorer.controls["padding"].value = 1  # input 14×14 with the padding, output 12×12
+    assert explorer.controls["cell"].value == 59
+    press(explorer, "left")  # nothing was clicked yet
+    assert explorer.controls["cell"].value == 58
+    explorer.view.position = position((478, 32), 3.5 / 12, 7.5 / 12, 364)
+    assert explorer.controls["cell"].value == 3 * 12 + 7
+    assert "output[3, 7]" in explorer.text.value
+    explorer.view.position = position((8, 32), 5.5 / 14, 2.5 / 14, 364)  # the middle of the window of cell (4, 1)
+    assert "output[4, 1]" in explorer.text.value
+    press(explorer, "up")
+    assert "output[3, 1]" in explorer.text.value
+    explorer.view.position = position((8, 32), 0.5 / 14, 13.5 / 14, 364)  # a corner: the nearest window
+    assert "output[0, 11]" in explorer.text.value
+
+
+@pytest.mark.parametrize("left", [8, 180, 352])
+def test_a_number_that_is_pointed_at_is_linked_in_window_kernel_and_products(left):
+    explorer = explore.convolution(np.arange(25).reshape(5, 5) / 25)
+    before = explorer.picture
+    explorer.view.position = position((left, 462), 1.5 / 3, 2.5 / 3, 138)
+    for x in (8, 180, 352):
+        corner = position((x, 462), 1 / 3, 2 / 3, 138)
+        assert tuple(explorer.picture[corner[0] + 3, corner[1] + 3]) == GREEN
+        assert tuple(before[corner[0] + 3, corner[1] + 3]) != GREEN
+    row, column = divmod(explorer.controls["cell"].value, 3)
+    pixel = position((8, 32), (row + 1) / 5, (column + 2) / 5, 364)
+    assert tuple(explorer.picture[pixel[0] + 3, pixel[1] + 3]) == GREEN
+    assert f"<mark>{(5 * (row + 1) + column + 2) / 25:.2f}·1</mark>" in explorer.text.value
+    assert [area[4] for area in explorer.view.areas] == [False, False, True, True, True]  # the mouse is enough there
+
+
+def test_a_click_on_the_photograph_moves_the_patch_there():
+    explorer = explore.convolution("astronaut")
+    patches = GreyPatches("astronaut")
+    high, wide = patches("astronaut").photo.shape
+    width = 206 * min(1, wide / high / 1.5)
+    explorer.controls["preset"].value = "identity"
+    for row, column in ((high * 4 // 5, wide // 4), (0, wide - 1)):
+        x, y = 852 - width + (column + 0.5) * width / wide, 462 + (row + 0.5) * width / wide
+        explorer.view.position = (int(y * SCALE), int(x * SCALE))
+        patch = patches("astronaut", ((row + 0.5) / high, (column + 0.5) / wide))
+        top, left, side, _ = patch.box
+        assert abs(top + side / 2 - row) <= 1 or top == 0
+        assert abs(left + side / 2 - column) <= 1 or left == wide - side
+        cell = divmod(explorer.controls["cell"].value, 10)  # the kernel keeps the middle of its window
+        assert f"<b>{patch.pixels[cell[0] + 1, cell[1] + 1]:.3f}</b>" in explorer.text.value
+    explorer.controls["photograph"].value = "cat"
+    assert explorer.error is None
 
 
 def test_convolution_updates_are_fast():

@@ -4,7 +4,7 @@ import numpy as np
 
 from cs231n_viz import explore
 from cs231n_viz.exercises import find
-from tests.explore.controls import median_seconds, move_every_control
+from tests.explore.controls import median_seconds, move_every_control, position, press
 
 
 def test_pooling_follows_every_control_and_a_learners_function():
@@ -20,6 +20,17 @@ def test_pooling_says_which_value_wins():
     assert "max(0.10, 0.90, 0.20, 0.30) = <b>0.900</b>" in explorer.text.value
     explorer.controls["kind"].value = "average"
     assert "<b>0.375</b>" in explorer.text.value
+
+
+def test_clicks_on_output_and_input_move_the_window_and_arrow_keys_go_on():
+    explorer = explore.pooling()  # 12×12, windows of 2×2: 6×6
+    explorer.view.position = position((478, 32), 1.5 / 6, 4.5 / 6, 364)
+    assert explorer.controls["cell"].value == 10
+    for row, column in ((6, 3), (7, 2)):  # pixels of the window of cell (3, 1)
+        explorer.view.position = position((8, 32), (row + 0.5) / 12, (column + 0.5) / 12, 364)
+        assert explorer.controls["cell"].value == 19
+    press(explorer, "down")
+    assert explorer.controls["cell"].value == 25
 
 
 def test_pooling_updates_are_fast():

@@ -2,7 +2,7 @@
 
 from cs231n_viz import explore
 from cs231n_viz.explore.toolkit.canvas import SCALE
-from tests.explore.controls import median_seconds, move_every_control
+from tests.explore.controls import median_seconds, move_every_control, press
 
 
 def test_receptive_fields_follows_every_control(model):
@@ -31,6 +31,15 @@ def test_receptive_fields_keeps_the_place_when_the_layer_changes(model):
     explorer.controls["row"].value, explorer.controls["col"].value = 20, 4
     explorer.controls["layer"].value = "conv2"
     assert (explorer.controls["row"].value, explorer.controls["col"].value) == (10, 2)
+
+
+def test_arrow_keys_on_the_map_need_no_click_and_follow_the_sliders(model):
+    explorer = explore.receptive_fields(model)
+    explorer.controls["layer"].value = "conv2"
+    explorer.controls["row"].value, explorer.controls["col"].value = 5, 10
+    for arrow, unit in (("right", (5, 11)), ("right", (5, 11)), ("up", (4, 11))):  # the last column is the end
+        press(explorer, arrow)
+        assert (explorer.controls["row"].value, explorer.controls["col"].value) == unit
 
 
 def test_receptive_fields_updates_are_fast(model):

@@ -1,9 +1,10 @@
 """The stack calculator: published numbers, and what does not fit is named."""
 
-from cs231n_viz import explore
+from cs231n_viz import explore, load_model
 from cs231n_viz.exercises import find
 from cs231n_viz.explore.n00_cnn_review.stack_sizes import PRESETS, Stage, compute_stack
-from tests.explore.controls import median_seconds, move_every_control
+from cs231n_viz.explore.toolkit.canvas import SCALE
+from tests.explore.controls import median_seconds, move_every_control, press
 
 
 def test_stack_of_the_lecture():
@@ -17,6 +18,29 @@ def test_stack_of_alexnet_has_the_published_numbers():
     assert sum(row.weights + row.biases for row in rows) == 61_100_840
     assert [rows[6].field, rows[7].field] == [163, 195]
     assert "54.25" in rows[0].note
+
+
+def test_the_preset_of_a_shipped_network_is_that_network():
+    model, (size, stages) = load_model("mini_vgg"), PRESETS["mini_vgg"]
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert size == (model.input_size, model.input_size, 3)
+    rows = compute_stack(size, stages)
+    assert sum(row.weights + row.biases for row in rows) == parameters
+    kinds = {"Conv2d", "MaxPool2d", "AdaptiveAvgPool2d", "Linear"}
+    shapes = [layer.shape for layer in model.layers() if layer.kind in kinds]
+    assert [row.shape[::-1] for row in rows] == [(*shape, 1, 1)[:3] for shape in shapes]
+
+
+def test_a_click_on_a_block_chooses_its_layer():
+    explorer = explore.stack_calculator()
+    explorer.controls["preset"].value = "AlexNet"
+    slot = (860 - 16) / 12  # the input and eleven layers
+    explorer.view.position = (200, round((8 + 3.5 * slot) * SCALE))
+    assert explorer.controls["layer"].value == 2
+    press(explorer, "right")
+    assert explorer.controls["layer"].value == 3
+    explorer.view.position = (200, round((8 + 0.5 * slot) * SCALE))  # the input
+    assert explorer.controls["layer"].value == 3
 
 
 def test_stack_where_a_window_does_not_fit():
