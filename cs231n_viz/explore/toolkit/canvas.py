@@ -207,17 +207,19 @@ class Canvas:
             middle = (at[0] + (column + 0.5) * cell, at[1] + (row + 0.5) * cell)
             self.text(middle, number(value, digits), size=size, anchor="mm", colour=PAPER if dark else INK)
 
-    def scale_bar(self, at: tuple[float, float], width: float, limit: float, *, signed: bool | None) -> None:
-        """A strip that explains the colours; ``signed`` None for greys."""
-        low = -limit if signed else 0.0
+    def scale_bar(
+        self, at: tuple[float, float], width: float, limit: float, *, signed: bool | None, low: float | None = None
+    ) -> None:
+        """A strip that explains the colours; ``signed`` None for greys, which may begin at ``low`` instead of 0."""
+        low = (-limit if signed else 0.0) if low is None else low
         ramp = np.linspace(low, limit, 256)[None]
-        strip = greys(ramp, limit) if signed is None else coloured(ramp, limit, signed=signed)
+        strip = greys(ramp - low, limit - low) if signed is None else coloured(ramp, limit, signed=signed)
         x, y = at
         self.paste(strip, at, (width, 10))
         self.frame(at, (width, 10), colour=LINE)
-        marks = [(x, low, "la"), (x + width, limit, "ra")]
-        for place, value, anchor in [*marks, (x + width / 2, (low + limit) / 2, "ma")]:
-            self.text((place, y + 14), number(value), size=12, colour=GREY, anchor=anchor)
+        marks = [(x, low, "la"), (x + width, limit, "ra"), (x + width / 2, (low + limit) / 2, "ma")]
+        for place, value, anchor in marks if width >= 180 else marks[:2]:
+            self.text((place, y + 14), f"{value:.3g}".replace("-", "−"), size=12, colour=GREY, anchor=anchor)
 
 
 def position_in(position: tuple[int, int], at: tuple[float, float], side: float) -> tuple[float, float] | None:
