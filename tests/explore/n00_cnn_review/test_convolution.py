@@ -1,5 +1,6 @@
 """The convolution explorer: every control moves the picture, a learner's function feeds it, a wrong one is named."""
 
+import math
 import re
 
 import numpy as np
@@ -144,9 +145,10 @@ def test_a_click_on_the_photograph_moves_the_patch_there():
     high, wide = patches("astronaut").photo.shape
     width = 206 * min(1, wide / high / 1.5)
     explorer.controls["preset"].value = "identity"
-    for row, column in ((high * 4 // 5, wide // 4), (0, wide - 1)):
-        x, y = 852 - width + (column + 0.5) * width / wide, 462 + (row + 0.5) * width / wide
-        explorer.view.position = (int(y * SCALE), int(x * SCALE))
+    for place in (position((852 - width, 462), 0.8 * high / wide, 0.25, width), (int(462 * SCALE), int(851.9 * SCALE))):
+        explorer.view.position = place
+        row = math.floor((place[0] / SCALE - 462) / width * wide)  # the pixel of the photograph under the mouse
+        column = math.floor((place[1] / SCALE - 852 + width) / width * wide)
         patch = patches("astronaut", ((row + 0.5) / high, (column + 0.5) / wide))
         top, left, side, _ = patch.box
         assert abs(top + side / 2 - row) <= 1 or top == 0
