@@ -9,6 +9,7 @@ import numpy as np
 
 from cs231n_viz.explore import Explorer
 from cs231n_viz.explore.toolkit.canvas import SCALE
+from cs231n_viz.explore.toolkit.upload import PictureUpload
 
 
 def values_of(explorer: Explorer, *names: str) -> tuple:
@@ -29,7 +30,7 @@ def other_values(control: widgets.Widget) -> list:
 def move_every_control(explorer: Explorer, skip: Collection[str] = ()) -> None:
     """Move each control on its own; whatever it was moved to, the picture must have changed and nothing failed."""
     for name, control in explorer.controls.items():
-        if name in skip or isinstance(control, widgets.Button | widgets.Play | widgets.GridBox):
+        if name in skip or isinstance(control, widgets.Button | widgets.Play | widgets.GridBox | PictureUpload):
             continue
         before, values, start = explorer.picture, other_values(control), control.value
         assert values, name
