@@ -9,8 +9,8 @@ from typing import Any
 
 from cs231n_viz.exercises import find
 from cs231n_viz.exercises.core import Entry
-from cs231n_viz.exercises.files import write_whole
 from cs231n_viz.exercises.grading.cells import exercise_of, parsed
+from cs231n_viz.writing import write_text_over
 
 Notebook = dict[str, Any]
 _REVEAL = re.compile(r"^\s*(#\s*)*[\w.]*\breveal\(.*$")
@@ -50,12 +50,12 @@ def make_assignments(notebooks: Path, out: Path, *, nbgrader: bool = False) -> l
         if not _exercises(original):
             continue
         target = out / "source" / path.stem / path.name if nbgrader else out / path.name
-        write_whole(target, json.dumps(hand_out(original, nbgrader=nbgrader), indent=1, ensure_ascii=False) + "\n")
+        write_text_over(target, json.dumps(hand_out(original, nbgrader=nbgrader), indent=1, ensure_ascii=False) + "\n")
         made.append(target)
     if not made:
         raise FileNotFoundError(f"no notebook with exercises in {notebooks}; name the folder of the course's notebooks")
     if nbgrader:
-        write_whole(out / "nbgrader_config.py", NBGRADER_SETTINGS)
+        write_text_over(out / "nbgrader_config.py", NBGRADER_SETTINGS)
     return made
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from cs231n_viz.exercises.files import write_whole
+from cs231n_viz.writing import write_text_over
 
 VARIABLE = "CS231N_VIZ_PROGRESS"  # of the environment: another folder
 
@@ -73,7 +73,7 @@ def keep(name: str, function: Callable[..., Any]) -> str:
         if before is None or before.source != source:
             path = progress_folder() / f"{name}.json"
             answer = Answer(source, datetime.now().astimezone().isoformat(timespec="seconds"))
-            write_whole(path, json.dumps(asdict(answer), indent=1))
+            write_text_over(path, json.dumps(asdict(answer), indent=1))
     except Exception as error:  # whatever a disk, or the code of an answer, has in store
         return f"Only for now: it could not be kept for your next session ({error})."
     return complaint

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 from torchvision.datasets.utils import check_md5, extract_archive
 from tqdm import tqdm
 
-from cs231n_viz.pictures.writing import left_behind, own_part
+from cs231n_viz.writing import left_behind, own_part
 
 _TIMEOUT = 30  # seconds without a byte, after which a connection counts as broken
 _CHUNK = 1 << 18  # bytes

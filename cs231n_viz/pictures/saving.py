@@ -19,7 +19,7 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from cs231n_viz.pictures.images import FORMATS, to_pil, to_uint8
-from cs231n_viz.pictures.writing import write_new, write_over
+from cs231n_viz.writing import write_new, write_over
 
 KEY = "cs231n_viz"  # keyword of the PNG text chunk that holds the settings
 _MAX_NAME = 80  # characters of a file name made from settings, without its suffix

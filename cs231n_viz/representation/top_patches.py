@@ -21,8 +21,8 @@ from cs231n_viz.network.capture import check_layers
 from cs231n_viz.network.checks import check_whole
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.receptive_field import ReceptiveField
-from cs231n_viz.pictures.writing import write_over
 from cs231n_viz.representation.features import Pictures, Shard, batches, map_shards
+from cs231n_viz.writing import write_over
 
 _SAVE_EVERY = 512  # pictures between two saves of an unfinished index
 
@@ -107,7 +107,8 @@ def top_patches(
 
     Raises:
         KeyError: If there is no such layer.
-        ValueError: If the gallery has fewer than k pictures, or has no ``key`` to recognise it by in ``index``.
+        ValueError: If the layer has neither maps nor vectors, or the gallery has fewer than k pictures, or has no
+            ``key`` to recognise it by in ``index``.
         StaleIndexError: If ``index`` was made of something else.
 
     Source: Zeiler & Fergus, arXiv:1311.2901, section 4 and fig. 2 (top 9); Girshick et al., arXiv:1311.2524,
@@ -117,11 +118,14 @@ def top_patches(
     check_whole(k=k)
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k must be from 1 to {len(gallery)}, the pictures of the gallery; got {k}")
+    shape = model.layer(layer).shape
+    if len(shape) not in (1, 3):
+        raise ValueError(f"wanted a layer of maps (C, h, w) or of vectors (C,); {layer!r} puts out {shape}")
     header = _header(model, gallery, layer, k=k)
     path = Path(index) if index is not None else None
     if path is not None and not header["gallery"]:
         raise ValueError("an index recognises its gallery by gallery.key, which this one lacks; leave out index=")
-    strongest, done = _Strongest.none(model.layer(layer).shape[0]), 0
+    strongest, done = _Strongest.none(shape[0]), 0
     if path is not None and path.exists():
         strongest, done = _read_index(path, header)
     if done < len(gallery) and client is not None:

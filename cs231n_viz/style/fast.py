@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from cs231n_viz.network.checks import check_inputs
 from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.network.shipped import WeightsError, fill, read_facts, read_state, weights_file
-from cs231n_viz.pictures.writing import write_over
+from cs231n_viz.writing import write_over
 
 _WIDTHS = (16, 32, 64)
 _BLOCKS = 5

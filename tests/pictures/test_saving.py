@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cs231n_viz.pictures import writing
+from cs231n_viz import writing
 from cs231n_viz.pictures.saving import file_name, read_settings, save_png
 
 SETTINGS = {"class": "cañón", "steps": 256, "lr": 0.05, "jitter": True, "layers": ["relu1", "relu2"], "seed": None}

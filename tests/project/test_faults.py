@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import cs231n_viz as viz
-from cs231n_viz.pictures import writing
+from cs231n_viz import writing
 from cs231n_viz.style.fast import FastStyle, save_fast_style
 from cs231n_viz.style.transfer import Schedule
 from tests.networks import small_classifier

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cs231n_viz.exercises import ROOMS, find
-from cs231n_viz.exercises.files import write_whole
 from cs231n_viz.exercises.grading.judging import MISSING, NOT_ATTEMPTED, RIGHT, WRONG, Verdict
 from cs231n_viz.exercises.grading.run import Grade
+from cs231n_viz.writing import write_text_over
 
 _MARKS = {RIGHT: "✓", WRONG: "✗", NOT_ATTEMPTED: "○", MISSING: "–"}
 _ROOM_OF = {name: room for room, names in ROOMS.items() for name in names}
@@ -34,11 +34,11 @@ _KIND = {RIGHT: "right", WRONG: "wrong"}
 
 def write_all(grades: Sequence[Grade], out: Path) -> None:
     """Write ``grades.csv``, ``gradescope/STUDENT/results.json`` and ``feedback/STUDENT.html`` into a folder."""
-    write_whole(out / "grades.csv", table(grades))
+    write_text_over(out / "grades.csv", table(grades))
     for grade in grades:
         results = json.dumps(gradescope(grade), indent=1, ensure_ascii=False)
-        write_whole(out / "gradescope" / grade.student / "results.json", results)
-        write_whole(out / "feedback" / f"{grade.student}.html", page(grade))
+        write_text_over(out / "gradescope" / grade.student / "results.json", results)
+        write_text_over(out / "feedback" / f"{grade.student}.html", page(grade))
 
 
 def table(grades: Sequence[Grade]) -> str:

@@ -18,11 +18,11 @@ import torch
 from tqdm import tqdm
 
 from cs231n_viz.exercises import ROOMS, find
-from cs231n_viz.exercises.files import write_whole
 from cs231n_viz.exercises.grading.cells import answers, read_cells
 from cs231n_viz.exercises.grading.judging import MISSING, RIGHT, Verdict, judge, verdict
 from cs231n_viz.exercises.grading.reference import reference_notebook
 from cs231n_viz.exercises.grading.sandbox import Limits
+from cs231n_viz.writing import write_text_over
 
 EXERCISES = Path(__file__).parents[1]
 LAYOUTS = "FOLDER/STUDENT/*.ipynb (folders in between are fine) or FOLDER/STUDENT.ipynb"
@@ -146,7 +146,7 @@ def _grade_reference(names: Sequence[str], out: Path, limits: Limits) -> None:
     kept = out / "verdicts" / f"{_key(text.encode())}.json"
     if not kept.exists():
         notebook = out / "reference.ipynb"
-        write_whole(notebook, text)
+        write_text_over(notebook, text)
         for _ in _in_processes([(notebook, kept, limits)], 1):
             pass
     verdicts = _load(kept).get("verdicts", {})
@@ -186,7 +186,7 @@ def _grade_notebook(path: Path, kept: Path, limits: Limits) -> None:
         result["verdicts"] = [judge(answer, limits).as_json() for answer in known]
     except (ValueError, RecursionError, MemoryError, OSError) as error:
         result["error"] = str(error) or type(error).__name__
-    write_whole(kept, json.dumps({**result, "seconds": round(time.perf_counter() - start, 2)}, ensure_ascii=False))
+    write_text_over(kept, json.dumps({**result, "seconds": round(time.perf_counter() - start, 2)}, ensure_ascii=False))
 
 
 def _collect(handin: Handin, files: Mapping[Path, str], kept: Path, names: Sequence[str]) -> Grade:

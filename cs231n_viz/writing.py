@@ -33,6 +33,16 @@ def write_over(path: Path, data: bytes) -> None:
         os.replace(part, path)
 
 
+def write_text_over(path: Path, text: str) -> None:
+    """Write a text as UTF-8 in one step, and make the folders that are missing; a file of this name is replaced.
+
+    Raises:
+        OSError: As `write_over`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_over(path, text.encode())
+
+
 def write_new(path: Path, data: bytes) -> Path:
     """Write a file in one step; if the name is taken, as ``name-2.png``, ``name-3.png`` and so on.
 
