@@ -1,8 +1,9 @@
 """Lay out what Sphinx reads: the notebooks as they are stored, made into pages that need no kernel.
 
 Nothing is executed. An exercise gets its reference solution in a fold, where the notebook has a commented
-``reveal(...)``; figures become files that the page loads when they are scrolled to; an explorer, which needs a
-kernel, keeps its code and says where it runs. Links between the files of the repository become links between pages.
+``reveal(...)``; figures become files that the page loads when they are scrolled to; of an explorer, which
+needs a kernel, the page shows a still and says where it runs. Links between the files of the repository become links
+between pages.
 """
 
 import ast
@@ -27,13 +28,14 @@ _REVEAL = re.compile(r'^#\s*(?:viz\.exercises\.)?reveal\("(\w+)"\)[^\n]*$', re.M
 _EXPLORER = re.compile(r"\bviz\.explore\.[a-z_]+\(")
 _NOT_ATTEMPTED = re.compile(r"^\w+: not attempted, using the reference for now\n?$", re.MULTILINE)
 _FIGURE = re.compile(r'<img alt="(?P<alt>[^"]*)" src="data:image/(?P<kind>\w+);base64,(?P<data>[^"]*)"[^>]*>')
+_STILL = "cs231n-still"  # in the output that shows an explorer where no kernel runs
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 _ELSEWHERE = re.compile(r"^([a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 
 EXPLORER_NOTE = (
     ":::{admonition} Explorer\n:class: explorer\n\n"
-    "This cell shows controls to turn, and a picture that follows them. It needs a running kernel: open this notebook "
-    "with `make lab`.\n:::"
+    "This cell shows controls to turn, and a picture that follows them, of which a page keeps the first one. They need "
+    "a running kernel: open this notebook with `make lab`.\n:::"
 )
 
 
@@ -126,7 +128,7 @@ def page_cells(cells: list[Cell], name: str, figures: Path) -> list[Cell]:
                 if (kept := _page_output(output, figures / f"{name}-{index}-{number}"))
             ]
             made.append(cell)
-            if _EXPLORER.search(source) and not cell["outputs"]:
+            if _EXPLORER.search(source) and (not cell["outputs"] or _STILL in str(given["outputs"])):
                 made.append({"cell_type": "markdown", "metadata": {}, "source": EXPLORER_NOTE})
     return made
 

@@ -3,8 +3,8 @@
     python tests/run_notebooks.py [notebooks/00_cnn_review.ipynb ...]
 
 Without names: all of notebooks/, in order. A notebook is written back only when every cell ran. Widgets live in a
-running kernel alone, so their views and state are left out; so are progress bars and times of execution. The kernels
-see no answers to exercises that were kept earlier, and keep none.
+running kernel alone, so their views and state are left out, and of an explorer its still is kept; progress bars and
+times of execution are left out, too. The kernels see no answers to exercises that were kept earlier, and keep none.
 """
 
 import argparse

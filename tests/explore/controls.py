@@ -3,13 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
+from unittest.mock import patch
 
 import ipywidgets as widgets
 import numpy as np
 
 from cs231n_viz.explore import Explorer
+from cs231n_viz.explore.toolkit import base
 from cs231n_viz.explore.toolkit.canvas import SCALE
 from cs231n_viz.explore.toolkit.upload import PictureUpload
+
+
+def shown_by(explorer: Explorer) -> list[dict]:
+    """What a cell shows of an explorer: of each output its media types."""
+    with patch.object(base, "display") as display:
+        explorer._ipython_display_()
+    return [call.args[0] for call in display.call_args_list]
 
 
 def values_of(explorer: Explorer, *names: str) -> tuple:

@@ -29,6 +29,17 @@ def test_keeps_printed_output_and_drops_widgets_and_progress_bars(tmp_path):
     assert "widgets" not in notebook["metadata"]
 
 
+def test_of_an_explorer_the_still_is_kept(tmp_path):
+    needed = "import numpy as np\nfrom cs231n_viz.explore import Explorer"
+    path = write(tmp_path / "demo.ipynb", f"{needed}\nExplorer(lambda: np.zeros((4, 6, 3), np.uint8), {{}})")
+    assert run_notebooks.main([str(path)]) == 0
+    (output,) = json.loads(path.read_text())["cells"][1]["outputs"]
+    assert set(output["data"]) == {"text/html", "text/plain"}
+    assert '<img alt="The picture that follows the controls above it." src="data:image/' in "".join(
+        output["data"]["text/html"]
+    )
+
+
 def test_a_second_run_changes_nothing(tmp_path):
     path = write(tmp_path / "demo.ipynb", "1 + 1", "1 + 1")
     run_notebooks.main([str(path)])

@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from PIL import Image
 
 from cs231n_viz.exercises import names, reveal
+from cs231n_viz.explore import Explorer
+from tests.explore.controls import shown_by
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -104,7 +107,7 @@ def test_an_explorer_says_where_it_runs_and_leaves_no_dead_output(pages):
         for cell, following in zip(cells, [*cells[1:], {"source": ""}], strict=True):
             if cell["cell_type"] == "code" and re.match(r"viz\.explore\.\w+\(", source_of(cell)):
                 explorers += 1
-                assert cell["outputs"] == []
+                assert all('<a class="figure"' in output["data"]["text/html"] for output in cell["outputs"])
                 assert "make lab" in source_of(following)
     assert explorers >= 13
 
@@ -118,6 +121,18 @@ def test_a_widget_leaves_nothing_behind(tmp_path: Path):
     assert [cell["cell_type"] for cell in made] == ["code", "markdown"]
     assert made[0]["outputs"] == []
     assert code["outputs"] == [widget, text]  # what was given stays
+
+
+def test_of_an_explorer_its_still_is_shown_with_its_alt_text(tmp_path: Path):
+    shown = shown_by(Explorer(lambda: np.zeros((4, 6, 3), np.uint8), {}))
+    outputs = [{"output_type": "display_data", "metadata": {}, "data": data} for data in shown]
+    code = {"cell_type": "code", "metadata": {}, "source": "viz.explore.pooling()", "outputs": outputs}
+    shown, note = stage.page_cells([code], "page", tmp_path)
+    (output,) = shown["outputs"]
+    alt = "The picture that follows the controls above it."
+    figure = f'<img alt="{alt}" src="figures/page-0-1.jpg" width="6" height="4" loading="lazy">'
+    assert output["data"] == {"text/html": f'<a class="figure" href="figures/page-0-1.jpg">{figure}</a>'}
+    assert "make lab" in note["source"]
 
 
 def test_a_printed_document_adds_no_heading(tmp_path: Path):

@@ -25,10 +25,12 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import numpy as np
 import traitlets
+from IPython.display import display
 
 from cs231n_viz.explore.toolkit.bar import Bar
 from cs231n_viz.explore.toolkit.controls import arranged
 from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView, Spot
+from cs231n_viz.explore.toolkit.still import still
 
 _GONE = (
     "The kernel that drew this explorer is gone. To have it back, click into this cell, then choose “Run All Above "
@@ -168,6 +170,11 @@ class Explorer(widgets.VBox):
             self._held -= 1
             if self._due:
                 self.update()
+
+    def _ipython_display_(self) -> None:
+        """Show the explorer, and a still, which is seen wherever there are no widgets."""
+        display({**self._repr_mimebundle_(), "text/plain": ""}, raw=True)
+        display(still(self.picture, self.view.alt), raw=True)
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
         """What a notebook shows; what the controls are when it is first shown, they are again after a reset."""
