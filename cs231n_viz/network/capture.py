@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from cs231n_viz.network.checks import check_images
 from cs231n_viz.network.running import Wrapper, evaluating, held, network_of
 
-__all__ = ["Listener", "activations", "capture", "check_layers", "evaluating", "network_of", "watch"]
+__all__ = ["Listener", "activations", "capture", "channels_first", "check_layers", "evaluating", "network_of", "watch"]
 
 Listener = Callable[[str, nn.Module, object], object]
 
@@ -105,7 +105,7 @@ def capture(model: nn.Module, layers: Sequence[str], *, stop: bool = False) -> I
         stop: End the body of the ``with`` as soon as every layer has been seen, without running the rest.
 
     Yields:
-        Layer name -> that layer's latest output, (N, C, h, w) or (N, C), attached to the graph: it can be
+        Layer name -> that layer's latest output, as it puts it out, attached to the graph: it can be
         differentiated with respect to even if neither the images nor the weights require gradients.
 
     Raises:
@@ -149,7 +149,7 @@ def activations(
         gradients: Keep the graph, for gradients through the layers; off by default.
 
     Returns:
-        Layer name -> output, (N, C, h, w) or (N, C).
+        Layer name -> output, (N, C, h, w) or (N, C); the axes of maps with channels last, as in Swin, are moved.
 
     Raises:
         KeyError: If a name is not a layer of ``model``, or the forward pass does not call it.
@@ -165,4 +165,19 @@ def activations(
     missing = [layer for layer in layers if layer not in result]
     if missing:
         raise KeyError(f"{_name(model)} never reached layer {missing[0]!r} in this forward pass")
-    return {layer: result[layer] for layer in layers}
+    return {layer: channels_first(result[layer], images) for layer in layers}
+
+
+def channels_first(maps: Tensor, images: Tensor) -> Tensor:
+    """Return maps as (N, C, h, w), also if a layer puts them out as (N, h, w, C), as those of Swin and ConvNeXt do.
+
+    That is taken to be so where h and w are in the ratio of the picture's sides, and the last two axes are not.
+    """
+    if maps.ndim != 4:
+        return maps
+    ratio = images.shape[-2] / images.shape[-1]
+
+    def fits(rows: int, columns: int) -> bool:
+        return abs(rows - columns * ratio) <= 1  # rounding and padding may add one
+
+    return maps.movedim(-1, 1) if fits(*maps.shape[1:3]) and not fits(*maps.shape[2:]) else maps

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
-from cs231n_viz.network.capture import activations, check_layers, evaluating, network_of, watch
+from cs231n_viz.network.capture import activations, channels_first, check_layers, evaluating, network_of, watch
 from cs231n_viz.network.checks import channels_of
 from cs231n_viz.network.receptive_field import FieldTracer, ReceptiveField
 
@@ -64,7 +64,7 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
 
     def record(name: str, module: nn.Module, output: object) -> None:
         if isinstance(output, Tensor) and id(output) in tracer.fields:
-            shape = tuple(output.shape[1:])
+            shape = tuple(channels_first(output, image).shape[1:])
             sides = shape[-2:] if len(shape) == 3 else (1, 1)
             field = ReceptiveField(*tracer.fields[id(output)], tracer.image_size, sides)
             layers.append(Layer(name, type(module).__name__, shape, field))

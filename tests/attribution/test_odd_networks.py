@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 import cs231n_viz as viz
 from cs231n_viz.attribution.scoring import mass_in_mask, pointing_game, rank_correlation
+from cs231n_viz.network.layers import trace_layers
 from tests.explicit import pictures, relative_error
 from tests.networks import small
 
@@ -32,6 +33,34 @@ def test_grad_cam_knows_maps_whose_channels_are_last(columns):
     maps = viz.grad_cam(model, images, 1, "middle.last", signed=True)
     assert maps.shape == (2, 8, columns)
     assert relative_error(maps, right) <= 1e-12
+
+
+@pytest.mark.parametrize("columns", [8, 5])
+def test_maps_whose_channels_are_last_are_the_same_maps_to_every_method(columns):
+    images = X[..., :columns]
+    network = nn.Sequential(small(Permuted()).double())
+    model = viz.wrap(network.eval(), ["a", "b", "c"], mean=[0.5] * 3, std=[0.3] * 3, input_size=8).double()
+    last, first = "0.middle.last", "0.middle.first"
+    shapes = [layer.shape for layer in trace_layers(model, images[:1]) if layer.name in (last, first)]
+    assert shapes == [(6, 8, columns)] * 2
+    maps = viz.activations(model, images, [last, first])
+    assert torch.equal(maps[last], maps[first])
+    assert torch.equal(viz.grams(model, images, [last])[last], viz.grams(model, images, [first])[first])
+    gallery = [(image, 0) for image in X.float()]
+    options = {"progress": False}
+    assert torch.equal(*(viz.features(model, gallery, layer, pool="max", **options) for layer in (last, first)))
+    patches = [viz.top_patches(model, gallery, layer, k=2, **options) for layer in (last, first)]
+    assert torch.equal(patches[0].values, patches[1].values)
+    assert torch.equal(patches[0].positions, patches[1].positions)
+    neurons = [viz.guided_backprop(model, images, neuron=(layer, 5, 2, 1)) for layer in (last, first)]
+    assert torch.equal(*neurons)
+
+
+def test_top_patches_of_tokens_are_refused():
+    tokens = nn.Sequential(nn.Conv2d(3, 4, 2), nn.Flatten(2), nn.Linear(49, 2), nn.Flatten(), nn.Linear(8, 2))
+    model = viz.wrap(tokens.eval(), ["a", "b"], input_size=8)
+    with pytest.raises(ValueError, match=r"maps \(C, h, w\) or of vectors \(C,\); '2' puts out \(4, 2\)"):
+        viz.top_patches(model, [(X[0].float(), 0)], "2", k=1, progress=False)
 
 
 def test_grad_cam_of_a_layer_beside_the_way_to_the_logits_says_so():
