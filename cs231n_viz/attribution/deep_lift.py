@@ -25,7 +25,7 @@ from cs231n_viz.network.interception import (
     check_graph,
     in_place,
 )
-from cs231n_viz.network.running import outside_inference_mode
+from cs231n_viz.network.running import held, outside_inference_mode
 
 Rule = Literal["rescale", "reveal_cancel"]
 
@@ -64,16 +64,20 @@ def deep_lift(
         raise ValueError(f"rule must be 'rescale' or 'reveal_cancel', got {rule!r}")
     images = check_images(images, model)
     reference = check_baseline(baseline, images)
-    dtype = images.dtype
+    with held(model):  # until the backward pass is done, too: it reads the weights
+        return _deep_lift(model, images, check_each(targets, len(images), model), reference, rule).to(images.dtype)
+
+
+def _deep_lift(model: nn.Module, images: Tensor, rows: Tensor, reference: Tensor, rule: Rule) -> Tensor:
     if any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters()):
         model, images, reference = copy.deepcopy(model).float(), images.float(), reference.float()
     both = torch.cat([images, reference]).requires_grad_()
     with torch.enable_grad(), evaluating(model), _Multipliers(rule):
-        scores = class_scores(model, both, check_each(targets, len(images), model).repeat(2))
+        scores = class_scores(model, both, rows.repeat(2))
     check_graph("deep_lift", scores)
     of_pictures = _for_the_pictures(torch.ones_like(scores[: len(images)]))
     multipliers = torch.autograd.grad(scores, both, of_pictures)[0][: len(images)]
-    return (multipliers * (images - reference)).to(dtype)
+    return multipliers * (images - reference)
 
 
 class _LinearCall(NamedTuple):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cs231n_viz.attribution.saliency import guided_backprop
-from cs231n_viz.network.capture import capture, evaluating
+from cs231n_viz.network.capture import capture, channels_first, evaluating
 from cs231n_viz.network.checks import Targets, check_images, check_logits, check_targets
 from cs231n_viz.network.gradients import class_scores
 from cs231n_viz.network.interception import AVERAGES, EachOperation
@@ -36,18 +36,20 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
     """
     images = check_images(images, model)
     head = _PooledHead()
-    with evaluating(model), EachOperation(head.record):
-        logits = check_logits(model(images), model)
-    rebuilt = head.logits()
+    with evaluating(model):  # as long as the weights are read: other threads wait
+        with EachOperation(head.record):
+            logits = check_logits(model(images), model)
+        rebuilt = head.logits()
+        rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
+        weights = None if head.linear is None else head.linear[0][rows]
     if rebuilt is None or rebuilt.shape != logits.shape or not torch.allclose(rebuilt, logits, rtol=1e-3, atol=1e-4):
         raise TypeError(
             "cam wants a network that ends in global average pooling and one linear layer, such as mini_vgg or "
             "resnet18; grad_cam works for any"
         )
-    rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
-    if head.linear is None:
+    if weights is None:
         return head.maps[torch.arange(len(images)), rows]
-    return torch.einsum("nchw,nc->nhw", head.maps, head.linear[0][rows])
+    return torch.einsum("nchw,nc->nhw", head.maps, weights)
 
 
 @outside_inference_mode()
@@ -73,19 +75,18 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
     Source: Selvaraju et al., arXiv:1610.02391, eq. 1 and 2.
     """
     images = to_channels_last(model, check_images(images, model))
-    with torch.enable_grad(), evaluating(model):
+    with torch.enable_grad(), evaluating(model):  # the backward pass, too: no other thread may change the weights
         with capture(model, [layer]) as activations:
             scores = class_scores(model, images, targets)
-    if layer not in activations:
-        raise KeyError(f"the network never reached layer {layer!r} in this forward pass")
-    maps = activations[layer]
-    if maps.ndim != 4:
-        raise ValueError(f"grad_cam wants a layer of maps (N, C, h, w); {layer!r} puts out {tuple(maps.shape)}")
-    (gradients,) = torch.autograd.grad(scores, maps, torch.ones_like(scores), allow_unused=True)
+        if layer not in activations:
+            raise KeyError(f"the network never reached layer {layer!r} in this forward pass")
+        maps = activations[layer]
+        if maps.ndim != 4:
+            raise ValueError(f"grad_cam wants a layer of maps (N, C, h, w); {layer!r} puts out {tuple(maps.shape)}")
+        (gradients,) = torch.autograd.grad(scores, maps, torch.ones_like(scores), allow_unused=True)
     if gradients is None:
         raise ValueError(f"the logit does not depend on layer {layer!r}; take one on the way to the logits")
-    if _channels_last(maps.shape, images.shape):
-        gradients, maps = gradients.movedim(-1, 1), maps.movedim(-1, 1)
+    gradients, maps = channels_first(gradients, images), channels_first(maps, images)
     combined = (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1).to(images)
     return combined if signed else combined.clamp_min(0)
 
@@ -112,15 +113,6 @@ def guided_grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: s
     maps = grad_cam(model, images, targets, layer)[:, None]
     maps = F.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=False)
     return guided_backprop(model, images, targets) * maps
-
-
-def _channels_last(maps: torch.Size, images: torch.Size) -> bool:
-    """Whether the sides of maps have the ratio of the picture's if the channels are last, and only then."""
-
-    def fits(rows: int, columns: int) -> bool:
-        return abs(rows - columns * images[2] / images[3]) <= 1  # rounding and padding may add one
-
-    return not fits(*maps[2:]) and fits(*maps[1:3])
 
 
 class _PooledHead:

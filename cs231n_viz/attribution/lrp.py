@@ -52,7 +52,8 @@ def lrp(
             zennit); gamma also for averages, sums, and batch norms that follow no convolution. Where an output is
             negative, gamma and zplus favour the negative contributions, z⁻ instead of z⁺.
         epsilon: ε of the epsilon rule, at least 0, in units of the activations.
-        gamma: γ of the gamma rule, at least 0.
+        gamma: γ of the gamma rule, at least 0. Near 0 it becomes the zero rule without biases: where contributions
+            cancel the denominators are near 0, too, and relevances get huge. That is what ε is for.
         biases: Whether biases absorb a share of the relevance, which is lost to the pixels. By default they do under
             ``"zero"``, which then is gradient × input, and ``"epsilon"``, which is near it: without, both divide
             by sums near 0. Under the other rules they do not, and relevance is conserved. Constants that a network
@@ -108,15 +109,15 @@ def lrp_layers(
         raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}; got {rule!r}")
     biases = rule in ("zero", "epsilon") if biases is None else biases
     pixels = images.clone().requires_grad_()
-    with torch.enable_grad(), evaluating(model):
+    with torch.enable_grad(), evaluating(model):  # the backward pass, too: no other thread may change the weights
         limits = pixel_limits(model, images) if rule == "composite" else None
         settings = Settings(rule, epsilon=epsilon, gamma=gamma, biases=biases, limits=limits, ledger=ledger)
         with Propagation(settings), capture(model, layers) as activations:
             scores = class_scores(model, pixels, targets)
-    check_graph("lrp", scores)
-    missing = [layer for layer in layers if layer not in activations]
-    if missing:
-        raise KeyError(f"the network never reached layer {missing[0]!r} in this forward pass")
-    outputs = [activations[layer] for layer in layers]
-    relevance = torch.autograd.grad(scores, [pixels, *outputs], scores.detach())
+        check_graph("lrp", scores)
+        missing = [layer for layer in layers if layer not in activations]
+        if missing:
+            raise KeyError(f"the network never reached layer {missing[0]!r} in this forward pass")
+        outputs = [activations[layer] for layer in layers]
+        relevance = torch.autograd.grad(scores, [pixels, *outputs], scores.detach())
     return dict(zip(["pixels", *layers], relevance, strict=True))

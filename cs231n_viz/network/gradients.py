@@ -1,14 +1,14 @@
 """The scores that attributions explain, a logit or the activation of a neuron, and their gradients."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
-from cs231n_viz.network.capture import capture, evaluating
+from cs231n_viz.network.capture import capture, channels_first, evaluating
 from cs231n_viz.network.checks import Neuron, Targets, check_logits, check_targets
-from cs231n_viz.network.interception import Interception, check_graph
+from cs231n_viz.network.interception import EachOperation, Interception, check_graph, noticing_dropout
 from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.running import held, outside_inference_mode
 
@@ -32,8 +32,9 @@ def neuron_scores(model: nn.Module, images: Tensor, neuron: Neuron) -> Tensor:
         model(images)
     if layer not in activations:
         raise KeyError(f"the network never reached layer {layer!r} in this forward pass")
-    shape = activations[layer].shape[1:]
-    maps = activations[layer] if len(shape) == 3 else activations[layer].flatten(1)[..., None, None]
+    maps = channels_first(activations[layer], images)
+    shape = maps.shape[1:]
+    maps = maps if len(shape) == 3 else maps.flatten(1)[..., None, None]
     if not all(0 <= i < n for i, n in zip((channel, row, col), maps.shape[1:], strict=True)):
         raise IndexError(f"{layer} is {tuple(shape)}: it has no neuron (channel, row, col) = {neuron[1:]}")
     return maps[:, channel, row, col]
@@ -53,6 +54,9 @@ def differentiate(
 
     Returns:
         The gradients, (N, 3, H, W).
+
+    Warns:
+        UserWarning: If the network has a dropout that is on also in eval mode.
     """
     with held(model):  # until the backward pass is done, too: it reads the weights
         return _differentiate(model, images.detach().clone(), score, rules)
@@ -64,7 +68,7 @@ def _differentiate(
     if rules is not None or not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         pixels = to_channels_last(model, pixels)  # for plain gradients of ResNets copying the weights takes longer
     pixels.requires_grad_()
-    with torch.enable_grad(), evaluating(model), rules or nullcontext():
+    with torch.enable_grad(), evaluating(model), rules or EachOperation(noticing_dropout):
         scores = score(pixels)
     if isinstance(rules, Interception):
         check_graph(rules.method, scores)

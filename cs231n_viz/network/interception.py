@@ -4,6 +4,7 @@
 modules see only the first and the last. An :class:`Interception` is called for every torch function and sees them all.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
 
 import torch
@@ -244,6 +245,17 @@ class EachOperation(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         return self.handler(operation(function), function, args, dict(kwargs or {}))
+
+
+def noticing_dropout(name: str, function: Callable, args: tuple, kwargs: dict) -> object:
+    """Run an operation, and warn if it is a dropout that is on also in eval mode."""
+    if "dropout" in name and _drops(name, args, kwargs):
+        warnings.warn(
+            "the network has a dropout that is on also in eval mode, so that results differ from call to call; write "
+            "F.dropout(x, p, self.training), or take the mean over many calls",
+            stacklevel=2,
+        )
+    return function(*args, **kwargs)
 
 
 class AveragePooling(TorchFunctionMode):

@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import functional as TF
 
 from cs231n_viz.network import efficientnet
 from cs231n_viz.network.checks import check_images, check_inputs, check_logits
-from cs231n_viz.network.interception import SHAPES, EachOperation
+from cs231n_viz.network.interception import SHAPES, EachOperation, noticing_dropout
 from cs231n_viz.network.layers import Layer, trace_layers
 from cs231n_viz.network.running import Wrapper, evaluating, outside_inference_mode
 from cs231n_viz.network.shipped import ARCHITECTURES, fetch, fill, read_facts, read_state, weights_file
@@ -251,7 +251,8 @@ def wrap(
             inference mode.
 
     Warns:
-        UserWarning: If the network ends in a softmax or sigmoid: attributions explain logits.
+        UserWarning: If the network ends in a softmax or sigmoid: attributions explain logits; or has a dropout that is
+            on also in eval mode.
     """
     _check_plain(module)
     model = Classifier(module, categories, mean=mean, std=std, input_size=input_size)
@@ -293,7 +294,7 @@ class _LastOperation:
 
     def record(self, name: str, function: Callable, args: tuple, kwargs: dict) -> object:
         """Run an operation."""
-        result = function(*args, **kwargs)
+        result = noticing_dropout(name, function, args, kwargs)
         if isinstance(result, Tensor) and name not in SHAPES:
             self.squashes = name in ("sigmoid", "softmax")
         return result

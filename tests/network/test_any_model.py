@@ -3,6 +3,7 @@
 import threading
 from collections import namedtuple
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -332,6 +333,29 @@ def test_threads_may_share_a_model(method):
     assert not failures
 
 
+@pytest.mark.parametrize("method", ATTRIBUTIONS)
+def test_another_thread_may_change_the_weights_for_a_while(method):
+    """A randomisation test gives a network other weights and back; no method, forward or backward, ever sees them."""
+    model, images = classifier(), pictures(count=1)
+    wanted, done = ALL[method](model, images), threading.Event()
+    changes = []
+
+    def randomise() -> None:
+        while not done.is_set():
+            changes.append(viz.scoring.randomization_test(model, images, 1, viz.saliency))
+
+    other = threading.Thread(target=randomise)
+    with unchanged(model, images):
+        other.start()
+        try:
+            got = [ALL[method](model, images) for _ in range(6)]
+        finally:
+            done.set()
+            other.join()
+    assert all(torch.equal(each, wanted) for each in got)
+    assert changes
+
+
 @each_method
 def test_train_mode_is_left_as_it_was_and_the_result_is_that_of_eval_mode(method):
     model, images = classifier(), pictures()
@@ -386,6 +410,16 @@ def test_wrap_leaves_the_mode_of_each_part():
     network[8].train()  # Monte-Carlo dropout
     viz.wrap(network, NAMES, input_size=SIDE)
     assert [module.training for module in network] == [index == 8 for index in range(len(network))]
+
+
+@pytest.mark.parametrize(("p", "training", "warns"), [(0.5, True, True), (0.0, True, False), (0.5, False, False)])
+def test_a_dropout_that_is_always_on_is_said(p, training, warns):
+    network = Odd(lambda x: F.dropout(x, p, training))
+    expected = pytest.warns(UserWarning, match="dropout that is on also in eval mode") if warns else nullcontext()
+    with expected:
+        viz.saliency(network, pictures(), 0)
+    with expected:
+        viz.wrap(network, NAMES, input_size=SIDE)
 
 
 class Confusing(nn.Module):
