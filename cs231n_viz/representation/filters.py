@@ -52,11 +52,15 @@ def first_layer_filters(model: nn.Module) -> Tensor:
         most among all pictures of that size and energy.
 
     Raises:
-        ValueError: If no convolution takes the picture.
+        ValueError: If no convolution takes the picture, or it has neither 1 nor 3 channels.
 
     Source: Krizhevsky et al., "ImageNet Classification with Deep CNNs", NeurIPS 2012, fig. 3.
     """
-    return normalise_filters(first_convolution(model).weight.detach().expand(-1, 3, -1, -1))
+    weights = first_convolution(model).weight.detach()
+    if weights.shape[1] not in (1, 3):
+        wanted = "filters of 1 or 3 channels can be shown as pictures"
+        raise ValueError(f"{wanted}, got {tuple(weights.shape)}; weights[:, :3] takes the first three")
+    return normalise_filters(weights.expand(-1, 3, -1, -1))
 
 
 def smooth_share(weights: Tensor) -> Tensor:

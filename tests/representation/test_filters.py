@@ -40,6 +40,9 @@ def test_filters_of_grey_pictures_are_grey():
 
 
 def test_errors():
+    network = nn.Sequential(nn.Conv2d(4, 2, 5), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(ValueError, match=r"1 or 3 channels .* got \(2, 4, 5, 5\)"):
+        viz.first_layer_filters(viz.wrap(network, ["a", "b"], mean=[0.5] * 4, std=[0.5] * 4, input_size=16))
     with pytest.raises(ValueError, match="no convolution that takes 3 channels"):
         viz.first_layer_filters(nn.Sequential(nn.Linear(3, 2)))
     with pytest.raises(ValueError, match=r"\(K, 3, h, w\), got \(2, 3, 5\)"):
