@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from cs231n_viz.explore.n02_fc_features.embedding_plot import EmbeddingPlot
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, SCALE, Canvas
+from cs231n_viz.explore.toolkit.canvas import GREY, PALE, SCALE, Canvas
 from cs231n_viz.explore.toolkit.controls import dropdown, selection_slider, slider
 from cs231n_viz.explore.toolkit.picture import ClickablePicture
 from cs231n_viz.network.models import load_model
@@ -126,7 +126,7 @@ class _Embedding:
         key, points = self._map()
         canvas = Canvas(_TOP + _SIDE + 8)
         plot, place, size = self.plot.plot(key, points, query, grid=show == _GRID)
-        canvas.put(plot, (_LEFT, _TOP))
+        canvas.put(plot, (_LEFT, _TOP), drawn=(plot == PALE).all(axis=2) if show == _GRID else True)
         self._beside(canvas, points, query, space)
         step = round(size) if place is not None and show == _GRID else _STEP
         self.view.step = (step, step)  # in the grid an arrow key goes on by one thumbnail

@@ -113,6 +113,15 @@ function render({ model, el }) {
   document.addEventListener("fullscreenchange", onScreen);
   model.on("change:unfolded", show);
 
+  const tellTheme = () => {
+    const dark = document.body.dataset.jpThemeLight === "false";
+    if (dark === model.get("dark")) return;
+    model.set("dark", dark);
+    model.save_changes();
+  };
+  const themed = new MutationObserver(tellTheme);
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+
   let waiting = 0;
   const later = () => {
     waiting ||= requestAnimationFrame(() => {
@@ -128,6 +137,7 @@ function render({ model, el }) {
     root.addEventListener("focusin", (event) => event.target.setAttribute(KEYS_STAY, "true"));
     seen.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["style"] });
     later();
+    tellTheme();
     if (model.get("staged")) enter();
   });
   show();
@@ -135,6 +145,7 @@ function render({ model, el }) {
     cancelAnimationFrame(frame);
     cancelAnimationFrame(waiting);
     seen.disconnect();
+    themed.disconnect();
     document.removeEventListener("keydown", onKey, true);
     document.removeEventListener("focusin", onFocus);
     document.removeEventListener("fullscreenchange", onScreen);

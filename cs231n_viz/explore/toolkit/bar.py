@@ -15,6 +15,7 @@ class Bar(anywidget.AnyWidget):
     Attributes:
         unfolded: Whether the controls under "more" are shown.
         staged: Whether the explorer fills its window as soon as it is shown.
+        dark: Whether the theme of the page is dark; the page says so.
         title: What the explorer is called on the stage.
     """
 
@@ -23,6 +24,7 @@ class Bar(anywidget.AnyWidget):
 
     unfolded = traitlets.Bool(False).tag(sync=True)
     staged = traitlets.Bool(False).tag(sync=True)
+    dark = traitlets.Bool(False).tag(sync=True)
     title = traitlets.Unicode("explorer").tag(sync=True)
 
     def __init__(self, reset: Callable[[], None]) -> None:

@@ -31,6 +31,7 @@ from cs231n_viz.explore.toolkit.bar import Bar
 from cs231n_viz.explore.toolkit.controls import arranged
 from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView, Spot
 from cs231n_viz.explore.toolkit.still import still
+from cs231n_viz.explore.toolkit.theme import GROUND, theme
 
 _GONE = (
     "The kernel that drew this explorer is gone. To have it back, click into this cell, then choose “Run All Above "
@@ -117,6 +118,7 @@ class Explorer(widgets.VBox):
             self.controls[name].observe(self.update, names="value")
         self._initial, self._displayed = self._values(), False
         self.bar = Bar(self.reset)
+        self.bar.observe(self.update, names="dark")
         form = arranged(self.controls, [[name] for name in self.controls] if panel is None else panel, self.bar, first)
         gone = widgets.HTML(f'<div role="alert" class="cs231n-notice cs231n-error">{_GONE}</div>')
         parts = {"message": self.message, "gone": gone, "view": self.view, "below": self.text}
@@ -196,7 +198,8 @@ class Explorer(widgets.VBox):
     def _draw_once(self) -> None:
         start = time.perf_counter()
         try:
-            result = self._draw(**{name: self.controls[name].value for name in self._followed})
+            with theme(dark=self.bar.dark):
+                result = self._draw(**{name: self.controls[name].value for name in self._followed})
             drawing = result if isinstance(result, Drawing) else Drawing(result)
             if drawing.at is not None and isinstance(self.view, ClickablePicture):
                 self.view.stand_at(drawing.at)
@@ -207,7 +210,7 @@ class Explorer(widgets.VBox):
         except Exception as error:  # whatever a learner's function raises belongs on the page, not in a log
             self._error = error
             self.message.value = _error_html(error, self._hint)
-            self.view.show(_faded(self._picture))
+            self.view.show(_faded(self._picture, GROUND if self.bar.dark else 255))
         else:
             self._picture, self._error = drawing.picture, None
             self.message.value = _notice_html(drawing.notice) or self._pointing
@@ -258,9 +261,9 @@ def paragraph(text: str) -> str:
     return f'<div class="cs231n-text" style="line-height: 1.5; max-width: 850px">{text}</div>'
 
 
-def _faded(picture: np.ndarray) -> np.ndarray:
-    """The last good picture, pale: it no longer shows what the controls say."""
-    return (255 - (255 - picture) * 0.3).astype(np.uint8)
+def _faded(picture: np.ndarray, paper: int) -> np.ndarray:
+    """The last good picture, near the grey level of the paper: it no longer shows what the controls say."""
+    return (paper + (picture - float(paper)) * 0.3).astype(np.uint8)
 
 
 def _error_html(error: Exception, hint: str) -> str:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.picture import SCALE, WIDTH
+from cs231n_viz.explore.toolkit.theme import is_dark, turned
 from cs231n_viz.pictures.images import to_uint8
 
 Colour = tuple[int, int, int]
@@ -24,11 +25,11 @@ INK, GREY, PALE, LINE, PAPER = (34, 34, 34), (105, 105, 105), (240, 240, 240), (
 
 
 @cache
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def font(size: int, bold: bool = False, scale: float = SCALE) -> ImageFont.FreeTypeFont:
     """Matplotlib's sans-serif, which has the signs × − Σ that Pillow's own font lacks; ``size`` in CSS pixels."""
     folder = Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf"
     file = folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
-    pixels = round(size * SCALE)
+    pixels = round(size * scale)
     return ImageFont.truetype(str(file), pixels) if file.exists() else ImageFont.load_default(pixels)
 
 
@@ -71,17 +72,29 @@ def number(value: float, digits: int = 2) -> str:
 
 
 class Canvas:
-    """A white picture to draw on."""
+    """A white picture to draw on; for a dark page, what is drawn is turned, and what is pasted stays as it is."""
 
-    def __init__(self, height: int, width: int = WIDTH) -> None:
-        """Sizes in CSS pixels."""
-        self.image = Image.new("RGB", (_px(width), _px(height)), PAPER)
+    def __init__(self, height: int, width: int = WIDTH, *, scale: float = SCALE) -> None:
+        """Sizes in CSS pixels; ``scale`` is how many pixels of the picture each of them has."""
+        self._scale = scale
+        self.image = Image.new("RGB", (self._px(width), self._px(height)), PAPER)
         self._pen = ImageDraw.Draw(self.image)
+        self._pasted = Image.new("L", self.image.size) if is_dark() else None
+
+    def _px(self, value: float) -> int:
+        return round(value * self._scale)
 
     @property
     def array(self) -> np.ndarray:
         """(H, W, 3), uint8."""
-        return np.array(self.image)
+        if self._pasted is None:
+            return np.array(self.image)
+        return np.array(Image.composite(self.image, turned(self.image), self._pasted))
+
+    def _paste(self, image: Image.Image, place: tuple[int, int]) -> None:
+        self.image.paste(image, place)
+        if self._pasted is not None:
+            self._pasted.paste(255, (*place, place[0] + image.width, place[1] + image.height))
 
     def text(
         self,
@@ -94,8 +107,8 @@ class Canvas:
         bold: bool = False,
     ) -> None:
         """Write one line; ``anchor`` as in Pillow: l, m, r and a, m, s."""
-        place = (_px(at[0]), _px(at[1]))
-        self._pen.text(place, text, font=font(size, bold), fill=colour, anchor=anchor)
+        place = (self._px(at[0]), self._px(at[1]))
+        self._pen.text(place, text, font=font(size, bold, self._scale), fill=colour, anchor=anchor)
 
     def heading(self, x: float, text: str) -> None:
         """Write the title of a panel at the top of the picture."""
@@ -105,11 +118,11 @@ class Canvas:
         self, pixels: np.ndarray, at: tuple[float, float], size: tuple[float, float], *, smooth: bool = False
     ) -> None:
         """Put an array (h, w, 3) at (x, y), stretched to (width, height)."""
-        left, top = _px(at[0]), _px(at[1])
-        right, bottom = _px(at[0] + size[0]), _px(at[1] + size[1])
+        left, top = self._px(at[0]), self._px(at[1])
+        right, bottom = self._px(at[0] + size[0]), self._px(at[1] + size[1])
         how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
         image = Image.fromarray(np.ascontiguousarray(pixels)).resize((right - left, bottom - top), how)
-        self.image.paste(image, (left, top))
+        self._paste(image, (left, top))
 
     def panel(
         self,
@@ -143,9 +156,16 @@ class Canvas:
         self.paste(to_uint8(image.expand(3, -1, -1)), corner, (wide, high), smooth=True)
         return (*corner, wide, high)
 
-    def put(self, pixels: np.ndarray, at: tuple[float, float]) -> None:
-        """Put an array (h, w, 3) at (x, y) as it is, one array element per pixel of the picture."""
-        self.image.paste(Image.fromarray(np.ascontiguousarray(pixels)), (_px(at[0]), _px(at[1])))
+    def put(self, pixels: np.ndarray, at: tuple[float, float], *, drawn: np.ndarray | bool = False) -> None:
+        """Put an array (h, w, 3) at (x, y) as it is, one array element per pixel of the picture.
+
+        ``drawn`` says where it is paper and ink, such as a chart, and no picture: everywhere, or (h, w).
+        """
+        place = (self._px(at[0]), self._px(at[1]))
+        self._paste(Image.fromarray(np.ascontiguousarray(pixels)), place)
+        if self._pasted is not None and np.any(drawn):
+            mask = np.broadcast_to(drawn, pixels.shape[:2]).astype(np.uint8) * 255
+            self._pasted.paste(0, place, Image.fromarray(mask))
 
     def frame(
         self,
@@ -157,8 +177,8 @@ class Canvas:
         fill: Colour | None = None,
     ) -> None:
         """A rectangle at (x, y) of (width, height); the line lies inside."""
-        corners = (_px(at[0]), _px(at[1]), _px(at[0] + size[0]) - 1, _px(at[1] + size[1]) - 1)
-        self._pen.rectangle(corners, outline=colour, width=max(1, _px(width)), fill=fill)
+        corners = (self._px(at[0]), self._px(at[1]), self._px(at[0] + size[0]) - 1, self._px(at[1] + size[1]) - 1)
+        self._pen.rectangle(corners, outline=colour, width=max(1, self._px(width)), fill=fill)
 
     def box(self, box: tuple[int, int, int, int], at: tuple[float, float], scale: float, *, width: float = 2) -> None:
         """Frame the pixels (top, left, bottom, right) of a picture that was put at (x, y) with ``scale`` px a pixel."""
@@ -168,11 +188,11 @@ class Canvas:
 
     def line(self, points: Sequence[tuple[float, float]], *, colour: Colour = INK, width: float = 1) -> None:
         """A broken line through the points."""
-        self._pen.line([(_px(x), _px(y)) for x, y in points], fill=colour, width=max(1, _px(width)))
+        self._pen.line([(self._px(x), self._px(y)) for x, y in points], fill=colour, width=max(1, self._px(width)))
 
     def polygon(self, points: Sequence[tuple[float, float]], *, fill: Colour, colour: Colour = INK) -> None:
         """A filled polygon."""
-        self._pen.polygon([(_px(x), _px(y)) for x, y in points], fill=fill, outline=colour, width=1)
+        self._pen.polygon([(self._px(x), self._px(y)) for x, y in points], fill=fill, outline=colour, width=1)
 
     def grid(self, at: tuple[float, float], cell: float, shape: tuple[int, int], *, colour: Colour = LINE) -> None:
         """Thin lines around every cell of a grid of (rows, columns)."""
@@ -184,12 +204,12 @@ class Canvas:
 
     def hatch(self, at: tuple[float, float], size: tuple[float, float], *, colour: Colour = ORANGE) -> None:
         """Slanted lines over an area that does not take part."""
-        width, height = _px(size[0]), _px(size[1])
+        width, height = self._px(size[0]), self._px(size[1])
         stripes = Image.new("L", (width, height))
         pen = ImageDraw.Draw(stripes)
-        for start in range(-height, width, _px(7)):
+        for start in range(-height, width, self._px(7)):
             pen.line([(start, height), (start + height, 0)], fill=170, width=2)
-        self.image.paste(colour, (_px(at[0]), _px(at[1])), stripes)
+        self.image.paste(colour, (self._px(at[0]), self._px(at[1])), stripes)
 
     def numbers(
         self,
@@ -226,7 +246,3 @@ def position_in(position: tuple[int, int], at: tuple[float, float], side: float)
     """Where (row, column) of the picture lies in a square at (x, y), as shares of its sides; None if beside it."""
     down, right = ((value / SCALE - edge) / side for value, edge in zip(position, at[::-1], strict=True))
     return (down, right) if 0 <= down < 1 and 0 <= right < 1 else None
-
-
-def _px(value: float) -> int:
-    return round(value * SCALE)

@@ -37,11 +37,9 @@ def draw_tiles(
     rows, pitch = math.ceil(count / columns), int(side * SCALE) // columns
     factor = max(1, (pitch - _GAP) // max(height, width))
     large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
-    page = np.full((rows * pitch, columns * pitch, 3), 255, np.uint8)
     for index, pixels in enumerate(large):
         y, x = index // columns * pitch, index % columns * pitch
-        page[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
-    canvas.put(page, at)
+        canvas.put(pixels, (at[0] + x / SCALE, at[1] + y / SCALE))
 
     def choose_tile(row: int, column: int) -> None:
         if (index := row * columns + column) < count:
@@ -81,11 +79,9 @@ class TileGrid:
         factor = max(1, (side - _GAP) // max(height, width))
         large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
         self.pitch = (side, side)
-        page = np.full((math.ceil(count / self._columns) * side, self._columns * side, 3), 255, np.uint8)
         for index, pixels in enumerate(large):
             y, x = index // self._columns * side, index % self._columns * side
-            page[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
-        canvas.put(page, at)
+            canvas.put(pixels, (at[0] + x / SCALE, at[1] + y / SCALE))
         if chosen is not None:
             self._frame(canvas, chosen, large.shape[1:3])
 
