@@ -40,22 +40,26 @@ class _OnCells(nn.Module):
 class _Enlarging(nn.Module):
     """Nearest upsampling by two and a 3 × 3 convolution with mirrored borders, without the enlarged map in between.
 
-    Of the nine enlarged pixels under the kernel, several are copies of one: their weights are added beforehand.
+    Of the nine enlarged pixels under the kernel, several are copies of one: their weights are added beforehand, and a
+    kernel of 2 × 2 pixels remains for each of the four pixels that come of one.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        sums = torch.zeros(2, 3, 3)  # [row of the new pixel in its cell, row of the old pixel, row of the kernel]
-        sums[0, 0, 0] = sums[0, 1, 1] = sums[0, 1, 2] = 1
-        sums[1, 1, 0] = sums[1, 1, 1] = sums[1, 2, 2] = 1
-        weight = torch.einsum("aru,bsv,ocuv->abocrs", sums.to(conv.weight), sums.to(conv.weight), conv.weight.data)
+        # [row of the new pixel in its cell, row of the kernel on the old map, row of the kernel on the enlarged one]
+        sums = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]]).to(conv.weight)
+        weight = torch.einsum("aru,bsv,ocuv->abocrs", sums, sums, conv.weight.data)
         self.register_buffer("weight", weight.flatten(0, 2).contiguous(memory_format=torch.channels_last))
 
     def forward(self, x: Tensor) -> Tensor:
+        count, _, height, width = x.shape
         # The enlarged picture mirrored by one pixel repeats its border, for that pixel's mirror is in the same cell.
         maps = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.weight).permute(0, 2, 3, 1)
-        maps = maps.unflatten(3, (2, 2, -1)).transpose(2, 3)  # (N, rows, 2, columns, 2, out)
-        return maps.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+        maps = maps.unflatten(3, (2, 2, -1))
+        large = maps.new_empty(count, height, 2, width, 2, maps.shape[-1])
+        for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            large[:, :, a, :, b] = maps[:, a : a + height, b : b + width, a, b]
+        return large.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 
 class Painter:
