@@ -22,6 +22,7 @@ from cs231n_viz.explore.n04_saliency.segmentation import segmentation
 from cs231n_viz.explore.n05_class_activation.class_activation import class_activation
 from cs231n_viz.explore.n05_class_activation.two_objects import two_objects
 from cs231n_viz.explore.n06_decomposition.relevance import relevance
+from cs231n_viz.explore.n06b_method_trials.all_methods import all_methods
 from cs231n_viz.explore.n06b_method_trials.deletion import deletion
 from cs231n_viz.explore.n07_class_visualization.class_visualization import class_visualization
 from cs231n_viz.explore.n08_fooling.fooling import fooling
@@ -29,21 +30,19 @@ from cs231n_viz.explore.n09_deepdream_inversion.deep_dream import deep_dream
 from cs231n_viz.explore.n09_deepdream_inversion.inversion import inversion
 from cs231n_viz.explore.n10_texture.texture import growing, texture
 from cs231n_viz.explore.n11_style_transfer.style import style
-from cs231n_viz.explore.n12_fast_style.camera import Camera, NoCameraError
 from cs231n_viz.explore.n12_fast_style.fast_style import fast_style
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent
 from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView
 
 __all__ = [
-    "Camera",
     "ClickablePicture",
     "Drawing",
     "Explorer",
     "ImageView",
     "LiveAscent",
-    "NoCameraError",
     "activation_maps",
+    "all_methods",
     "class_activation",
     "class_visualization",
     "convolution",

@@ -1,8 +1,7 @@
-"""Explorer of notebook 12: any mixture of styles in real time, on a photograph, a folder of pictures or the webcam."""
+"""Explorer of notebook 12: any mixture of styles in real time, on a photograph, a folder of pictures or the camera."""
 
 import time
 from collections import deque
-from collections.abc import Callable
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -12,17 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cs231n_viz.explore.n12_fast_style.camera import Camera, NoCameraError
-from cs231n_viz.explore.toolkit.base import PAUSE, Drawing, Explorer, paragraph, running_loop
-from cs231n_viz.explore.toolkit.canvas import Canvas
-from cs231n_viz.explore.toolkit.controls import (
-    checkbox,
-    dropdown,
-    picture_dropdown,
-    slider,
-    upload_button,
-    uploaded_picture,
-)
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
+from cs231n_viz.explore.toolkit.canvas import SCALE, Canvas
+from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, slider, upload_button, uploaded_picture
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.pictures.folders import list_folder
 from cs231n_viz.pictures.images import centre_square, load_image, sample_images, to_uint8
@@ -42,7 +33,6 @@ def fast_style(
     *,
     folder: str | Path | None = None,
     size: int = 256,
-    camera: Callable[[], Camera] = Camera,
 ) -> Explorer:
     """Mix the styles of a feed-forward style network with sliders, in real time.
 
@@ -51,11 +41,10 @@ def fast_style(
         picture: Initial picture, of ``sample_images()``; with a folder, its first picture.
         folder: Offer the pictures in this folder instead of the photographs that come with the course.
         size: Side of the square that is painted, in pixels; one of 128, 192, 256, 384, 512.
-        camera: Opens the webcam.
 
     Returns:
-        The explorer; ``controls`` are ``picture``, ``size``, ``file``, ``webcam``, and a weight for each style under
-        the style's name.
+        The explorer; ``controls`` are ``picture``, ``size``, ``file``, with the browser's camera, and a weight for each
+        style under the style's name.
 
     Raises:
         ValueError: If the size is another, or the folder holds no pictures.
@@ -65,38 +54,27 @@ def fast_style(
     names = sample_images() if folder is None else list(list_folder(folder).names)
     first = picture if folder is None else names[0]
     network = load_fast_style() if network is None else network
-    return _FastStyle(network, names, first, None if folder is None else Path(folder), size, camera).explorer
+    return _FastStyle(network, names, first, None if folder is None else Path(folder), size).explorer
 
 
 class _FastStyle:
-    def __init__(
-        self,
-        network: FastStyle,
-        names: list[str],
-        picture: str,
-        folder: Path | None,
-        size: int,
-        camera: Callable[[], Camera],
-    ) -> None:
-        self.painter, self.folder, self.open_camera = Painter(network), folder, camera
-        self.camera: Camera | None = None
-        self.camera_notice = ""
+    def __init__(self, network: FastStyle, names: list[str], picture: str, folder: Path | None, size: int) -> None:
+        self.painter, self.folder = Painter(network), folder
         self.seconds: deque[float] = deque(maxlen=25)
         self.image = lru_cache(maxsize=32)(self._image)
         styles = network.styles
         self.controls = {
             "picture": picture_dropdown(picture, names, extra=[_OWN], label="picture"),
             "size": dropdown("size, px", SIZES, value=str(size)),
-            "file": upload_button(),
-            "webcam": checkbox("webcam"),
+            "file": upload_button(live=True),
             **{style: slider(style, 0, 100, value=100 * (style == styles[0])) for style in styles},
         }
-        panel = [("picture", "size"), ("file", "webcam"), *(styles[i : i + 2] for i in range(0, len(styles), 2))]
+        panel = [("picture", "size"), ("file",), *(styles[i : i + 2] for i in range(0, len(styles), 2))]
         self.controls["file"].observe(self._follow_file, names="value")
         self.controls["picture"].observe(self._follow_picture, names="value")
-        self.controls["webcam"].observe(self._switch_camera, names="value")
         view = ImageView(alt="A photograph, and the same in the chosen mixture of styles.")
         self.explorer = Explorer(self.draw, self.controls, panel=panel, view=view)
+        self.controls["file"].observe(self.explorer.update, names="filming")  # the last frame once more, sharp
 
     def _image(self, picture: str, size: int) -> Tensor:
         if picture != _OWN:
@@ -106,55 +84,32 @@ class _FastStyle:
             raise ValueError("no file chosen yet; press “choose a file”")
         return centre_square(own, size)[0]
 
-    def _follow_file(self, _: object) -> None:
+    def _follow_file(self, change: dict) -> None:
         self.image.cache_clear()
-        self.controls["picture"].value = _OWN
+        if change["new"]:
+            self.controls["picture"].value = _OWN
 
-    def _follow_picture(self, _: object) -> None:
-        self.camera_notice = ""
+    def _follow_picture(self, change: dict) -> None:
+        if change["new"] != _OWN:
+            self.controls["file"].filming = False
 
-    def _switch_camera(self, change: dict) -> None:
-        if self.camera is not None:
-            self.camera.close()
-        self.camera = None
-        if not change["new"]:
-            return
-        self.camera_notice = ""
-        try:
-            self.camera = self.open_camera()
-        except NoCameraError as error:
-            self.camera_notice = f"No picture from the webcam: {escape(str(error))}."
-            self.controls["webcam"].value = False
-        else:
-            self._film()
-
-    def _film(self) -> None:
-        """Draw one frame after the other, as long as the webcam is on and a notebook's event loop runs."""
-        if self.camera is None:
-            return
-        self.explorer.update()
-        loop = running_loop()
-        if loop is not None:
-            loop.call_later(PAUSE, self._film)
-
-    def draw(self, picture: str, size: str, webcam: bool, file: object, **weights: int) -> Drawing:
-        if self.camera is not None:
-            photo = centre_square(torch.from_numpy(self.camera.read()).permute(2, 0, 1).float().div(255), int(size))[0]
-        else:
-            photo = self.image(picture, int(size))
+    def draw(self, picture: str, size: str, file: object, **weights: int) -> Drawing:
+        self.controls["file"].frame_side = int(size)
+        photo = self.image(picture, int(size))
         mixture = torch.tensor([float(weights[style]) for style in self.painter.styles])
-        pixels, notice = to_uint8(photo), self.camera_notice
+        pixels, notice = to_uint8(photo), ""
         start = time.perf_counter()
         if mixture.any():
             painted = self.painter(photo, mixture)
             self.seconds.append(time.perf_counter() - start)
         else:
-            painted, notice = pixels, notice + " All weights are 0: this is the photograph itself."
-        return Drawing(self._page(pixels, painted, mixture), self._text(mixture, int(size)), notice.strip())
+            painted, notice = pixels, "All weights are 0: this is the photograph itself."
+        return Drawing(self._page(pixels, painted, mixture), self._text(mixture, int(size)), notice)
 
     def _page(self, photo: np.ndarray, painted: np.ndarray, mixture: Tensor) -> np.ndarray:
         """The photograph, below it up to four paintings of the mixture, and the output of the network."""
-        canvas = Canvas(_TOP + _LARGE + 8)
+        filming = self.controls["file"].filming
+        canvas = Canvas(_TOP + _LARGE + 8, scale=1 if filming else SCALE)  # a quarter of the pixels, for more frames
         canvas.panel(photo, (8, _TOP), _SMALL, "photograph")
         canvas.panel(painted, (_LEFT, _TOP), _LARGE, "one forward pass")
         chosen = [style for style in self.painter.styles if style in painting_names()]

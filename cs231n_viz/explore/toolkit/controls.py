@@ -75,9 +75,12 @@ def picture_dropdown(
     return dropdown(label, options, value=value)
 
 
-def upload_button() -> PictureUpload:
-    """A button that chooses a picture file of the user's own; :func:`uploaded_picture` reads it."""
-    return PictureUpload()
+def upload_button(*, live: bool = False) -> PictureUpload:
+    """Buttons for a picture of the user's own, a file or the camera's; :func:`uploaded_picture` reads it.
+
+    With ``live`` the camera films: for explorers that show a picture in less than a tenth of a second.
+    """
+    return PictureUpload(live=live)
 
 
 class PictureChoice:

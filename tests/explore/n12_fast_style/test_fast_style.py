@@ -10,7 +10,6 @@ from PIL import Image
 
 import cs231n_viz as viz
 from cs231n_viz import explore
-from cs231n_viz.explore.n12_fast_style.camera import Camera, NoCameraError
 from cs231n_viz.explore.toolkit.canvas import SCALE
 from cs231n_viz.pictures.images import centre_square
 from cs231n_viz.style.fast import FastStyle
@@ -41,26 +40,10 @@ def shown_as(picture):
     return np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR))
 
 
-class Film:
-    """A camera that has two pictures."""
-
-    def __init__(self):
-        self.count, self.open = 0, True
-
-    def read(self):
-        self.count += 1
-        if self.count > 2:
-            raise NoCameraError("the webcam gives no more pictures")
-        return np.full((60, 80, 3), 60 * self.count, np.uint8)
-
-    def close(self):
-        self.open = False
-
-
 def test_it_follows_every_control(network):
     explorer = explore.fast_style(network, size=128)
     assert set(network.styles) < set(explorer.controls)
-    move_every_control(explorer, skip={"file", "webcam", "picture"})
+    move_every_control(explorer, skip={"file", "picture"})
     before = explorer.picture
     for name in ("coffee", "rocket"):
         explorer.controls["picture"].value = name
@@ -114,33 +97,34 @@ def test_a_folder_of_pictures(network, tmp_path):
     assert tuple(explorer.picture[round(100 * SCALE), round(100 * SCALE)]) == (200, 30, 30)
 
 
-def test_a_webcam_is_filmed_and_let_go(network):
-    film = Film()
-    explorer = explore.fast_style(network, size=128, camera=lambda: film)
-    before = explorer.picture
-    explorer.controls["webcam"].value = True
-    assert film.count >= 1
-    assert (explorer.picture != before).any()
-    explorer.controls["webcam"].value = False
-    assert not film.open
-    assert explorer.error is None
-    assert (explorer.picture == before).all(axis=2).mean() > 0.95  # the photograph again
+def frame(colour, number):
+    """A frame as the page sends it."""
+    file = io.BytesIO()
+    Image.new("RGB", (341, 256), colour).save(file, "PNG")
+    about = {"name": "camera.jpg", "type": "image/png", "size": 1, "last_modified": number, "frame": True}
+    return ({**about, "content": memoryview(file.getvalue())},)
 
 
-def test_a_missing_webcam_is_told_in_a_sentence(network):
-    def missing():
-        raise NoCameraError("there is no webcam (camera 0)")
-
-    explorer = explore.fast_style(network, size=128, camera=missing)
-    explorer.controls["webcam"].value = True
-    assert explorer.controls["webcam"].value is False
-    assert explorer.error is None
-    assert "there is no webcam" in explorer.message.value
-
-
-def test_the_camera_says_that_there_is_none():
-    with pytest.raises(NoCameraError, match="choose a photograph"):
-        Camera(97)
+def test_the_camera_films_until_another_picture_is_chosen(network):
+    explorer = explore.fast_style(network, "coffee", size=128)
+    before, camera = explorer.picture, explorer.controls["file"]
+    assert camera.live
+    assert camera.frame_side == 128
+    camera.filming = True  # what the button does
+    for number, colour in enumerate([(200, 30, 30), (30, 200, 30)]):
+        camera.value = frame(colour, number)
+        scale = explorer.picture.shape[1] / 860
+        assert tuple(explorer.picture[round(100 * scale), round(100 * scale)]) == colour
+    assert explorer.picture.size * 4 == before.size  # a quarter of the pixels
+    camera.filming = False  # the last frame stays, in all pixels
+    assert explorer.picture.shape == before.shape
+    assert tuple(explorer.picture[round(100 * SCALE), round(100 * SCALE)]) == (30, 200, 30)
+    camera.filming = True
+    explorer.controls["picture"].value = "coffee"
+    assert not camera.filming
+    camera.value = frame((30, 30, 200), 2)  # too late
+    assert (explorer.picture == before).all(axis=2).mean() > 0.95  # but for the milliseconds
+    assert explorer.controls["picture"].value == "coffee"
 
 
 def test_another_size_is_refused(network):

@@ -35,3 +35,16 @@ def test_a_picture_that_the_page_has_sent_is_read():
 def test_a_file_that_is_no_picture_is_named_with_its_kind_and_size(name, kind, content, said):
     with pytest.raises(ImageError, match=said):
         uploaded_picture(given(name, kind, content))
+
+
+def test_every_frame_is_acknowledged_and_one_that_comes_too_late_is_none():
+    button = upload_button(live=True)
+    frame = ({**given("camera.jpg", "image/jpeg", b"first")[0], "frame": True},)
+    button.value = frame
+    assert button.value == ()
+    button.filming = True
+    for number in (1, 2):
+        button.value = ({**frame[0], "last_modified": number},)
+        assert button.received == number
+    button.value = ()  # a reset
+    assert not button.filming
