@@ -21,7 +21,8 @@ SHOWS_EXPLORER = re.compile(r"^(\w+ = )?viz\.explore\.", re.MULTILINE)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --no-proxy-server"
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --no-proxy-server "
+    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"  # a camera that films a clock
 )
 
 
