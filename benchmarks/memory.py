@@ -1,0 +1,139 @@
+"""Measure what stays in memory of every main method and explorer: ``python -m benchmarks.memory [name …]``.
+
+Each runs 200 times (an explorer is moved 50 times) on a small network, after a few runs that fill caches. Tensors are
+counted before Python's collector has run: what hangs in reference cycles counts. A table in Markdown is printed; the
+process returns 1 if anything grew.
+"""
+
+import argparse
+import gc
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+import cs231n_viz as viz
+from benchmarks.explorers import explorers, settings
+from cs231n_viz import explore
+from tests.network.test_any_model import ALL, classifier, pictures
+
+RUNS, MOVES = 200, 50
+_MEGABYTES = 16  # of noise: torch and malloc keep some of what was freed, which does not grow with the runs
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What was there after some runs that was not there before: in all, not for each run.
+
+    Attributes:
+        runs: Number of runs.
+        tensors: Tensors that hang in reference cycles, or are kept.
+        objects: Objects that are kept.
+        megabytes: Resident memory of the process.
+    """
+
+    runs: int
+    tensors: int
+    objects: int
+    megabytes: float
+
+    @property
+    def flat(self) -> bool:
+        """Whether nothing grows with the number of runs."""
+        return self.tensors < self.runs / 4 and self.objects < self.runs / 2 and self.megabytes < _MEGABYTES
+
+
+def growth(run: Callable[[], object], runs: int = RUNS) -> Growth:
+    """Run something many times, and count what stays of it."""
+    for _ in range(2 + runs // 10):
+        run()
+    process = psutil.Process()
+    gc.collect()
+    gc.disable()
+    gc.freeze()  # what is there now is not looked through again and again
+    before = process.memory_info().rss
+    try:
+        for _ in range(runs):
+            run()
+        tensors = sum(issubclass(type(each), Tensor) for each in gc.get_objects())
+        gc.collect()
+        kept = len(gc.get_objects())
+        return Growth(runs, tensors, kept, (process.memory_info().rss - before) / 1e6)
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+
+def hooks(model: nn.Module) -> int:
+    """Count the hooks of a network."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return sum(len(getattr(module, kind)) for module in model.modules() for kind in kinds)
+
+
+def methods() -> dict[str, Callable[[], object]]:
+    """Every main method on a small network."""
+    model, images = classifier(), pictures()
+    bank, sample = viz.RandomFilters((3, 5), filters=8), images[:1]
+    styles, rows = viz.load_fast_style(), torch.rand(30, 8)
+    quiet = {"progress": False}
+    others = {
+        "lrp_layers": lambda: viz.lrp_layers(model, images, 1, ["5"]),
+        "synthesize_texture": lambda: viz.synthesize_texture(bank, sample, size=32, steps=3, **quiet).image,
+        "efros_leung": lambda: viz.efros_leung(sample[0, :, :16, :16], size=20, window=5, **quiet),
+        "quilt": lambda: viz.quilt(sample[0], size=48, block=16, **quiet),
+        "fast_style": lambda: styles(sample, torch.eye(len(styles.styles))[0]),
+        "embed": lambda: viz.embed(rows, "pca"),
+        "nearest": lambda: viz.nearest(rows, rows[:2], k=3),
+    }
+    table = {name: lambda method=method: method(model, images) for name, method in ALL.items()} | others
+    return table
+
+
+def moves(explorer: explore.Explorer) -> Callable[[], None]:
+    """What moves one control of an explorer after the other, by one step at each call."""
+    steps = cycle([(control, value) for control in explorer.controls.values() for value in settings(control)])
+
+    def move() -> None:
+        control, value = next(steps)
+        control.value = value[1] if isinstance(value, tuple) else value
+        if explorer.error is not None:
+            raise RuntimeError(f"{control.description} = {value!r}: {explorer.error}")
+
+    return move
+
+
+def measured(names: list[str]) -> Iterator[tuple[str, Growth]]:
+    """Measure methods and explorers by name, all if there are none."""
+    for name, run in methods().items():
+        if not names or name in names:
+            yield name, growth(run)
+    for name, build in explorers().items():
+        if not names or f"explore.{name}" in names:
+            move = moves(build())
+            for _ in islice(cycle([move]), 2 * MOVES):  # explorers keep the last maps of each setting
+                move()
+            yield f"explore.{name}", growth(move, MOVES)
+
+
+def main() -> int:
+    """Print a table, one row for each; return 1 if something grew."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="name", help="all methods and explorers if omitted")
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    print("| what | runs | tensors | objects | MB | flat |\n|---|---:|---:|---:|---:|---|")
+    grown = 0
+    for name, found in measured(parser.parse_args().names):
+        grown += not found.flat
+        numbers = f"{found.runs} | {found.tensors} | {found.objects} | {found.megabytes:+.1f}"
+        print(f"| {name} | {numbers} | {'yes' if found.flat else '**no**'} |", flush=True)
+    return 1 if grown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
