@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
 
     hand_out = commands.add_parser("assignments", help="make hand-outs: no outputs, no answers, a table of points")
     hand_out.add_argument("--nbgrader", action="store_true", help="with nbgrader's metadata, as one of its courses")
+    hand_out.add_argument("--answers", action="store_true", help="with the folds that answer the questions")
     hand_out.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="default: %(default)s")
     hand_out.add_argument("--out", type=Path, default=Path("build/assignments"), help="default: %(default)s")
     hand_out.set_defaults(run=_assignments)
@@ -51,7 +52,7 @@ def _in_one_thread(arguments: list[str]) -> None:
 
 def _assignments(options: argparse.Namespace) -> int:
     try:
-        made = make_assignments(options.notebooks, options.out, nbgrader=options.nbgrader)
+        made = make_assignments(options.notebooks, options.out, nbgrader=options.nbgrader, answers=options.answers)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1

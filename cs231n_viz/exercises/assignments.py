@@ -14,6 +14,7 @@ from cs231n_viz.writing import write_text_over
 
 Notebook = dict[str, Any]
 _REVEAL = re.compile(r"^\s*(#\s*)*[\w.]*\breveal\(.*$")
+_FOLD = re.compile(r"<details>.*?</details>", re.DOTALL)
 
 # nbgrader looks for its settings here. It takes the points of a hidden test for a cell that raises nothing.
 NBGRADER_SETTINGS = """\
@@ -29,7 +30,7 @@ os.environ["CS231N_VIZ_PROGRESS"] = tempfile.mkdtemp()
 """
 
 
-def make_assignments(notebooks: Path, out: Path, *, nbgrader: bool = False) -> list[Path]:
+def make_assignments(notebooks: Path, out: Path, *, nbgrader: bool = False, answers: bool = False) -> list[Path]:
     """Make a hand-out of every notebook in a folder that has exercises.
 
     Args:
@@ -37,6 +38,7 @@ def make_assignments(notebooks: Path, out: Path, *, nbgrader: bool = False) -> l
         out: Gets the hand-outs; with ``nbgrader`` it becomes a course folder, with ``source/NAME/NAME.ipynb`` and
             ``nbgrader_config.py``.
         nbgrader: Mark the exercises and their tests as nbgrader wants them.
+        answers: Leave the folds with answers below the questions, for a class that checks itself.
 
     Returns:
         The hand-outs.
@@ -50,7 +52,8 @@ def make_assignments(notebooks: Path, out: Path, *, nbgrader: bool = False) -> l
         if not _exercises(original):
             continue
         target = out / "source" / path.stem / path.name if nbgrader else out / path.name
-        write_text_over(target, json.dumps(hand_out(original, nbgrader=nbgrader), indent=1, ensure_ascii=False) + "\n")
+        handed = hand_out(original, nbgrader=nbgrader, answers=answers)
+        write_text_over(target, json.dumps(handed, indent=1, ensure_ascii=False) + "\n")
         made.append(target)
     if not made:
         raise FileNotFoundError(f"no notebook with exercises in {notebooks}; name the folder of the course's notebooks")
@@ -59,15 +62,17 @@ def make_assignments(notebooks: Path, out: Path, *, nbgrader: bool = False) -> l
     return made
 
 
-def hand_out(notebook: Notebook, *, nbgrader: bool = False) -> Notebook:
+def hand_out(notebook: Notebook, *, nbgrader: bool = False, answers: bool = False) -> Notebook:
     """Turn a notebook of the course into a hand-out.
 
-    Outputs are cleared, every exercise is a stub again, cells that show a solution are gone, and a table of the
-    exercises follows the title. Everything else stays: text, code, explorers.
+    Outputs are cleared, every exercise is a stub again, calls that show a solution are gone, the folds below the
+    questions are a place for an answer, and a table of the exercises follows the title. Everything else stays: text,
+    code, hints, explorers.
 
     Args:
         notebook: Notebook format 4, as read by ``json``; not changed.
         nbgrader: Add nbgrader's metadata, and after each exercise a hidden test that is worth its points.
+        answers: Leave the folds as they are.
     """
     handed = deepcopy(notebook)
     handed["metadata"].pop("widgets", None)
@@ -75,6 +80,7 @@ def hand_out(notebook: Notebook, *, nbgrader: bool = False) -> Notebook:
     for cell in filter(_shows_no_solution, handed["cells"]):
         cells.append(cell)
         if cell["cell_type"] != "code":
+            cell["source"] = _source(cell) if answers else _FOLD.sub("*Your answer:*", _source(cell))
             continue
         cell.update(outputs=[], execution_count=None)
         names = _exercises_of(cell)
@@ -123,12 +129,12 @@ def _stub(lines: list[str], node: ast.FunctionDef, solution_marks: bool) -> str:
 
 
 def _shows_no_solution(cell: dict[str, Any]) -> bool:
-    """Take the calls of ``reveal`` out of a cell, commented out or not; False if nothing is left of it."""
+    """Take the calls of ``reveal`` out of a cell, commented out or not; False if neither code nor a hint is left."""
     if cell["cell_type"] != "code" or "reveal(" not in _source(cell):
         return True
     kept = [line for line in _source(cell).splitlines() if not _REVEAL.match(line)]
     cell["source"] = "\n".join(kept)
-    return any(line.strip() and not line.strip().startswith("#") for line in kept)
+    return any("hint(" in line or (line.strip() and not line.strip().startswith("#")) for line in kept)
 
 
 def _table(entries: list[Entry]) -> str:

@@ -41,10 +41,31 @@ def test_a_hand_out_is_the_notebook_without_outputs_and_solutions(room, plain):
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in handed["cells"])
     assert "reveal(" not in path.read_text()
     assert path.stat().st_size < 200_000
-    before, after = code(original), code(handed)
-    assert {key: text for key, text in before.items() if "reveal(" not in text} == after  # explorers included
-    texts = [cell for cell in original["cells"] if cell["cell_type"] == "markdown"]
-    assert [cell for cell in handed["cells"] if cell["cell_type"] == "markdown" and cell["id"] != "assignment"] == texts
+    shown = {key: text for key, text in code(original).items() if "reveal(" in text}
+    hints = {key: [line for line in text.splitlines() if "hint(" in line] for key, text in shown.items()}
+    left = {key: "\n".join(lines) for key, lines in hints.items() if lines}
+    assert {key: text for key, text in code(original).items() if key not in shown} | left == code(handed)
+
+
+def prose(notebook):
+    return {cell["id"]: source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_questions_of_a_hand_out_have_no_answers_unless_these_are_asked_for(room, plain):
+    handed, original = read(plain[room.removeprefix("n")]), read(NOTEBOOKS / f"{room.removeprefix('n')}.ipynb")
+    before, after = prose(original), prose(handed)
+    assert [key for key in after if key != "assignment"] == list(before)
+    asked = [key for key, text in before.items() if "<details>" in text]
+    assert asked
+    assert {key: text for key, text in before.items() if key not in asked} == {
+        key: after[key] for key in before.keys() - asked
+    }
+    for key in asked:
+        outside = re.split(r"<details>[\s\S]*?</details>", before[key])
+        assert after[key].split("*Your answer:*") == outside
+    kept = prose(hand_out(original, answers=True))
+    assert {key: kept[key] for key in before} == before
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -123,6 +144,9 @@ def test_the_command_makes_hand_outs_or_says_why_not(tmp_path, capsys):
     assert main(["assignments", "--notebooks", str(NOTEBOOKS), "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {f"{room.removeprefix('n')}.ipynb" for room in ROOMS}
     assert capsys.readouterr().out == f"{len(ROOMS)} hand-outs lie in {tmp_path}\n"
+    assert main(["assignments", "--answers", "--notebooks", str(NOTEBOOKS), "--out", str(tmp_path)]) == 0
+    assert all("<details>" in path.read_text() for path in tmp_path.iterdir())
+    capsys.readouterr()
     assert main(["assignments", "--notebooks", str(tmp_path / "none")]) == 1
     assert str(tmp_path / "none") in capsys.readouterr().err
 
@@ -133,10 +157,10 @@ def nbgrader(folder, *arguments):
     kernel.parent.mkdir(parents=True, exist_ok=True)
     started = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     kernel.write_text(json.dumps({"argv": started, "display_name": "Python 3", "language": "python"}))
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    environment = {**os.environ, "JUPYTER_PATH": str(folder / "jupyter"), "PATH": path}
+    first = {"PATH": os.path.dirname(sys.executable), "JUPYTER_PATH": str(folder / "jupyter")}
+    paths = {name: os.pathsep.join(filter(None, [place, os.environ.get(name)])) for name, place in first.items()}
     command = [sys.executable, "-m", "nbgrader", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **paths}, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
