@@ -7,13 +7,14 @@ from html import escape
 import torch
 from torch import Tensor
 
-from cs231n_viz.explore.toolkit.base import Drawing, paragraph
+from cs231n_viz.explore.toolkit.base import paragraph
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, ORANGE, PALE, Canvas, Colour, number
-from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, replace_options, slider
+from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, replace_options, slider
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
 from cs231n_viz.explore.toolkit.models import Photographs, models_by_name
+from cs231n_viz.explore.toolkit.wipe import Wiped, WipePicture
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import ImageSource
+from cs231n_viz.pictures.images import ImageSource, sample_images
 from cs231n_viz.synthesis.ascent import Step
 from cs231n_viz.synthesis.fooling import Fooling, Rule, fooling_image
 from cs231n_viz.synthesis.parameterisation import start_noise
@@ -32,18 +33,21 @@ _BARS = _TOP + _SIDE + 20
 
 
 def fooling(
-    models: Classifier | Mapping[str, Classifier], photograph: str = "motorcycle", category: str | None = None
+    models: Classifier | Mapping[str, Classifier],
+    photograph: ImageSource = "motorcycle",
+    category: str | None = None,
 ) -> LiveAscent:
     """Choose a photograph and a class, start, and watch a perturbation change the prediction to that class.
 
     Args:
         models: A classifier, or name -> classifier. With two or more, the next one predicts the same pictures.
-        photograph: Initial photograph, of ``sample_images()``, or ``"noise"``.
+        photograph: Initial photograph, of ``sample_images()``, a picture of your own, or ``"noise"``.
         category: The target class; the last one if omitted.
 
     Returns:
-        The explorer; ``controls`` are ``photograph``, ``network``, ``category``, ``rule``, ``step`` (the size of the
-        steps), ``steps``, and ``factor``, by which the perturbation is multiplied when it is shown.
+        The explorer; ``controls`` are ``photograph`` and ``file`` (one of your own), ``network``, ``category``,
+        ``rule``, ``step`` (the size of the steps), ``steps``, and ``factor``, by which the perturbation is multiplied
+        when it is shown.
 
     Raises:
         KeyError: If the model has no such category.
@@ -53,25 +57,31 @@ def fooling(
 
 
 class _Fooling:
-    def __init__(self, models: dict[str, Classifier], photograph: str, category: str | None) -> None:
-        self.models = models
-        self.photographs = {name: Photographs(model, partial(_start, model)) for name, model in models.items()}
+    def __init__(self, models: dict[str, Classifier], photograph: ImageSource, category: str | None) -> None:
+        self.models, choice = models, PictureChoice(photograph, [*sample_images(), NOISE])
+
+        def start(model: Classifier, title: str) -> ImageSource:
+            return start_noise(model.input_size)[0] if title == NOISE else choice(title)
+
+        self.photographs = {name: Photographs(model, partial(start, model)) for name, model in models.items()}
         model = next(iter(models.values()))
         chosen = model.categories[-1 if category is None else model.index(category)]
         self.controls = {
-            "photograph": picture_dropdown(photograph, extra=[NOISE]),
+            "photograph": choice.dropdown,
             "network": dropdown("network", list(models)),
             "category": dropdown("make it a", model.categories, value=chosen),
             "rule": dropdown("rule", list(RULES)),
             "step": dropdown("step size", list(SIZES), value="usual"),
             "steps": slider("steps", 1, 60, value=30),
             "factor": slider("show change ×", 1, 20, value=10),
+            "file": choice.file,
         }
-        panel = [("photograph", "network"), ("category", "rule"), ("step", "steps"), ("factor",)]
+        first = ("photograph", "category", "network", "rule", "factor")
         self.controls["network"].observe(self._follow_network, names="value")
         self.explorer = LiveAscent(
-            self.begin, self.controls, name="fooling", draw=self.draw, preview=self.preview, panel=panel
-        )
+            self.begin, self.controls, name="fooling", draw=self.draw, preview=self.preview, first=first,
+            view=WipePicture(),
+        )  # fmt: skip
 
     def _follow_network(self, change: dict) -> None:
         """Keep the class if the other network has it too."""
@@ -85,15 +95,15 @@ class _Fooling:
         lr = _STEP[kind] * SIZES[step]
         return fooling_image(model, start, target, steps=steps, lr=lr, rule=kind, progress=False)
 
-    def preview(self, values: Values) -> Drawing:
+    def preview(self, values: Values) -> Wiped:
         """The photograph as it is."""
         return self._drawn(self.photographs[values["network"]].image(values["photograph"]), None, values)
 
-    def draw(self, step: Step, ascent: Fooling, values: Values) -> Drawing:
+    def draw(self, step: Step, ascent: Fooling, values: Values) -> Wiped:
         """The photograph, the perturbation, their sum; and what the networks predict."""
         return self._drawn(step.image, ascent, values)
 
-    def _drawn(self, image: Tensor, ascent: Fooling | None, values: Values) -> Drawing:
+    def _drawn(self, image: Tensor, ascent: Fooling | None, values: Values) -> Wiped:
         model = self.models[values["network"]]
         start = self.photographs[values["network"]].image(values["photograph"])
         change, canvas = (image - start)[0], Canvas(_BARS + 92)
@@ -104,7 +114,7 @@ class _Fooling:
         )
         for left, (title, panel) in zip(_LEFTS, panels, strict=True):
             canvas.text((left, 6), title, size=15, bold=True)
-            canvas.fit(panel, (left, _TOP), (_SIDE, _SIDE))
+            box = canvas.fit(panel, (left, _TOP), (_SIDE, _SIDE))  # at last that of the sum
         with torch.no_grad():
             p = model(image).softmax(1)[0]
         target = model.index(values["category"])
@@ -113,7 +123,7 @@ class _Fooling:
         for row, (index, colour) in enumerate(sorted(rows.items(), key=lambda item: item[1] == GREY)):
             _bar(canvas, _BARS + 30 * row, model.categories[index], float(p[index]), colour)
         text = self._sentence(ascent, change, values) + self._elsewhere(image, start, values)
-        return Drawing(canvas.array, paragraph(text))
+        return Wiped(canvas.array, paragraph(text), before=None if ascent is None else start[0], box=box)
 
     def _sentence(self, ascent: Fooling | None, change: Tensor, values: Values) -> str:
         if ascent is None:
@@ -139,10 +149,6 @@ class _Fooling:
         if before == after:
             return f"<br>{other} predicts {first}, now as before."
         return f"<br>{other} predicted {first}; now it predicts <b>{escape(model.categories[after])}</b>."
-
-
-def _start(model: Classifier, name: str) -> ImageSource:
-    return start_noise(model.input_size)[0] if name == NOISE else name
 
 
 def _bar(canvas: Canvas, y: float, name: str, p: float, colour: Colour) -> None:

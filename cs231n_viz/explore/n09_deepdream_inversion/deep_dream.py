@@ -1,23 +1,25 @@
 """Explorer of notebook 09: DeepDream on a photograph, step by step and octave by octave."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from torch import Tensor
 
-from cs231n_viz.explore.toolkit.base import Drawing
-from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, Canvas
+from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, Box, Canvas
 from cs231n_viz.explore.toolkit.controls import (
+    PictureChoice,
     checkbox,
     dropdown,
-    picture_dropdown,
+    replace_options,
     replace_options_by_depth,
     slider,
 )
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
-from cs231n_viz.explore.toolkit.models import layers_with_maps, models_by_name
+from cs231n_viz.explore.toolkit.models import in_colour, layers_with_maps, models_by_name
 from cs231n_viz.explore.toolkit.score_chart import score_chart, score_text
+from cs231n_viz.explore.toolkit.wipe import Wiped, WipePicture
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import load_image, resize, sample_images
+from cs231n_viz.pictures.images import ImageSource, load_image, resize
 from cs231n_viz.synthesis.ascent import Ascent, Step
 from cs231n_viz.synthesis.deep_dream import DreamUpdate, octave_sizes
 from cs231n_viz.synthesis.deep_dream import deep_dream as dream
@@ -30,47 +32,46 @@ _LEFT = 612
 
 def deep_dream(
     models: Classifier | Mapping[str, Classifier],
-    photograph: str = "china",
+    photograph: ImageSource = "china",
     layer: str | None = None,
     *,
     width: int = 400,
-    photographs: Sequence[str] | None = None,
+    photographs: Sequence[str] = (),
 ) -> LiveAscent:
     """Run DeepDream on a photograph with any layer or channel, and watch the octaves grow.
 
     Args:
         models: A classifier, or name -> classifier.
-        photograph: The photograph selected at first.
+        photograph: The photograph selected at first, by name, or a picture of your own.
         layer: The layer selected at first; the fourth last one with maps if omitted.
         width: Width in pixels of the photographs; the time of a step grows with its square.
         photographs: Names for ``load_image`` to choose from; all of ``sample_images()`` if omitted.
 
     Returns:
-        The explorer; ``controls`` are ``photograph``, ``network``, ``layer``, ``single`` and ``channel``, ``guide``,
-        ``octaves``, ``steps``, ``step`` (the learning rate), ``jitter`` and ``smooth``, and the buttons.
+        The explorer; ``controls`` are ``photograph``, ``file`` (one of your own), ``network``, ``layer``, ``single``
+        and ``channel``, ``guide``, ``octaves``, ``steps``, ``step`` (the learning rate), ``jitter`` and ``smooth``, and
+        the buttons.
 
     Raises:
         KeyError: If the network has no such layer.
         ValueError: If there is no model.
     """
-    names = list(photographs or sample_images())
-    return _DeepDream(models_by_name(models), photograph, layer, width, names).explorer
+    return _DeepDream(models_by_name(models), PictureChoice(photograph, photographs), layer, width).explorer
 
 
 class _DeepDream:
-    def __init__(
-        self, models: dict[str, Classifier], photograph: str, layer: str | None, width: int, photographs: list[str]
-    ) -> None:
-        self.models, self.width = models, width
-        first = next(iter(models.values()))
+    def __init__(self, models: dict[str, Classifier], choice: PictureChoice, layer: str | None, width: int) -> None:
+        self.models, self.width = {name: in_colour(model) for name, model in models.items()}, width
+        self.photo = lru_cache(maxsize=8)(lambda title: self._resized(load_image(choice(title))[None]))
+        first = next(iter(self.models.values()))
         layers = list(layers_with_maps(first))
         if layer is not None:
             first.layer(layer)
         self.controls = {
-            "photograph": picture_dropdown(photograph, photographs),
+            "photograph": choice.dropdown,
             "network": dropdown("network", list(models)),
             "layer": dropdown("layer", layers, value=layer or layers[max(0, len(layers) - 4)]),
-            "guide": dropdown("guided by", [NOBODY, *photographs]),
+            "guide": dropdown("guided by", [NOBODY, *choice.dropdown.options]),
             "single": checkbox("one channel only"),
             "channel": slider("channel", 0, 0),
             "octaves": slider("octaves", 1, 5, value=4),
@@ -78,19 +79,20 @@ class _DeepDream:
             "step": dropdown("step", list(_STEPS), value="1.5/255"),
             "jitter": slider("jitter, px", 0, 64, value=32),
             "smooth": checkbox("smooth strokes", True),
+            "file": choice.file,
         }
+        choice.dropdown.observe(self._follow_files, names="options")
         self.controls["network"].observe(self._follow_network, names="value")
         for name in ("layer", "single", "guide"):
             self.controls[name].observe(self._follow_layer, names="value")
         self._follow_layer()
-        names = list(self.controls)
-        panel = [names[i : i + 2] for i in range(0, len(names), 2)]
+        names = ("photograph", "network", "layer", "octaves", "steps")
         self.explorer = LiveAscent(
-            self.begin, self.controls, name="dream", draw=self.draw, preview=self.preview, panel=panel
-        )
+            self.begin, self.controls, name="dream", draw=self.draw, preview=self.preview, first=names,
+            view=WipePicture(),
+        )  # fmt: skip
 
-    def photo(self, name: str) -> Tensor:
-        image = load_image(name)[None]
+    def _resized(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         return resize(image, (round(height * self.width / width), self.width)).clamp(0, 1)
 
@@ -106,33 +108,37 @@ class _DeepDream:
             progress=False,
         )  # fmt: skip
 
-    def draw(self, step: Step, ascent: Ascent, values: Values) -> Drawing:
+    def draw(self, step: Step, ascent: Ascent, values: Values) -> Wiped:
         octave = (len(ascent.scores) - 1) // (values["steps"] + 1)
-        canvas = self._canvas(step.image[0], values)
+        canvas, box = self._canvas(step.image[0], values)
         start = octave * (values["steps"] + 1)
         title = f"octave {octave + 1} of {values['octaves']}, {step.image.shape[-1]} × {step.image.shape[-2]} px"
         canvas.text((_LEFT, 180), title, size=13)
         canvas.text((_LEFT, 200), f"score {score_text(step.score)}", size=13, bold=True, colour=ORANGE)
         score_chart(canvas, ascent.scores[start:], values["steps"] + 1, (_LEFT + 40, 226), (_SMALL[0] - 44, 150))
-        return Drawing(canvas.array, text="The picture grows from octave to octave; compare scores within one only.")
+        text = "The picture grows from octave to octave; compare scores within one only."
+        return Wiped(canvas.array, text, before=self.photo(values["photograph"])[0], box=box)
 
-    def preview(self, values: Values) -> Drawing:
+    def preview(self, values: Values) -> Wiped:
         image = self.photo(values["photograph"])[0]
-        canvas = self._canvas(image, values)
+        canvas, _ = self._canvas(image, values)
         sizes = octave_sizes(image.shape[-2:], values["octaves"], 1.4)
         canvas.text((_LEFT, 180), f"{len(sizes)} octaves of {values['steps']} steps:", size=13)
         for row, (height, width) in enumerate(sizes):
             canvas.text((_LEFT, 204 + 20 * row), f"{width} × {height} px", size=13, colour=GREY)
-        return Drawing(canvas.array, text="Press start.")
+        return Wiped(canvas.array, "Press start.")
 
-    def _canvas(self, image: Tensor, values: Values) -> Canvas:
-        """The picture large, and beside it the photograph or the guide."""
+    def _canvas(self, image: Tensor, values: Values) -> tuple[Canvas, Box]:
+        """The picture large, and beside it the photograph or the guide; and where the large one stands."""
         canvas = Canvas(_LARGE[1] + 16)
-        canvas.fit(image, (8, 8), _LARGE)
+        box = canvas.fit(image, (8, 8), _LARGE)
         beside = values["photograph"] if values["guide"] == NOBODY else values["guide"]
         canvas.fit(self.photo(beside)[0], (_LEFT, 8), _SMALL)
         canvas.text((_LEFT, 160), "the photograph" if values["guide"] == NOBODY else "the guide", size=12, colour=GREY)
-        return canvas
+        return canvas, box
+
+    def _follow_files(self, change: dict) -> None:
+        replace_options(self.controls["guide"], [NOBODY, *change["new"]])
 
     def _follow_network(self, _: object) -> None:
         """Offer the layers of the new network; keep the depth."""

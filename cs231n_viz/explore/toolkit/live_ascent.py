@@ -20,7 +20,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,8 @@ from cs231n_viz.explore.toolkit.controls import GAP
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.explore.toolkit.score_chart import empty_picture, image_and_scores, score_text
 from cs231n_viz.explore.toolkit.tile_grid import as_one_image
+from cs231n_viz.explore.toolkit.upload import PictureUpload
+from cs231n_viz.explore.toolkit.wipe import HINT, WipePicture
 from cs231n_viz.pictures.saving import file_name, save_png
 from cs231n_viz.synthesis.ascent import Ascent, Step
 
@@ -77,9 +79,11 @@ class LiveAscent(Explorer):
                 ascent was started with, and of other controls the present ones. The image beside its scores if
                 omitted.
             preview: ``preview(values)`` -> the same, shown before the first start.
-            panel: How the controls are arranged, without the buttons, as for ``Explorer``.
+            panel: How the controls are arranged, without the buttons, as for ``Explorer``; in pairs if omitted, those
+                of ``first`` before the others.
             first: Names of the controls that are seen before "more" is pressed; the first five if omitted.
-            view: Where the picture is shown; an ``ImageView`` if omitted.
+            view: Where the picture is shown; an ``ImageView`` if omitted. A ``WipePicture`` compares ``Wiped`` drawings
+                with the picture that they are made of.
         """
         self._begin, self._show, self._preview, self._name = begin, draw, preview, name
         self.ascent: Ascent | None = None
@@ -90,15 +94,21 @@ class LiveAscent(Explorer):
         self._start_values: Values = {}
         self._note, self._timer = "", 0
         self._start_due, self._step_due, self._spent = False, False, 0.0
-        self._inputs = {key: control for key, control in controls.items() if hasattr(control, "value")}
-        self._settings = controls_of(begin, controls)
+        self._inputs = {  # a file counts by its name among the pictures to choose from
+            key: control
+            for key, control in controls.items()
+            if hasattr(control, "value") and not isinstance(control, PictureUpload)
+        }
+        self._settings = controls_of(begin, self._inputs)
         self.progress = Progress()
         buttons = self._buttons()
-        rows = [[key] for key in controls] if panel is None else panel
+        rows = _in_pairs(controls, first or ()) if panel is None else panel
         rows = [*rows, widgets.HBox([*buttons.values()]), self.progress]
-        hint = "Change a control and press start."
-        view = ImageView(alt=f"The picture of the {name}, nothing made yet.") if view is None else view
-        super().__init__(self._render, {**controls, **buttons}, view=view, panel=rows, first=first, hint=hint)
+        words = {"hint": "Change a control and press start."}
+        if isinstance(view, WipePicture):
+            words["pointing"] = HINT
+        view = ImageView() if view is None else view
+        super().__init__(self._render, {**controls, **buttons}, view=view, panel=rows, first=first, **words)
         for key, control in self._inputs.items():
             control.observe(self._follow_setting if key in self._settings else self.update, names="value")
 
@@ -235,6 +245,8 @@ class LiveAscent(Explorer):
         if stepping and len(self.scores) > 1:
             self._spent += time.perf_counter() - since
         self._show_state()
+        if isinstance(self.view, WipePicture):
+            self.view.compare(drawing)
         if self.state == "running":
             self._schedule(base.PAUSE)
         return drawing
@@ -312,6 +324,12 @@ class LiveAscent(Explorer):
         if self.state != "running":  # not with every step: a screen reader would not come to an end
             self.view.alt = f"The picture of the {self._name}, {made}."
         self.progress.show(self.scores, total, state=self.state, spent=self._spent)
+
+
+def _in_pairs(names: Iterable[str], first: Sequence[str]) -> list[Sequence[str]]:
+    """Two names in a row, those of ``first`` before the others."""
+    parts = [first, [name for name in names if name not in first]]
+    return [part[start : start + 2] for part in parts for start in range(0, len(part), 2)]
 
 
 class Progress(widgets.HBox):

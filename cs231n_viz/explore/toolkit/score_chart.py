@@ -17,29 +17,44 @@ _MARGIN = 6  # between the frame of a chart and its lines
 
 
 def score_chart(
-    canvas: Canvas, scores: Sequence[float], total: int, at: tuple[float, float], size: tuple[float, float]
+    canvas: Canvas,
+    scores: Sequence[float] | np.ndarray,
+    total: int,
+    at: tuple[float, float],
+    size: tuple[float, float],
+    *,
+    colours: Sequence[Colour] = (BLUE,),
 ) -> None:
     """Draw the scores so far as a line, in a box at (x, y) of (width, height); its width is that of ``total`` steps.
 
     Scores of one sign that span more than a decade, such as losses, are drawn on a logarithmic scale, which says so,
     with a line for each decade. The numbers stand left of the box, in a room of 60 px.
+
+    Args:
+        canvas: Drawn on.
+        scores: (T,), or (T, K) for K lines.
+        total: Number of steps that the width of the box stands for.
+        at: (x, y) of the box.
+        size: (width, height) of the box.
+        colours: One for each line.
     """
     (x, y), high = at, size[1]
-    values = np.asarray(scores, dtype=np.float64)
+    values = np.asarray(scores, dtype=np.float64).reshape(len(scores), -1)
     smallest, largest = float(values.min()), float(values.max())
     heights = log_heights(values)
-    chart_frame(canvas, "0" if heights is None else "0, logarithmic scale", total, at, size)
+    _frame(canvas, "0" if heights is None else "0, logarithmic scale", total, at, size)
     if heights is None:
         heights = (values - smallest) / ((largest - smallest) or 1.0)
     else:
         _decades(canvas, smallest, largest, at, size)
-    chart_line(canvas, heights, total, at, size, colour=BLUE, mark=ORANGE)
+    for line, colour in zip(heights.T, colours, strict=True):
+        _line(canvas, line, total, at, size, colour=colour, mark=ORANGE if len(colours) == 1 else colour)
     for value, place, anchor in ((largest, y + 2, "ra"), (smallest, y + high - 2, "rs")):
         canvas.text((x - 6, place), score_text(value), size=12, colour=GREY, anchor=anchor)
 
 
 def log_heights(values: np.ndarray) -> np.ndarray | None:
-    """Where scores (T,) stand on a logarithmic scale, from 0 for the smallest to 1 for the largest.
+    """Where scores of any shape stand on a logarithmic scale, from 0 for the smallest to 1 for the largest.
 
     Negative ones stand as the losses that they are, the smallest loss on top. None if the scores are not all of one
     sign, or span less than a decade.
@@ -69,15 +84,15 @@ def _decades(
             canvas.text((x - 6, down), score_text(value), size=12, colour=GREY, anchor="rm")
 
 
-def chart_frame(canvas: Canvas, label: str, total: int, at: tuple[float, float], size: tuple[float, float]) -> None:
-    """Draw the empty box of a chart, with a label below its left end and the number of steps below its right end."""
+def _frame(canvas: Canvas, label: str, total: int, at: tuple[float, float], size: tuple[float, float]) -> None:
+    """The empty box of a chart, with a label below its left end and the number of steps below its right end."""
     (x, y), (wide, high) = at, size
     canvas.frame(at, size, colour=LINE, fill=PALE)
     canvas.text((x, y + high + 5), label, size=12, colour=GREY)
     canvas.text((x + wide, y + high + 5), f"{total - 1} steps", size=12, colour=GREY, anchor="ra")
 
 
-def chart_line(
+def _line(
     canvas: Canvas,
     heights: np.ndarray,
     total: int,
@@ -85,26 +100,15 @@ def chart_line(
     size: tuple[float, float],
     *,
     colour: Colour,
-    mark: Colour | None = None,
+    mark: Colour,
 ) -> None:
-    """Draw one line into the box of a chart, with a square on its last point.
-
-    Args:
-        canvas: Drawn on.
-        heights: One for each step so far, (T,), from 0 at the bottom to 1 at the top.
-        total: Number of steps that the width of the box stands for.
-        at: (x, y) of the box.
-        size: (width, height) of the box.
-        colour: Of the line.
-        mark: Colour of the square; that of the line if omitted.
-    """
+    """A line of heights (T,), from 0 at the bottom to 1 at the top, with a square on its last point."""
     (x, y), (wide, high) = at, size
     chosen = np.unique(np.linspace(0, len(heights) - 1, min(len(heights), _MOST_POINTS)).round().astype(int))
     right = x + _MARGIN + chosen / max(total - 1, len(heights) - 1, 1) * (wide - 2 * _MARGIN)
     down = y + high - _MARGIN - heights[chosen] * (high - 2 * _MARGIN)
     if len(chosen) > 1:
         canvas.line(list(zip(right.tolist(), down.tolist(), strict=True)), colour=colour, width=1.8)
-    mark = colour if mark is None else mark
     canvas.frame((right[-1] - 3.5, down[-1] - 3.5), (7, 7), colour=mark, fill=mark)
 
 
