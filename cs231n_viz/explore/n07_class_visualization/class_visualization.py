@@ -6,9 +6,9 @@ from html import escape
 import ipywidgets as widgets
 
 from cs231n_viz.explore.toolkit.base import Drawing
-from cs231n_viz.explore.toolkit.controls import dropdown, replace_options, slider
+from cs231n_viz.explore.toolkit.controls import dropdown, replace_options, selection_slider, slider
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
-from cs231n_viz.explore.toolkit.models import models_by_name
+from cs231n_viz.explore.toolkit.models import in_colour, models_by_name
 from cs231n_viz.explore.toolkit.score_chart import image_and_scores
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.synthesis.ascent import Ascent, Step
@@ -19,16 +19,19 @@ from cs231n_viz.synthesis.transferability import transfer
 LOGITS = "the logit of a class"
 SPACES = {"Fourier spectrum": "fourier", "pixels": "pixels", "phases (MACO)": "phase"}
 STARTS = {"noise": "noise", "mean colour": "zero"}
-# Control -> (label, largest value, what one step of the slider is worth); named as in Regularisers.
+# Control -> (label, unit, values of the slider); named as in Regularisers.
 _AMOUNTS = {
-    "shift": ("view: shift, px", 32, 1.0), "scale": ("view: size, %", 40, 0.01), "turn": ("view: turn, °", 30, 1.0),
-    "tv": ("TV", 1000, 1.0), "l2": ("L2", 400, 1.0), "jitter": ("jitter, px", 32, 1),
-    "decay": ("decay · 10⁴", 2000, 1e-4), "blur": ("blur, σ/10 px", 30, 0.1), "every": ("blur every", 16, 1),
-    "clip_pixels": ("clip pixels, %", 95, 0.01), "clip_gradients": ("clip grad., %", 95, 0.01),
-    "clip_contributions": ("clip contr., %", 95, 0.01),
+    "shift": ("view: shift", "px", range(33)), "scale": ("view: size", "%", range(41)),
+    "turn": ("view: turn", "°", range(31)), "jitter": ("jitter", "px", range(33)),
+    "tv": ("TV", "", range(0, 1001, 5)), "l2": ("L2", "", range(401)),
+    "blur": ("blur", "px", [tenth / 10 for tenth in range(31)]), "every": ("blur every", "steps", range(1, 17)),
+    "decay": ("decay", "%", (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)),
+    "clip_pixels": ("clip pixels", "%", range(96)), "clip_gradients": ("clip gradients", "%", range(96)),
+    "clip_contributions": ("clip products", "%", range(96)),
 }  # fmt: skip
 _ROBUST = ("robust", "channel")  # for logits, and for the smaller activations of a layer
-_OF_PIXELS = ("decay", "blur", "every", "clip_pixels", "clip_gradients", "clip_contributions")
+_CLIPPED = {"clip_pixels": "norm", "clip_gradients": "gradient", "clip_contributions": "product of pixel and gradient"}
+_OF_PIXELS = ("decay", "blur", "every", *_CLIPPED)
 
 
 def class_visualization(
@@ -73,18 +76,20 @@ class _ClassVisualization:
             "steps": slider("steps", 8, 512, value=steps),
             "seed": slider("seed", 0, 99),
         }
-        for name, (label, top, _) in _AMOUNTS.items():
-            self.controls[name] = slider(label, 1 if name == "every" else 0, top)
+        for name, (label, unit, values) in _AMOUNTS.items():
+            self.controls[name] = selection_slider(label, values, unit=unit)
+        for name, what in _CLIPPED.items():
+            self.controls[
+                name
+            ].tooltip = f"How many pixels, those of the smallest {what}, get the mean colour each step"
         self.controls["network"].observe(self._follow_network, names="value")
         self.controls["layer"].observe(self._follow_layer, names="value")
         self.controls["preset"].observe(self._follow_preset, names="value")
         self.controls["space"].observe(self._follow_space, names="value")
         self._follow_layer()
         self._follow_preset()
-        names = list(self.controls)
-        panel = [names[i : i + 2] for i in range(0, 8, 2)] + [["seed"]]
-        panel += [names[i : i + 2] for i in range(9, len(names), 2)]
-        self.explorer = LiveAscent(self.begin, self.controls, name="class visualization", draw=self.draw, panel=panel)
+        first = ("network", "layer", "category", "channel", "preset")
+        self.explorer = LiveAscent(self.begin, self.controls, name="class visualization", draw=self.draw, first=first)
 
     @property
     def model(self) -> Classifier:
@@ -95,7 +100,7 @@ class _ClassVisualization:
         steps: int, seed: int, **amounts: object,
     ) -> Ascent:  # fmt: skip
         model, kind = self.models[network], SPACES[space]
-        wanted = {name: _AMOUNTS[name][2] * amounts[name] for name in _AMOUNTS}
+        wanted = {name: amounts[name] * _worth(name) for name in _AMOUNTS}
         if kind != "pixels":
             wanted |= {name: 0.0 for name in _OF_PIXELS if name != "every"}
         target = model.index(category) if layer == LOGITS else channel
@@ -115,7 +120,7 @@ class _ClassVisualization:
         lines, category = [], values["category"]
         for name, model in self.models.items():
             if category in model.categories:
-                result = transfer(model, step.image, [category])
+                result = transfer(in_colour(model), step.image.expand(-1, 3, -1, -1), [category])
                 role = "optimised" if name == values["network"] else "not optimised"
                 rank = result.rank[0].item() + 1
                 text = f"{name} ({role}): {category} has rank {rank}, p = {result.probability[0]:.2f}"
@@ -138,13 +143,18 @@ class _ClassVisualization:
     def _follow_preset(self, _: object = None) -> None:
         preset = self.controls["preset"].value
         self.controls["space"].value = "Fourier spectrum" if preset in _ROBUST else "pixels"
-        for name, (_, _, unit) in _AMOUNTS.items():
-            self.controls[name].value = round(getattr(PRESETS[preset], name) / unit)
+        for name in _AMOUNTS:
+            self.controls[name].value = round(getattr(PRESETS[preset], name) / _worth(name), 4)
         self._follow_space()
 
     def _follow_space(self, _: object = None) -> None:
         for name in _OF_PIXELS:
             self.controls[name].disabled = SPACES[self.controls["space"].value] != "pixels"
+
+
+def _worth(name: str) -> float:
+    """What 1 on a slider is for the ``Regularisers``."""
+    return 0.01 if _AMOUNTS[name][1] == "%" else 1
 
 
 def _layers(model: Classifier) -> list[str]:

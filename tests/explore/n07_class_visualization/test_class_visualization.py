@@ -53,7 +53,7 @@ def test_the_sliders_are_the_regularisers(models):
     with explorer.hold():
         explorer.controls["preset"].value = "none"
         explorer.controls["start_from"].value = "mean colour"
-        for name, value in (("blur", 8), ("every", 2), ("clip_contributions", 30), ("decay", 500), ("l2", 7)):
+        for name, value in (("blur", 0.8), ("every", 2), ("clip_contributions", 30), ("decay", 5), ("l2", 7)):
             explorer.controls[name].value = value
     explorer.start()
     keeping = Regularisers(blur=0.8, every=2, clip_contributions=0.3, decay=0.05, l2=7.0)
