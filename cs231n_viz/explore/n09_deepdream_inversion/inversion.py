@@ -6,12 +6,13 @@ from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing
 from cs231n_viz.explore.toolkit.canvas import Canvas, number
-from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, replace_options_by_depth, slider
+from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, replace_options_by_depth, slider
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
-from cs231n_viz.explore.toolkit.models import models_by_name
+from cs231n_viz.explore.toolkit.models import Photographs, models_by_name
 from cs231n_viz.explore.toolkit.score_chart import score_chart
 from cs231n_viz.explore.toolkit.tile_grid import as_one_image
 from cs231n_viz.network.models import Classifier
+from cs231n_viz.pictures.images import ImageSource
 from cs231n_viz.synthesis.ascent import Step
 from cs231n_viz.synthesis.inversion import ImagePrior, Inversion, invert, psnr
 
@@ -21,63 +22,63 @@ _SIDE, _LEFTS = 410, (8, 434)  # of the photograph and of the inversions, in CSS
 
 def inversion(
     models: Classifier | Mapping[str, Classifier],
-    photograph: str = "cat",
+    photograph: ImageSource = "cat",
     layer: str | None = None,
     *,
-    photographs: Sequence[str] | None = None,
+    photographs: Sequence[str] = (),
 ) -> LiveAscent:
     """Reconstruct a photograph from the activations of one layer (feature inversion).
 
     Args:
         models: A classifier, or name -> classifier.
-        photograph: The photograph selected at first, of ``sample_images()``.
+        photograph: The photograph selected at first, by name, or a picture of your own.
         layer: The layer selected at first; one in the middle if omitted.
         photographs: Names for ``load_image`` to choose from; all of ``sample_images()`` if omitted.
 
     Returns:
-        The explorer; ``controls`` are ``photograph``, ``network``, ``layer``, ``restarts``, ``steps``, ``tv`` (weight
-        of the total variation) and ``seed``, and the buttons.
+        The explorer; ``controls`` are ``photograph``, ``file`` (one of your own), ``network``, ``layer``,
+        ``restarts``, ``steps``, ``tv`` (weight of the total variation) and ``seed``, and the buttons.
 
     Raises:
         KeyError: If the network has no such layer.
         ValueError: If there is no model.
     """
-    return _Inversion(models_by_name(models), photograph, layer, photographs or ()).explorer
+    return _Inversion(models_by_name(models), PictureChoice(photograph, photographs), layer).explorer
 
 
 class _Inversion:
-    def __init__(
-        self, models: dict[str, Classifier], photograph: str, layer: str | None, photographs: Sequence[str]
-    ) -> None:
+    def __init__(self, models: dict[str, Classifier], choice: PictureChoice, layer: str | None) -> None:
         self.models = models
+        self.photographs = {name: Photographs(model, choice) for name, model in models.items()}
         first = next(iter(models.values()))
         layers = [entry.name for entry in first.layers()]
         if layer is not None:
             first.layer(layer)
         self.controls = {
-            "photograph": picture_dropdown(photograph, photographs),
+            "photograph": choice.dropdown,
             "network": dropdown("network", list(models)),
             "layer": dropdown("layer", layers, value=layer or layers[len(layers) // 2]),
             "tv": dropdown("TV ×", _WEIGHTS, value="1"),
             "restarts": slider("restarts", 1, 4, value=1),
             "steps": slider("steps", 10, 400, value=150),
             "seed": slider("seed", 0, 9),
+            "file": choice.file,
         }
         self.controls["network"].observe(self._follow_network, names="value")
-        panel = [("photograph", "network"), ("layer", "tv"), ("restarts", "steps"), ("seed",)]
+        first = ("photograph", "network", "layer", "tv", "steps")
         self.explorer = LiveAscent(
-            self.begin, self.controls, name="inversion", draw=self.draw, preview=self.preview, panel=panel
+            self.begin, self.controls, name="inversion", draw=self.draw, preview=self.preview, first=first
         )
 
     def begin(
         self, photograph: str, network: str, layer: str, tv: str, restarts: int, steps: int, seed: int
     ) -> Inversion:
-        model = self.models[network]
+        model, image = self.models[network], self.photographs[network].image(photograph)
         options = {"prior": ImagePrior(tv=float(tv)), "restarts": restarts, "steps": steps, "seed": seed}
-        return invert(model, model.prepare(photograph), layer, progress=False, **options)
+        return invert(model, image, layer, progress=False, **options)
 
     def draw(self, step: Step, ascent: Inversion, values: Values) -> Drawing:
-        image = self.models[values["network"]].prepare(values["photograph"])
+        image = self.photographs[values["network"]].image(values["photograph"])
         canvas = self._canvas(image[0], as_one_image(step.image), f"from {values['layer']}, step {step.index}")
         score_chart(canvas, ascent.scores, ascent.total, (_LEFTS[0] + 64, _SIDE + 44), (766, 90))
         rows = zip(ascent.error_of(step.image).tolist(), psnr(step.image, image).tolist(), strict=True)
@@ -85,8 +86,8 @@ class _Inversion:
         return Drawing(canvas.array, text="; ".join(errors) + ". For the photograph itself they are 0 % and infinite.")
 
     def preview(self, values: Values) -> Drawing:
-        image = self.models[values["network"]].prepare(values["photograph"])[0]
-        return Drawing(self._canvas(image, None, f"from {values['layer']}").array, text="Press start.")
+        image = self.photographs[values["network"]].image(values["photograph"])
+        return Drawing(self._canvas(image[0], None, f"from {values['layer']}").array, text="Press start.")
 
     def _canvas(self, image: Tensor, made: Tensor | None, title: str) -> Canvas:
         canvas = Canvas(_SIDE + (40 if made is None else 170))

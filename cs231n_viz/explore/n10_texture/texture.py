@@ -7,13 +7,14 @@ from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing
 from cs231n_viz.explore.toolkit.canvas import BLUE, ORANGE, Canvas, number
-from cs231n_viz.explore.toolkit.controls import dropdown, slider
+from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
-from cs231n_viz.explore.toolkit.models import models_by_name
+from cs231n_viz.explore.toolkit.models import in_colour, layers_to_match, models_by_name
 from cs231n_viz.explore.toolkit.score_chart import score_chart, score_text
 from cs231n_viz.network.models import Classifier
+from cs231n_viz.pictures.images import ImageSource
 from cs231n_viz.pictures.paintings import texture_names, texture_sample
-from cs231n_viz.representation.gram import gram_distance, grams, style_layers
+from cs231n_viz.representation.gram import gram_distance, grams
 from cs231n_viz.synthesis.ascent import Ascent, Step
 from cs231n_viz.synthesis.parameterisation import start_noise
 from cs231n_viz.texture.efros_leung import grow_efros_leung
@@ -46,42 +47,49 @@ class GrowthSteps(Iterator[Step]):
         return Step(index, 100 * self.growth.share, self.growth.image[None])
 
 
-def growing(name: str = "brick", *, names: Sequence[str] | None = None, side: int = 64, size: int = 96) -> LiveAscent:
+def growing(
+    name: ImageSource = "brick", *, names: Sequence[str] | None = None, side: int = 64, size: int = 96
+) -> LiveAscent:
     """Synthesise a texture pixel by pixel from a sample (Efros–Leung), with any window and tolerance.
 
     Args:
-        name: Initial sample.
+        name: Initial sample, or a picture of your own.
         names: For ``texture_sample`` to choose from; all of ``texture_names()`` if omitted.
         side: Of the samples in pixels.
         size: Initial size of the picture that grows.
 
     Returns:
-        The explorer; ``controls`` are ``sample``, ``window``, ``tolerance``, ``size`` and ``seed``, and the buttons.
+        The explorer; ``controls`` are ``sample``, ``file`` (one of your own), ``window``, ``tolerance``, ``size`` and
+        ``seed``, and the buttons.
     """
+    choice = PictureChoice(name, names or texture_names(), label="sample")
     controls = {
-        "sample": dropdown("sample", list(names or texture_names()), value=name),
+        "sample": choice.dropdown,
         "window": dropdown("window, px", _WINDOWS, value="11"),
         "tolerance": dropdown("tolerance", _TOLERANCES, value="0.1"),
         "size": slider("size, px", 32, 160, value=size),
         "seed": slider("seed", 0, 9),
+        "file": choice.file,
     }
 
     def begin(sample: str, window: str, tolerance: str, size: int, seed: int) -> GrowthSteps:
-        return GrowthSteps(texture_sample(sample, side), size, int(window), tolerance=float(tolerance), seed=seed)
+        return GrowthSteps(
+            texture_sample(choice(sample), side), size, int(window), tolerance=float(tolerance), seed=seed
+        )
 
     def draw(step: Step, growing: GrowthSteps, values: Values) -> Drawing:
-        growth, sample = growing.growth, texture_sample(values["sample"], side)
+        growth, sample = growing.growth, texture_sample(choice(values["sample"]), side)
         canvas = _three(sample, int(values["window"]), growth)
         text = f"{growth.share:.0%} of the pixels are filled; of their neighbourhoods, "
         text += f"{copied_share(growth.origins):.0%} are as in the sample."
         return Drawing(canvas.array, text=text)
 
     def preview(values: Values) -> Drawing:
-        canvas = _three(texture_sample(values["sample"], side), int(values["window"]), None)
+        canvas = _three(texture_sample(choice(values["sample"]), side), int(values["window"]), None)
         return Drawing(canvas.array, text="The blue square is the window. Press start.")
 
-    panel = [("sample", "size"), ("window", "tolerance"), ("seed",)]
-    return LiveAscent(begin, controls, name="efros_leung", draw=draw, preview=preview, panel=panel)
+    first = ("sample", "size", "window", "tolerance", "file")
+    return LiveAscent(begin, controls, name="efros_leung", draw=draw, preview=preview, first=first)
 
 
 def _three(sample: Tensor, window: int, growth: Growth | None) -> Canvas:
@@ -100,7 +108,7 @@ def _three(sample: Tensor, window: int, growth: Growth | None) -> Canvas:
 
 def texture(
     models: Classifier | Mapping[str, Classifier],
-    name: str = "brick",
+    name: ImageSource = "brick",
     *,
     names: Sequence[str] | None = None,
     side: int = 160,
@@ -110,42 +118,48 @@ def texture(
 
     Args:
         models: A classifier, or name -> classifier; with several, the others evaluate the result.
-        name: Initial sample.
+        name: Initial sample, or a picture of your own.
         names: For ``texture_sample`` to choose from; all of ``texture_names()`` if omitted.
         side: Of sample and result in pixels.
         steps: Initial number of steps.
 
     Returns:
-        The explorer; ``controls`` are ``sample``, ``network``, ``depth`` (how many layers), ``statistic``, ``steps``
-        and ``seed``, and the buttons.
+        The explorer; ``controls`` are ``sample``, ``file`` (one of your own), ``network``, ``depth`` (how many
+        layers), ``statistic``, ``steps`` and ``seed``, and the buttons.
 
     Raises:
         ValueError: If there is no model.
     """
-    return _NeuralTexture(models_by_name(models), name, list(names or texture_names()), side, steps).explorer
+    choice = PictureChoice(name, names or texture_names(), label="sample")
+    return _NeuralTexture(models_by_name(models), choice, side, steps).explorer
 
 
 class _NeuralTexture:
-    def __init__(self, models: dict[str, Classifier], name: str, names: list[str], side: int, steps: int) -> None:
-        self.models, self.side = models, side
-        deepest = len(style_layers(next(iter(models.values())), pools=True))
+    def __init__(self, models: dict[str, Classifier], choice: PictureChoice, side: int, steps: int) -> None:
+        self.models, self.choice, self.side = {name: in_colour(each) for name, each in models.items()}, choice, side
+        deepest = len(self._layers(next(iter(models))))
         self.controls = {
-            "sample": dropdown("sample", names, value=name),
+            "sample": choice.dropdown,
             "network": dropdown("network", list(models)),
             "depth": slider("layers", 1, deepest, value=deepest),
             "statistic": dropdown("match", ["gram", "covariance"]),
             "steps": slider("steps", 2, 400, value=steps),
             "seed": slider("seed", 0, 9),
+            "file": choice.file,
         }
         self.controls["network"].observe(self._follow_network, names="value")
-        panel = [("sample", "network"), ("depth", "statistic"), ("steps", "seed")]
+        first = ("sample", "network", "depth", "statistic", "steps")
         self.explorer = LiveAscent(
-            self.begin, self.controls, name="texture", draw=self.draw, preview=self.preview, panel=panel
+            self.begin, self.controls, name="texture", draw=self.draw, preview=self.preview, first=first
         )
+
+    def _layers(self, network: str) -> tuple[str, ...]:
+        return layers_to_match(self.models[network], pools=True)
 
     def begin(self, sample: str, network: str, depth: int, statistic: str, steps: int, seed: int) -> Ascent:
         model = self.models[network]
-        options = {"loss": TextureLoss(layers=depth, statistic=statistic), "steps": steps, "seed": seed}
+        loss = TextureLoss(layers=self._layers(network)[:depth], statistic=statistic)
+        options = {"loss": loss, "steps": steps, "seed": seed}
         return synthesize_texture(model, self._sample(sample).to(model.mean), size=self.side, progress=False, **options)
 
     def draw(self, step: Step, ascent: Ascent, values: Values) -> Drawing:
@@ -159,16 +173,16 @@ class _NeuralTexture:
         return Drawing(canvas.array, text=text or "The score is minus the distance, in per cent.")
 
     def preview(self, values: Values) -> Drawing:
-        layers = ", ".join(style_layers(self.models[values["network"]], values["depth"], pools=True))
+        layers = ", ".join(self._layers(values["network"])[: values["depth"]])
         return Drawing(self._canvas(values, None).array, text=f"To be matched: {escape(layers)}. Press start.")
 
     def _sample(self, name: str) -> Tensor:
-        return texture_sample(name, self.side, zoom=0.5)[None]
+        return texture_sample(self.choice(name), self.side, zoom=0.5)[None]
 
     def _evaluation(self, name: str, image: Tensor, values: Values) -> str:
         """The Gram distance of the result by another network, relative to that of the noise at the start."""
         model, start = self.models[name], start_noise((self.side, self.side), values["seed"])
-        target = grams(model, self._sample(values["sample"]).to(model.mean), style_layers(model, pools=True))
+        target = grams(model, self._sample(values["sample"]).to(model.mean), self._layers(name))
         noise, made = (gram_distance(grams(model, x.to(model.mean), target), target).item() for x in (start, image))
         share = number(100 * made / noise, 1)
         return f"By {escape(name)} (not optimised) the result is at {share} % of the distance of the noise."
@@ -186,7 +200,7 @@ class _NeuralTexture:
         """Offer as many layers as the new network has."""
         control = self.controls["depth"]
         all_of_them = control.value == control.max
-        deepest = len(style_layers(self.models[self.controls["network"].value], pools=True))
+        deepest = len(self._layers(self.controls["network"].value))
         control.value = min(control.value, deepest)
         control.max = deepest
         control.value = deepest if all_of_them else control.value
