@@ -15,7 +15,7 @@ from cs231n_viz.explore.toolkit.base import Explorer
 from cs231n_viz.explore.toolkit.canvas import BLUE, LINE, ORANGE, PALE, Canvas, greys
 from cs231n_viz.explore.toolkit.controls import PictureChoice
 from cs231n_viz.explore.toolkit.picture import Spot
-from cs231n_viz.pictures.images import ImageSource, load_image
+from cs231n_viz.pictures.images import ImageError, ImageSource, load_image
 
 SIDE = 364  # CSS pixels of either grid
 TOP, LEFT, RIGHT = 32, 8, 478
@@ -122,7 +122,10 @@ def link_cells(explorer: Explorer, shape: Callable[[], tuple[int, int]], follow:
     controls = explorer.controls
 
     def resize(_: object = None) -> None:
-        rows, columns = shape()
+        try:
+            rows, columns = shape()
+        except ImageError:
+            return  # a file that is no picture: the drawing raises the same error, and it is shown in place
         with explorer.hold():
             controls["cell"].max = controls["play"].max = max(rows * columns, 1) - 1
 

@@ -1,27 +1,29 @@
 """Explorers of notebook 01: what do the first filters look for, and how do they respond to a photograph?"""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import Canvas, coloured, number
-from cs231n_viz.explore.toolkit.controls import checkbox, dropdown, picture_dropdown, slider
-from cs231n_viz.explore.toolkit.picture import ClickablePicture, ImageView
-from cs231n_viz.explore.toolkit.tile_grid import TileGrid
-from cs231n_viz.network.capture import activations, network_of
-from cs231n_viz.network.models import Classifier, load_model, offline_models
-from cs231n_viz.pictures.images import ImageSource, load_image, to_uint8
-from cs231n_viz.representation.filters import first_convolution, normalise_filters
+from cs231n_viz.explore.toolkit.canvas import ORANGE, PALE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.controls import PictureChoice, checkbox, dropdown, slider
+from cs231n_viz.explore.toolkit.models import Photographs, load_or_say, models_by_name, spot_on_photograph
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
+from cs231n_viz.explore.toolkit.tile_grid import draw_tiles
+from cs231n_viz.network.capture import network_of
+from cs231n_viz.network.models import Classifier, offline_models
+from cs231n_viz.pictures.images import ImageSource, to_uint8
+from cs231n_viz.representation.filters import first_convolution, normalise_filters, smooth_share
 
 _TILE = 190  # CSS pixels of the pictures beside the grid
+_POINTING = "Click a place on the response, or on the photograph, to see the patch there."
 
 
 def filters(
-    models: Sequence[str] | Mapping[str, Classifier] | None = None,
+    models: Classifier | Sequence[str] | Mapping[str, Classifier] | None = None,
     *,
     image: ImageSource = "cat",
     normalise_filters: Callable[[Tensor], Tensor] = normalise_filters,
@@ -30,84 +32,165 @@ def filters(
     """Browse the filters of first layers, trained and untrained; a click on one shows its feature map.
 
     Args:
-        models: Names for ``load_model``, or name -> model; all that need no download if omitted.
-        image: The photograph that the chosen filter is convolved with.
+        models: A classifier, names for ``load_model``, or name -> model; all that need no download if omitted.
+        image: The photograph that the chosen filter is convolved with at first: what ``load_image`` takes.
         normalise_filters: Turns weights (K, 3, h, w) into colours in [0, 1].
         dominant_orientation: If given, computes the orientation of the chosen filter, (h, w) -> degrees.
 
     Returns:
-        The explorer; ``controls`` are ``network``, ``trained`` and ``filter``. A network whose weights cannot be
-        loaded is reported in place.
+        The explorer; ``controls`` are ``network``, ``trained``, ``filter``, ``photograph`` and ``file``. It opens with
+        the filter that is most clearly an oriented edge. A click on the response shows the patch that it comes from.
+        A network whose weights cannot be loaded is reported in place.
     """
-    layers = _FirstLayers(offline_models() if models is None else models)
-    layers.prepare(image)
+    choice = PictureChoice(image)
+    layers = _FirstLayers(offline_models() if models is None else models, choice)
     controls = {
         "network": dropdown("network", layers.names),
         "trained": checkbox("trained", True),
-        "filter": slider("filter", 0, 63),
+        "filter": slider("filter", 0, 63, value=layers.oriented()),
+        "photograph": choice.dropdown,
+        "file": choice.file,
     }
-    view = ClickablePicture(exact=True, alt="A grid of filters; the chosen one large, and its response.")
-    grid = TileGrid(side=400)
 
-    def draw(network: str, trained: bool, filter: int) -> Drawing:
-        model = layers.get(network, trained)
-        weights = first_convolution(model).weight.detach().cpu()
-        controls["filter"].max = len(weights) - 1
-        chosen = min(filter, len(weights) - 1)
-        tiles = np.stack([to_uint8(tile) for tile in _checked(normalise_filters(weights), weights)])
-        canvas = Canvas(446)
-        state = "trained" if trained else "untrained"
-        canvas.heading(8, f"{network}, {state}: {len(weights)} filters")
-        grid.draw(canvas, tiles, (8, 32), chosen=chosen)
-        view.step = grid.pitch
-        _beside(canvas, tiles[chosen], chosen, layers.responses(network, trained, image))
-        return Drawing(canvas.array, _about(weights[chosen], chosen, dominant_orientation), at=grid.middle_of(chosen))
+    def draw(network: str, trained: bool, filter: int, photograph: str) -> Drawing:
+        layer = layers.get(network, trained)
+        controls["filter"].max = len(layer.weights) - 1
+        chosen = min(filter, len(layer.weights) - 1)
+        tiles = np.stack([to_uint8(t) for t in _checked(normalise_filters(layer.weights), layer.weights)])
+        canvas = Canvas(474)
+        canvas.heading(8, f"{network}, {'trained' if trained else 'untrained'}: {len(tiles)} filters")
+        choose = {"choose": lambda index: setattr(controls["filter"], "value", index), "chosen": chosen}
+        grid = draw_tiles(canvas, tiles, (8, 32), side=400, **choose)
+        canvas.panel(tiles[chosen], (450, 32), _TILE, f"filter {chosen}", smooth=False)
+        spots = layer.look(canvas, photograph, chosen, photo=(662, 32), response=(450, 246), patch=(662, 246))
+        return Drawing(canvas.array, _about(layer.weights[chosen], chosen, dominant_orientation), spots=(grid, *spots))
 
     explorer = Explorer(
         draw,
         controls,
-        panel=[("network", "trained"), ("filter",)],
-        view=view,
+        panel=[("network", "trained"), ("filter", "photograph"), ("file",)],
+        view=ClickablePicture(
+            exact=True, alt="A grid of filters; the chosen one large, a photograph, its response, and a patch."
+        ),
         hint="Choose another network, or the untrained one.",
+        pointing=f"Click a filter to see it at work. {_POINTING}",
     )
-
-    def pick(change: dict) -> None:
-        tile = grid.index_at(change["new"])
-        if tile is not None:
-            controls["filter"].value = tile
-
-    view.observe(pick, names="position")
+    layers.update = explorer.update
     return explorer
 
 
+class _FirstLayer:
+    """The filters of a network's first layer, their responses to photographs, and the place that was pointed at."""
+
+    def __init__(self, model: Classifier, choice: PictureChoice) -> None:
+        convolution = first_convolution(model)
+        name = next(name for name, module in network_of(model).named_modules() if module is convolution)
+        self.layer, self.photographs = model.layer(name), Photographs(model, choice)
+        self.weights = convolution.weight.detach().cpu().float().expand(-1, 3, -1, -1)
+        self.pointed: tuple[tuple[str, int], tuple[int, int]] = ("", 0), (0, 0)
+        self.update: Callable[[], None] = lambda: None
+
+    def response(self, photograph: str, chosen: int) -> tuple[np.ndarray, tuple[int, int]]:
+        """The response (h, w) of a filter, and the cell that was pointed at, or the strongest."""
+        values = self.photographs.maps(photograph, self.layer.name)[chosen]
+        row, col = np.unravel_index(int(values.argmax()), values.shape)
+        return values, self.pointed[1] if self.pointed[0] == (photograph, chosen) else (int(row), int(col))
+
+    def look(
+        self,
+        canvas: Canvas,
+        photograph: str,
+        chosen: int,
+        *,
+        relu: bool = False,
+        sides: tuple[float, float] = (_TILE, _TILE),
+        **corners: tuple[float, float],
+    ) -> tuple[Spot, Spot]:
+        """Draw a filter's response, the photograph and a patch of it, at ``corners`` of these names.
+
+        Args:
+            canvas: Drawn on.
+            photograph: Its name.
+            chosen: Which filter.
+            relu: Leave only what is positive.
+            sides: Of photograph and response, and of the patch.
+            corners: (x, y) of ``photo``, ``response`` and ``patch``.
+
+        Returns:
+            Where response and photograph can be pointed at.
+        """
+        values, (row, col) = self.response(photograph, chosen)
+        photo, field, (rows, columns) = self.photographs.shown(photograph), self.layer.field, values.shape
+        limit, (side, small) = float(np.abs(values).max()) or 1.0, sides
+        canvas.panel(photo, corners["photo"], side, "photograph")
+        canvas.box(field.box(row, col), corners["photo"], side / photo.shape[0])
+        x, y = corners["response"]
+        title = f"{'after the ReLU' if relu else 'response'}, {rows}×{columns}"
+        canvas.panel(coloured(values.clip(0) if relu else values, limit), (x, y), side, title, smooth=False)
+        canvas.scale_bar((x, y + side + 8), side, limit, signed=True)
+        cell = max(8, side / columns), max(8, side / rows)
+        at = (x + (col + 0.5) * side / columns - cell[0] / 2, y + (row + 0.5) * side / rows - cell[1] / 2)
+        canvas.frame(at, cell, colour=ORANGE, width=2)
+        title = f"patch: {number(values[row, col])}"
+        canvas.panel(_patch(photo, field.box(row, col, clip=False)), corners["patch"], small, title, smooth=False)
+
+        def choose(row: int, col: int) -> None:
+            self.pointed = (photograph, chosen), (row, col)
+            self.update()
+
+        return (
+            Spot((x, y), (side, side), (rows, columns), choose, (row, col)),
+            spot_on_photograph(corners["photo"], side, field, choose),
+        )
+
+
 class _FirstLayers:
-    """Models by name, each loaded when first asked for, and the responses of their first layers to a photograph."""
+    """First layers by the name of their network, each loaded when first asked for; now those that need no download."""
 
-    def __init__(self, models: Sequence[str] | Mapping[str, Classifier]) -> None:
-        ready = dict(models) if isinstance(models, Mapping) else {}
-        self.names = list(models)
-        self._models = {(name, True): model for name, model in ready.items()}
-        self._responses: dict[tuple[str, bool], tuple[np.ndarray, np.ndarray]] = {}
+    def __init__(self, models: Classifier | Sequence[str] | Mapping[str, Classifier], choice: PictureChoice) -> None:
+        self._given = models_by_name(models) if isinstance(models, Classifier | Mapping) else {}
+        self.names = list(self._given or models)
+        self._choice, self._layers = choice, {}
+        self.update: Callable[[], None] = lambda: None
+        for name in self.names:
+            if name in self._given or name in offline_models():
+                for trained in (True, False):
+                    self.get(name, trained).response(choice.dropdown.value, 0)
 
-    def prepare(self, image: ImageSource) -> None:
-        """Do now what needs no download, so that no later change waits for a network."""
-        for name in set(self.names) & set(offline_models()):
-            self.responses(name, True, image)
-            self.responses(name, False, image)
+    def get(self, name: str, trained: bool) -> _FirstLayer:
+        """The first layer of a network, as it is or with random weights."""
+        if (name, trained) not in self._layers:
+            if name in self._given:
+                model = self._given[name] if trained else _untrained(self._given[name])
+            else:
+                model = load_or_say(name, "DEFAULT" if trained else None)
+            self._layers[name, trained] = _FirstLayer(model, self._choice)
+            self._layers[name, trained].update = lambda: self.update()
+        return self._layers[name, trained]
 
-    def get(self, name: str, trained: bool) -> Classifier:
-        key = (name, trained)
-        if key not in self._models:
-            given = self._models.get((name, True))
-            title = given.name if given is not None else name
-            self._models[key] = load_model(title, weights="DEFAULT" if trained else None)
-        return self._models[key]
+    def oriented(self) -> int:
+        """The filter of the first network that is most clearly a grey edge or stripe; 0 if that is not loaded."""
+        if (self.names[0], True) not in self._layers:
+            return 0
+        weights = self.get(self.names[0], True).weights
+        grey = weights.mean(1)
+        down, right = torch.gradient(grey, dim=(1, 2)) if min(grey.shape[1:]) > 1 else (grey, grey)
+        xx, yy, xy = ((a * b).sum((1, 2)) for a, b in ((right, right), (down, down), (right, down)))
+        coherence = ((xx - yy).square() + 4 * xy.square()).sqrt() / (xx + yy).clamp_min(
+            1e-12
+        )  # of the structure tensor
+        return int((coherence * smooth_share(weights).nan_to_num() * grey.square().sum((1, 2)).sqrt()).argmax())
 
-    def responses(self, name: str, trained: bool, image: ImageSource) -> tuple[np.ndarray, np.ndarray]:
-        """The photograph (H, W, 3), uint8, and the feature maps (K, h, w)."""
-        if (name, trained) not in self._responses:
-            self._responses[name, trained] = _respond(self.get(name, trained), image)
-        return self._responses[name, trained]
+
+def _untrained(model: Classifier) -> Classifier:
+    """The same network with random weights."""
+    twin = copy.deepcopy(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for module in twin.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+    return twin
 
 
 def _checked(tiles: Tensor, weights: Tensor) -> Tensor:
@@ -118,22 +201,12 @@ def _checked(tiles: Tensor, weights: Tensor) -> Tensor:
     return tiles
 
 
-def _respond(model: Classifier, image: ImageSource) -> tuple[np.ndarray, np.ndarray]:
-    convolution = first_convolution(model)
-    layer = next(name for name, module in network_of(model).named_modules() if module is convolution)
-    images = model.prepare(load_image(image))
-    return to_uint8(images[0]), activations(model, images, [layer])[layer][0].cpu().numpy()
-
-
-def _beside(canvas: Canvas, tile: np.ndarray, chosen: int, responses: tuple[np.ndarray, np.ndarray]) -> None:
-    """Four pictures right of the grid: the filter, the photograph, its response, what a ReLU leaves of it."""
-    photo, maps = responses
-    values = maps[chosen]
-    limit = float(np.abs(values).max())
-    canvas.panel(tile, (450, 32), _TILE, f"filter {chosen}", smooth=False)
-    canvas.panel(photo, (662, 32), _TILE, "photograph")
-    canvas.panel(coloured(values, limit), (450, 246), _TILE, "response", smooth=False)
-    canvas.panel(coloured(np.maximum(values, 0), limit), (662, 246), _TILE, "after the ReLU", smooth=False)
+def _patch(photo: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """What lies in a box (top, left, bottom, right); the part of it that is outside the photograph is pale."""
+    rows, columns = np.arange(box[0], box[2]), np.arange(box[1], box[3])
+    inside = [(0 <= places) & (places < side) for places, side in zip((rows, columns), photo.shape, strict=False)]
+    pixels = photo[rows.clip(0, photo.shape[0] - 1)[:, None], columns.clip(0, photo.shape[1] - 1)]
+    return np.where((inside[0][:, None] & inside[1])[..., None], pixels, np.uint8(PALE[0]))
 
 
 def _about(weights: Tensor, chosen: int, orientation: Callable[[Tensor], float] | None) -> str:
@@ -145,51 +218,43 @@ def _about(weights: Tensor, chosen: int, orientation: Callable[[Tensor], float] 
     return paragraph(text)
 
 
-def responses(model: Classifier, image: str = "cat") -> Explorer:
+def responses(model: Classifier, image: ImageSource = "cat") -> Explorer:
     """Choose a filter of the first layer and a photograph; see the feature map, large where the two match.
 
     Args:
-        model: Any classifier whose first convolution sees RGB.
-        image: Initial photograph, one of ``sample_images()``.
+        model: Any classifier whose first convolution sees the picture.
+        image: Initial photograph: what ``load_image`` takes.
 
     Returns:
-        The explorer; ``controls`` are ``photograph``, ``filter`` and ``relu``. Each photograph is run through the
+        The explorer; ``controls`` are ``photograph``, ``filter``, ``relu`` and ``file``. A click on the response shows
+        the patch that it comes from; the arrow keys go on to its neighbours. Each photograph is run through the
         network once.
     """
-    weights = first_convolution(model).weight.detach().cpu()
-    tiles = [to_uint8(tile) for tile in normalise_filters(weights)]
-    respond = cache(partial(_respond, model))
+    choice = PictureChoice(image)
+    layer = _FirstLayer(model, choice)
+    tiles = [to_uint8(tile) for tile in normalise_filters(layer.weights)]
     controls = {
-        "photograph": picture_dropdown(image),
-        "filter": slider("filter", 0, len(weights) - 1),
+        "photograph": choice.dropdown,
+        "filter": slider("filter", 0, len(tiles) - 1),
         "relu": checkbox("after the ReLU"),
+        "file": choice.file,
     }
 
     def draw(photograph: str, filter: int, relu: bool) -> Drawing:
-        photo, maps = respond(photograph)
-        values = np.maximum(maps[filter], 0) if relu else maps[filter]
-        return _draw_response(photo, tiles[filter], values, number_of=filter, limit=float(np.abs(maps[filter]).max()))
+        canvas = Canvas(420)
+        canvas.panel(tiles[filter], (376, 32), 108, f"filter {filter}", smooth=False)
+        corners = {"photo": (8, 32), "response": (502, 32), "patch": (376, 176)}
+        spots = layer.look(canvas, photograph, filter, relu=relu, sides=(350, 108), **corners)
+        values, (row, col) = layer.response(photograph, filter)
+        text = (
+            f"{(values > 0).mean():.0%} of the positions respond above zero; the strongest response is "
+            f"{number(values.max())}. In row {row}, column {col} it is {number(values[row, col])}: the filter times "
+            "the framed patch, added up."
+        )
+        return Drawing(canvas.array, paragraph(text), spots=spots)
 
-    panel = [("photograph", "filter"), ("relu",)]
-    alt = "A photograph, a filter, and the map of the filter's responses."
-    return Explorer(draw, controls, panel=panel, view=ImageView(alt=alt))
-
-
-def _draw_response(photo: np.ndarray, tile: np.ndarray, values: np.ndarray, *, number_of: int, limit: float) -> Drawing:
-    canvas = Canvas(424)
-    size = (350, 350)
-    canvas.heading(8, "photograph")
-    canvas.paste(photo, (8, 32), size, smooth=True)
-    canvas.heading(376, f"filter {number_of}")
-    canvas.paste(tile, (376, 32), (108, 108))
-    rows, columns = values.shape
-    canvas.heading(502, f"response, {rows}×{columns}")
-    canvas.paste(coloured(values, limit), (502, 32), size)
-    canvas.scale_bar((502, 392), 350, limit, signed=True)
-    share = float((values > 0).mean())
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    text = (
-        f"{share:.0%} of the positions respond above zero; the strongest response, {number(values.max())}, "
-        f"is in row {row}, column {column} of the map."
-    )
-    return Drawing(canvas.array, paragraph(text))
+    panel = [("photograph", "filter"), ("relu", "file")]
+    view = ClickablePicture(alt="A photograph, a filter, the map of the filter's responses, and a patch.")
+    explorer = Explorer(draw, controls, panel=panel, view=view, pointing=_POINTING)
+    layer.update = explorer.update
+    return explorer

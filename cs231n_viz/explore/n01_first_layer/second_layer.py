@@ -3,11 +3,11 @@
 import numpy as np
 from torch import nn
 
-from cs231n_viz.explore.toolkit.base import Drawing, Explorer
-from cs231n_viz.explore.toolkit.canvas import GREY, Canvas, greys, number
+from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
+from cs231n_viz.explore.toolkit.canvas import Canvas, greys
 from cs231n_viz.explore.toolkit.controls import dropdown, slider
-from cs231n_viz.explore.toolkit.picture import ImageView
-from cs231n_viz.explore.toolkit.tile_grid import TileGrid
+from cs231n_viz.explore.toolkit.picture import ClickablePicture
+from cs231n_viz.explore.toolkit.tile_grid import draw_tiles
 from cs231n_viz.network.capture import network_of
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import to_uint8
@@ -26,35 +26,51 @@ def second_layer(model: Classifier) -> Explorer:
         model: Any classifier with two convolutions.
 
     Returns:
-        The explorer; ``controls`` are ``unit`` and ``order``.
+        The explorer; ``controls`` are ``unit``, ``order`` and ``channel``. A click on a kernel or on a filter chooses
+        the channel that links them.
 
     Raises:
         ValueError: If the network has no second convolution.
     """
     name, weights = _second_convolution(model)
     tiles = np.stack([to_uint8(tile) for tile in first_layer_filters(model)])
-    controls = {"unit": slider("unit", 0, len(weights) - 1), "order": dropdown("order", _ORDERS)}
-    kernel_grid, filter_grid = TileGrid(side=404), TileGrid(side=404)
+    controls = {
+        "unit": slider("unit", 0, len(weights) - 1),
+        "order": dropdown("order", _ORDERS),
+        "channel": slider("channel", 0, weights.shape[1] - 1, value=_strongest_first(weights[0])[0]),
+    }
 
-    def draw(unit: int, order: str) -> Drawing:
+    def draw(unit: int, order: str, channel: int) -> Drawing:
         kernels = weights[unit]  # (C, h, w)
-        strength = np.sqrt((kernels**2).sum(axis=(1, 2)))
-        sequence = np.argsort(-strength, kind="stable") if order == _ORDERS[1] else np.arange(len(kernels))
+        strongest = _strongest_first(kernels)
+        sequence = strongest if order == _ORDERS[1] else list(range(len(kernels)))
         limit = float(np.abs(kernels).max()) or 1.0
-        canvas = Canvas(446)
         channels, height, width = kernels.shape
+        choose = {"choose": lambda place: setattr(controls["channel"], "value", sequence[place]), "side": 404}
+        choose["chosen"] = sequence.index(channel)
+        canvas = Canvas(474)
         canvas.heading(8, f"unit {unit} of {name}: {channels} kernels of {height}×{width}")
-        kernel_grid.draw(canvas, greys(0.5 + kernels[sequence] / (2 * limit)), (8, 32))
+        spots = [draw_tiles(canvas, greys(0.5 + kernels[sequence] / (2 * limit)), (8, 32), **choose)]
+        canvas.scale_bar((8, 442), 190, limit, signed=None, low=-limit)
         if len(tiles) == channels:  # else there is another layer between the two
             canvas.heading(450, "the filters whose maps they read")
-            filter_grid.draw(canvas, tiles[sequence], (450, 32))
-        ends = f"Black is {number(-limit, 3)}, mid-grey 0, white {number(limit, 3)}. "
-        half = _kernels_with_half(strength**2)
-        text = ends + f"Half of the unit's sum of squared weights is in {half} of its {channels} kernels."
-        return Drawing(canvas.array, f'<div style="line-height: 1.5; color: rgb{GREY}">{text}</div>')
+            spots.append(draw_tiles(canvas, tiles[sequence], (450, 32), **choose))
+        share = (kernels[channel] ** 2).sum() / max((kernels**2).sum(), 1e-12)
+        text = (
+            f"Half of the unit's sum of squared weights is in {_kernels_with_half(kernels)} of its {channels} kernels. "
+            f"The framed kernel reads the map of filter {channel}: {share:.0%} of that sum, number "
+            f"{strongest.index(channel) + 1} in strength."
+        )
+        return Drawing(canvas.array, paragraph(text), spots=spots)
 
     alt = "The kernels of one unit in grey, and the first-layer filters whose feature maps they read."
-    return Explorer(draw, controls, panel=[("unit", "order")], view=ImageView(exact=True, alt=alt))
+    return Explorer(
+        draw,
+        controls,
+        panel=[("unit", "order"), ("channel",)],
+        view=ClickablePicture(exact=True, alt=alt),
+        pointing="Click a kernel or a filter: a kernel and the filter whose map it reads are linked.",
+    )
 
 
 def _second_convolution(model: Classifier) -> tuple[str, np.ndarray]:
@@ -65,7 +81,12 @@ def _second_convolution(model: Classifier) -> tuple[str, np.ndarray]:
     return in_order[1], kinds[in_order[1]].weight.detach().cpu().numpy()
 
 
-def _kernels_with_half(squares: np.ndarray) -> int:
-    """How many of the strongest kernels hold half of the sum?"""
-    descending = np.sort(squares)[::-1]
+def _strongest_first(kernels: np.ndarray) -> list[int]:
+    """The channels of kernels (C, h, w) by their sum of squares."""
+    return np.argsort(-(kernels**2).sum(axis=(1, 2)), kind="stable").tolist()
+
+
+def _kernels_with_half(kernels: np.ndarray) -> int:
+    """How many of the strongest kernels hold half of the sum of squares?"""
+    descending = np.sort((kernels**2).sum(axis=(1, 2)))[::-1]
     return int(np.searchsorted(np.cumsum(descending), descending.sum() / 2)) + 1

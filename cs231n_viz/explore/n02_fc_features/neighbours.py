@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from cs231n_viz.explore.n02_fc_features.rich_gallery import rich_gallery
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
 from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PAPER, SCALE, Canvas
 from cs231n_viz.explore.toolkit.controls import dropdown, replace_options, slider, upload_button, uploaded_picture
-from cs231n_viz.explore.toolkit.picture import ImageView
+from cs231n_viz.explore.toolkit.models import load_or_say, models_by_name
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
 from cs231n_viz.network.capture import activations
-from cs231n_viz.network.models import Classifier, load_model, offline_models
+from cs231n_viz.network.memory_format import to_channels_last
+from cs231n_viz.network.models import Classifier, offline_models
 from cs231n_viz.network.shipped import WeightsError
 from cs231n_viz.pictures.gallery import Gallery
 from cs231n_viz.plotting.neighbours import thumbnail, thumbnails
@@ -45,7 +48,7 @@ class FeatureBank:
     def __init__(
         self,
         gallery: Gallery,
-        models: Sequence[str] | Mapping[str, Classifier],
+        models: Classifier | Sequence[str] | Mapping[str, Classifier],
         *,
         layers: Sequence[str] | None = None,
         features: Mapping[str, Mapping[str, Tensor]] | None = None,
@@ -55,9 +58,9 @@ class FeatureBank:
         Raises:
             ValueError: If given features are not one row per picture, or a network has none of ``layers``.
         """
-        self.gallery, self.networks = gallery, list(models)
+        self._models = models_by_name(models) if isinstance(models, Classifier | Mapping) else {}
+        self.gallery, self.networks = gallery, list(self._models or models)
         self._wanted = layers
-        self._models = dict(models) if isinstance(models, Mapping) else {}
         self._rows: dict[tuple[str, str], Tensor] = {PIXELS: pixels(gallery)}
         for network, known in (features or {}).items():
             for layer, rows in known.items():
@@ -95,7 +98,7 @@ class FeatureBank:
 
     def _model(self, network: str) -> Classifier:
         if network not in self._models:
-            self._models[network] = load_model(network)
+            self._models[network] = load_or_say(network)
         return self._models[network]
 
     def _fill(self, network: str) -> None:
@@ -107,7 +110,7 @@ class FeatureBank:
         with tqdm(total=len(self.gallery), desc=network, unit="picture", leave=False) as bar:
             for start in range(0, len(self.gallery), _BATCH):
                 part = [self.gallery[i][0] for i in range(start, min(start + _BATCH, len(self.gallery)))]
-                images = model.prepare(part).contiguous(memory_format=torch.channels_last)
+                images = to_channels_last(model, model.prepare(part))
                 for layer, values in activations(model, images, missing).items():
                     features[layer].append(values.flatten(1).float().cpu())
                 bar.update(len(part))
@@ -117,7 +120,7 @@ class FeatureBank:
 
 def neighbours(
     gallery: Gallery | None = None,
-    models: Sequence[str] | Mapping[str, Classifier] | None = None,
+    models: Classifier | Sequence[str] | Mapping[str, Classifier] | None = None,
     *,
     layers: Sequence[str] | None = None,
     features: Mapping[str, Mapping[str, Tensor]] | None = None,
@@ -128,8 +131,9 @@ def neighbours(
     """Choose a picture, or drop in one of your own, and see its five nearest: in pixels, and in a layer's features.
 
     Args:
-        gallery: The pictures to search; 200 scenes if omitted.
-        models: Names for ``load_model``, or name -> model; all that need no download if omitted.
+        gallery: The pictures to search; if omitted, about 200 photographs where ``make pictures`` has fetched some,
+            else scenes.
+        models: A classifier, names for ``load_model``, or name -> model; all that need no download if omitted.
         layers: Names of layers to offer, for each network those that it has. If omitted, the pooled maps and the
             fully connected layers.
         features: Network -> layer -> (N, D), where they are known already. All else that needs no download is
@@ -139,10 +143,10 @@ def neighbours(
         top_k: (Q, N), k -> (Q, k) indices of the smallest.
 
     Returns:
-        The explorer; ``controls`` are ``network``, ``layer``, ``metric``, ``source``, ``query`` and ``file``. A file
-        that is no picture is reported in place.
+        The explorer; ``controls`` are ``network``, ``layer``, ``metric``, ``source``, ``query`` and ``file``. A click
+        on a neighbour looks for its own neighbours. A file that is no picture is reported in place.
     """
-    gallery = Gallery.scenes(200) if gallery is None else gallery
+    gallery = rich_gallery() if gallery is None else gallery
     bank = FeatureBank(gallery, offline_models() if models is None else models, layers=layers, features=features)
     metrics = {
         "L2": pairwise_distances,
@@ -177,7 +181,12 @@ class _Neighbours:
         panel = [("network", "layer"), ("metric", "source"), ("query", "file")]
         alt = "A picture, its five nearest in pixels, and its five nearest in the features of a layer."
         self.explorer = Explorer(
-            self.draw, self.controls, panel=panel, view=ImageView(alt=alt), hint="Choose another file or network."
+            self.draw,
+            self.controls,
+            panel=panel,
+            view=ClickablePicture(alt=alt),
+            hint="Choose another file or network.",
+            pointing="Click a neighbour to look for its own neighbours.",
         )
 
     def _follow_network(self, change: dict) -> None:
@@ -198,13 +207,13 @@ class _Neighbours:
         canvas = Canvas(_TOP + 2 * _ROW + 6)
         self._query(canvas, query, picture)
         label = None if picture is not None else self.gallery.labels[query]
-        sentences = []
+        sentences, spots = [], []
         for row, (title, space) in enumerate(spaces.items()):
             indices = self._nearest(space, metric, None if picture is not None else query, picture)
-            self._row(canvas, f"nearest in {title}, {metric}", indices, top=_TOP + row * _ROW, label=label)
+            spots.append(self._row(canvas, f"nearest in {title}, {metric}", indices, _TOP + row * _ROW, label))
             sentences.append(self._sentence(title, indices, label))
         missing = "No file chosen yet: this is a picture of the gallery." if source == _OWN and picture is None else ""
-        return Drawing(canvas.array, paragraph(" ".join(sentences)), missing)
+        return Drawing(canvas.array, paragraph(" ".join(sentences)), missing, spots=spots)
 
     def _own_picture(self, file: Any) -> Tensor | None:
         if self.own is None or self.own[0] != file:
@@ -233,7 +242,7 @@ class _Neighbours:
             ground = f"on {self.gallery.backgrounds[query]}"
             canvas.text((8 + _QUERY / 2, _TOP + 44 + _QUERY), _short(ground, 24), size=12, colour=GREY, anchor="ma")
 
-    def _row(self, canvas: Canvas, title: str, indices: list[int], *, top: int, label: int | None) -> None:
+    def _row(self, canvas: Canvas, title: str, indices: list[int], top: int, label: int | None) -> Spot:
         canvas.text((_LEFT, top), title, size=14, bold=True)
         for place, index in enumerate(indices):
             x, y = _LEFT + place * _PITCH, top + 22
@@ -247,6 +256,12 @@ class _Neighbours:
                 for colour, width in ((PAPER, 7), (ORANGE, 4)):  # a pale rim: visible on any picture
                     canvas.line([(x + 98, y + 10), (x + 116, y + 28)], colour=colour, width=width)
                     canvas.line([(x + 116, y + 10), (x + 98, y + 28)], colour=colour, width=width)
+        size = _PITCH * len(indices), _THUMB
+        return Spot((_LEFT, top + 22), size, (1, len(indices)), lambda _, place: self._query_is(indices[place]))
+
+    def _query_is(self, index: int) -> None:
+        self.controls["query"].value = index
+        self._look_for(_GALLERY)
 
     def _sentence(self, title: str, indices: list[int], label: int | None) -> str:
         names = [self.gallery.categories[self.gallery.labels[index]] for index in indices]

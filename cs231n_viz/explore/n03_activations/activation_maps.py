@@ -1,6 +1,7 @@
 """Explorer of notebook 03: where in a photograph is a unit active, and which pixels does it see?"""
 
 from collections.abc import Callable
+from functools import lru_cache
 from html import escape
 
 import numpy as np
@@ -8,23 +9,24 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import ORANGE, PALE, SCALE, Canvas, coloured, number, position_in
-from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, slider
+from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PALE, SCALE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.heatmap import resized
-from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps, unit_seeing
-from cs231n_viz.explore.toolkit.picture import ClickablePicture
-from cs231n_viz.explore.toolkit.tile_grid import TileGrid
+from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps, spot_on_photograph
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
+from cs231n_viz.explore.toolkit.tile_grid import draw_tiles
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import to_uint8
+from cs231n_viz.pictures.images import ImageSource, to_uint8
 
 ORDERS = ("by channel", "by mean", "by maximum")
+SCALES = ("each map its own", "one for all maps")
 _ROOM, _TILE = 404, 190  # CSS pixels of the grid, and of each picture beside it
-_MAP, _MASKED, _PHOTO, _SEEN = (450, 32), (662, 32), (450, 246), (662, 246)  # their corners, (x, y)
+_MAP, _MASKED, _PHOTO, _SEEN = (450, 32), (662, 32), (450, 284), (662, 284)  # their corners, (x, y)
 
 
 def activation_maps(
     model: Classifier,
-    photograph: str = "cat",
+    photograph: ImageSource = "cat",
     layer: str | None = None,
     *,
     threshold_mask: Callable[..., Tensor] | None = None,
@@ -33,15 +35,17 @@ def activation_maps(
 
     Args:
         model: Any classifier.
-        photograph: Initial photograph, of ``sample_images()``.
+        photograph: Initial photograph: what ``load_image`` takes.
         layer: Initial layer; the last one with maps of more than one cell if omitted.
         threshold_mask: If given, masks the photograph: ``threshold_mask(map (h, w), image (3, H, W), quantile=)`` ->
             (3, H, W).
 
     Returns:
-        The explorer; ``controls`` are ``photograph``, ``layer``, ``order``, ``unit``, ``quantile`` in per cent, ``row``
-        and ``col``. A click in the grid chooses a unit, one on the large map a cell, and one on a photograph the
-        cell whose receptive field is centred there; the arrow keys move on from the last click.
+        The explorer; ``controls`` are ``photograph``, ``layer``, ``order``, ``scale``, ``unit``, ``quantile`` in per
+        cent, ``row``, ``col`` and ``file``. With a scale for each map, weak maps can be seen, and brightness says
+        nothing about which is stronger; with one for all it does. A click in the grid chooses a unit, one on the large
+        map a cell, and one on a photograph the cell whose receptive field is centred there; the arrow keys move on
+        from the last click.
 
     Raises:
         KeyError: If ``layer`` has no maps.
@@ -65,31 +69,36 @@ def darkened(activation: Tensor, image: Tensor, *, quantile: float = 0.9) -> Ten
 
 
 class _Maps:
-    def __init__(self, model: Classifier, photograph: str, layer: str, mask: Callable[..., Tensor]) -> None:
+    def __init__(self, model: Classifier, photograph: ImageSource, layer: str, mask: Callable[..., Tensor]) -> None:
         self.layers, self.mask = layers_with_maps(model), mask
-        self.photographs = Photographs(model)
-        self.grid, self.on_grid = TileGrid(side=_ROOM), True
-        self.sequence = np.arange(1)
-        self.tiles: tuple[tuple, np.ndarray] = ((), np.empty(0))  # the grid drawn last, and what it shows
+        choice = PictureChoice(photograph)
+        self.photographs = Photographs(model, choice)
+        self.tiles = lru_cache(maxsize=4)(self._tiles)
+        first = self.photographs.maps(choice.dropdown.value, layer)
+        unit, row, col = (int(index) for index in np.unravel_index(int(first.argmax()), first.shape))
         self.controls = {
-            "photograph": picture_dropdown(photograph),
+            "photograph": choice.dropdown,
             "layer": dropdown("layer", list(self.layers), value=layer),
             "order": dropdown("order", ORDERS, value=ORDERS[2]),
-            "unit": slider("unit", 0, self.layers[layer].shape[0] - 1),
+            "scale": dropdown("scale", SCALES),
+            "unit": slider("unit", 0, first.shape[0] - 1, value=unit),
             "quantile": slider("quantile, %", 0, 99, value=95),
-            "row": slider("row", 0, self.layers[layer].shape[1] - 1),
-            "col": slider("column", 0, self.layers[layer].shape[2] - 1),
+            "row": slider("row", 0, first.shape[1] - 1, value=row),
+            "col": slider("column", 0, first.shape[2] - 1, value=col),
+            "file": choice.file,
         }
-        first = self.photographs.maps(photograph, layer)
-        self.controls["unit"].value = int(first.max(axis=(1, 2)).argmax())
-        self._to_the_maximum(first[self.controls["unit"].value])
-        self.view = ClickablePicture(
-            alt="A grid of all maps of a layer; one of them large, as a mask over the photograph, and what a cell sees."
-        )
-        panel = [("photograph", "layer"), ("order", "unit"), ("quantile",), ("row", "col")]
         self.controls["layer"].observe(self._follow_layer, names="value")
-        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
-        self.view.observe(self._follow_click, names="position")
+        self.explorer = Explorer(
+            self.draw,
+            self.controls,
+            panel=[("photograph", "layer"), ("order", "scale"), ("quantile", "unit"), ("row", "col"), ("file",)],
+            first=("photograph", "layer", "order", "scale", "quantile"),
+            view=ClickablePicture(
+                alt="All maps of a layer; one of them large, as a mask, and the pixels that one cell sees."
+            ),
+            pointing="Click a map to see it large, one of its cells for the pixels that this sees, or a place in a "
+            "photograph for the cell that looks there.",
+        )
 
     def _follow_layer(self, change: dict) -> None:
         """Another layer has other units: begin with the most active one."""
@@ -98,61 +107,71 @@ class _Maps:
         with self.explorer.hold():
             for name, count in (("unit", channels), ("row", rows), ("col", columns)):
                 self.controls[name].max = count - 1
-            self.controls["unit"].value = int(maps.max(axis=(1, 2)).argmax())
-            self._to_the_maximum(maps[self.controls["unit"].value])
+            for name, index in zip(
+                ("unit", "row", "col"), np.unravel_index(int(maps.argmax()), maps.shape), strict=True
+            ):
+                self.controls[name].value = int(index)
 
-    def _to_the_maximum(self, values: np.ndarray) -> None:
-        self.controls["row"].value, self.controls["col"].value = divmod(int(values.argmax()), values.shape[1])
+    def _choose_cell(self, row: int, col: int) -> None:
+        self.controls["row"].value, self.controls["col"].value = row, col
 
-    def _follow_click(self, change: dict) -> None:
-        tile = self.grid.index_at(change["new"])
-        if tile is not None:
-            self.on_grid = True
-            self.controls["unit"].value = int(self.sequence[tile])
-        layer = self.layers[self.controls["layer"].value]
-        cells = layer.shape[1:]
-        for corner in (_MAP, _MASKED, _PHOTO):
-            if place := position_in(change["new"], corner, _TILE):
-                on_map = tuple(int(share * count) for share, count in zip(place, cells, strict=True))
-                self.on_grid = False
-                with self.explorer.hold():
-                    row, col = on_map if corner == _MAP else unit_seeing(place, layer.field)
-                    self.controls["row"].value, self.controls["col"].value = row, col
-
-    def draw(self, photograph: str, layer: str, order: str, unit: int, quantile: int, row: int, col: int) -> Drawing:
-        maps = self.photographs.maps(photograph, layer)
+    def draw(
+        self,
+        photograph: str,
+        layer: str,
+        order: str,
+        scale: str,
+        unit: int,
+        quantile: int,
+        row: int,
+        col: int,
+    ) -> Drawing:
+        maps, field = self.photographs.maps(photograph, layer), self.layers[layer].field
         channels, rows, columns = maps.shape
         unit, row, col = min(unit, channels - 1), min(row, rows - 1), min(col, columns - 1)
-        if self.tiles[0] != (photograph, layer, order):
-            self.sequence = _sequence(maps, order)
-            self.tiles = (photograph, layer, order), _tiles(maps[self.sequence])
-        canvas = Canvas(446)
+        sequence, tiles, limit = self.tiles(photograph, layer, order, scale)
+        canvas = Canvas(488)
         canvas.heading(8, f"{layer}: {channels} maps of {rows}×{columns}, {order}")
-        chosen = int(np.flatnonzero(self.sequence == unit)[0])
-        self.grid.draw(canvas, self.tiles[1], (8, 32), chosen=chosen)
-        image, box = self.photographs.image(photograph)[0].cpu(), self.layers[layer].field.box(row, col)
-        masked = self.mask(torch.from_numpy(maps[unit]), image, quantile=quantile / 100)
-        canvas.panel(to_uint8(_checked(masked, image)), _MASKED, _TILE, f"above its quantile 0.{quantile:02d}")
-        _large_map(canvas, maps[unit], row, col, title=f"unit {unit}")
-        _field(canvas, to_uint8(image), box, title=f"cell ({row}, {col}) sees")
-        text = self._sentence(layer, maps[unit], unit, row, col, quantile)
-        return Drawing(canvas.array, text, at=self._standing(chosen, row, col, (rows, columns)))
+        choose = {"choose": lambda place: setattr(self.controls["unit"], "value", sequence[place])}
+        spots = [draw_tiles(canvas, tiles, (8, 32), side=_ROOM, chosen=sequence.index(unit), **choose)]
+        if scale == SCALES[1]:
+            canvas.scale_bar((8, 446), 190, limit, signed=bool(maps.min() < 0))
+        else:
+            canvas.text((8, 446), "each map up to its own largest magnitude", size=12, colour=GREY)
+        shown, box = self.photographs.shown(photograph), field.box(row, col)
+        image, values = self.photographs.image(photograph)[0].cpu().expand(3, -1, -1), maps[unit]
+        masked = _checked(self.mask(torch.from_numpy(values), image, quantile=quantile / 100), image)
+        canvas.panel(to_uint8(masked), _MASKED, _TILE, f"above its {quantile} % quantile")
+        _large_map(canvas, values, row, col, title=f"unit {unit}, alone on its scale")
+        _field(canvas, shown, box, title=f"cell ({row}, {col}) sees")
+        spots.append(Spot(_MAP, (_TILE, _TILE), (rows, columns), self._choose_cell, (row, col)))
+        spots += [spot_on_photograph(at, _TILE, field, self._choose_cell) for at in (_MASKED, _PHOTO)]
+        return Drawing(canvas.array, self._sentence(layer, values, unit, row, col, quantile), spots=spots)
 
-    def _standing(self, tile: int, row: int, col: int, cells: tuple[int, int]) -> tuple[float, float]:
-        """Where the arrow keys go on: from tile to tile, or from cell to cell where a cell was pointed at."""
-        if self.on_grid:
-            self.view.step = self.grid.pitch
-            return self.grid.middle_of(tile)
-        self.view.step = tuple(max(1, round(_TILE * SCALE / count)) for count in cells)
-        return _MAP[0] + (col + 0.5) * _TILE / cells[1], _MAP[1] + (row + 0.5) * _TILE / cells[0]
+    def _tiles(self, photograph: str, layer: str, order: str, scale: str) -> tuple[list[int], np.ndarray, float]:
+        """The units in order, their maps as tiles (C, side, side, 3), uint8, and where a scale for all ends.
+
+        Each map is enlarged or thinned out to the room that it has.
+        """
+        maps = self.photographs.maps(photograph, layer)
+        strength = {ORDERS[1]: maps.mean(axis=(1, 2)), ORDERS[2]: maps.max(axis=(1, 2))}.get(order)
+        sequence = np.arange(len(maps)) if strength is None else np.argsort(-strength, kind="stable")
+        room = int(_ROOM * SCALE) // int(np.ceil(np.sqrt(len(maps)))) - 4
+        rows, columns = (np.arange(room) * n // room for n in maps.shape[1:])
+        largest = np.abs(maps).reshape(len(maps), -1).max(axis=1)
+        shares = maps / (np.maximum(largest, 1e-12)[:, None, None] if scale == SCALES[0] else largest.max() or 1.0)
+        signed = bool(maps.min() < 0)
+        tiles = coloured(shares[sequence][:, rows[:, None], columns], 1.0, signed=signed)
+        return sequence.tolist(), tiles, float(largest.max())
 
     def _sentence(self, layer: str, values: np.ndarray, unit: int, row: int, col: int, quantile: int) -> str:
         top, left, bottom, right = self.layers[layer].field.box(row, col)
-        threshold = float(np.quantile(values, quantile / 100))
+        threshold = np.quantile(values, quantile / 100)
         text = (
             f"Unit {unit} of <b>{escape(layer)}</b>: mean {number(values.mean())}, maximum {number(values.max())}; "
-            f"{quantile} % of its {values.size} cells are at or below {number(threshold)}. Cell ({row}, {col}) has "
-            f"activation {number(values[row, col])} and sees rows {top} to {bottom - 1}, columns {left} to {right - 1}."
+            f"{int((values > threshold).sum())} of its {values.size} cells are above the {quantile} % quantile, "
+            f"{number(threshold)}. Cell ({row}, {col}) has activation {number(values[row, col])} and sees rows {top} "
+            f"to {bottom - 1}, columns {left} to {right - 1}."
         )
         return paragraph(text)
 
@@ -160,7 +179,9 @@ class _Maps:
 def _large_map(canvas: Canvas, values: np.ndarray, row: int, col: int, *, title: str) -> None:
     """The map of one unit, with a frame around the chosen cell."""
     limit = float(np.abs(values).max()) or 1.0
-    canvas.panel(coloured(values, limit, signed=bool(values.min() < 0)), _MAP, _TILE, title, smooth=False)
+    signed = bool(values.min() < 0)
+    canvas.panel(coloured(values, limit, signed=signed), _MAP, _TILE, title, smooth=False)
+    canvas.scale_bar((_MAP[0], _MAP[1] + _TILE + 4), _TILE, limit, signed=signed)
     high, wide = (max(_TILE / n, 6) for n in values.shape)
     middle = [(index + 0.5) * _TILE / n for index, n in zip((row, col), values.shape, strict=True)]
     canvas.frame((_MAP[0] + middle[1] - wide / 2, _MAP[1] + middle[0] - high / 2), (wide, high), colour=ORANGE, width=2)
@@ -174,19 +195,6 @@ def _field(canvas: Canvas, photo: np.ndarray, box: tuple[int, int, int, int], *,
     canvas.panel(photo, _PHOTO, _TILE, title)
     canvas.panel(alone, _SEEN, _TILE, "the same, larger")
     canvas.box(box, _PHOTO, _TILE / photo.shape[0])
-
-
-def _sequence(maps: np.ndarray, order: str) -> np.ndarray:
-    strength = {ORDERS[1]: maps.mean(axis=(1, 2)), ORDERS[2]: maps.max(axis=(1, 2))}.get(order)
-    return np.arange(len(maps)) if strength is None else np.argsort(-strength, kind="stable")
-
-
-def _tiles(maps: np.ndarray) -> np.ndarray:
-    """All maps on one scale, (C, side, side, 3), uint8, each enlarged or thinned out to the room that it has."""
-    room = int(_ROOM * SCALE) // int(np.ceil(np.sqrt(len(maps)))) - 4
-    rows, columns = (np.arange(room) * n // room for n in maps.shape[1:])
-    limit = float(np.abs(maps).reshape(len(maps), -1).max(axis=1).max())
-    return coloured(maps[:, rows[:, None], columns], limit, signed=bool(maps.min() < 0))
 
 
 def _checked(masked: Tensor, image: Tensor) -> Tensor:

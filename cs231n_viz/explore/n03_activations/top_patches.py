@@ -8,9 +8,9 @@ import numpy as np
 
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, LINE, ORANGE, PALE, SCALE, Canvas, number, position_in
+from cs231n_viz.explore.toolkit.canvas import GREY, LINE, ORANGE, PALE, Canvas, number
 from cs231n_viz.explore.toolkit.controls import dropdown, slider
-from cs231n_viz.explore.toolkit.picture import ClickablePicture
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
 from cs231n_viz.pictures.gallery import Gallery
 from cs231n_viz.pictures.images import to_uint8
 from cs231n_viz.plotting.patches import patch_in_field
@@ -68,13 +68,12 @@ class _Patches:
             "channel": slider("channel", 0, channels - 1),
             "patch": slider("patch", 1, self._shown(self.patches[first][layers[0]])),
         }
-        self.view = ClickablePicture(alt="Nine patches in order of strength, and one of them framed in its picture.")
-        self.view.step = (round(_SIDE / 3 * SCALE),) * 2
         panel = [("network", "layer"), ("order", "channel"), ("patch",)]
         self.controls["network"].observe(self._follow_network, names="value")
         self.controls["layer"].observe(self._follow_layer, names="value")
-        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
-        self.view.observe(self._follow_click, names="position")
+        view = ClickablePicture(alt="Nine patches in order of strength, and one of them framed in its picture.")
+        pointing = "Click a patch to see where in its picture it is."
+        self.explorer = Explorer(self.draw, self.controls, view=view, panel=panel, pointing=pointing)
 
     @staticmethod
     def _shown(patches: TopPatches) -> int:
@@ -91,16 +90,11 @@ class _Patches:
             self.controls["channel"].max = len(patches.values) - 1
             self.controls["patch"].max = self._shown(patches)
 
-    def _follow_click(self, change: dict) -> None:
-        if place := position_in(change["new"], (_LEFT, _TOP), _SIDE):
-            rank = 3 * int(3 * place[0]) + int(3 * place[1])
-            self.controls["patch"].value = min(rank + 1, self.controls["patch"].max)
-
     def _picture(self, patches: TopPatches, channel: int, rank: int) -> np.ndarray:
         """(H, W, 3), uint8; every picture is made once."""
         key = (int(patches.image_index[channel, rank]), patches.region.image_size)
         if key not in self.pictures:
-            self.pictures[key] = to_uint8(patches.picture(channel, rank))
+            self.pictures[key] = to_uint8(patches.picture(channel, rank).expand(3, -1, -1))
             if len(self.pictures) > _MOST_PICTURES:
                 self.pictures.popitem(last=False)
         self.pictures.move_to_end(key)
@@ -122,8 +116,11 @@ class _Patches:
             self._patch(canvas, patches, chosen, rank, marked=rank == patch - 1)
         rank = min(patch, self._shown(patches)) - 1
         self._located(canvas, patches, chosen, rank)
-        at = _LEFT + (rank % 3 + 0.5) * _SIDE / 3, _TOP + (rank // 3 + 0.5) * _SIDE / 3
-        return Drawing(canvas.array, self._sentence(patches, chosen, selectivity), notice, at=at)
+        spot = Spot((_LEFT, _TOP), (_SIDE, _SIDE), (3, 3), self._choose_patch, divmod(rank, 3))
+        return Drawing(canvas.array, self._sentence(patches, chosen, selectivity), notice, spots=[spot])
+
+    def _choose_patch(self, row: int, column: int) -> None:
+        self.controls["patch"].value = min(3 * row + column + 1, self.controls["patch"].max)
 
     def _patch(self, canvas: Canvas, patches: TopPatches, channel: int, rank: int, *, marked: bool) -> None:
         """One patch in its receptive field; what lies in the padding is grey, so that all nine have one scale."""

@@ -8,7 +8,7 @@ from cs231n_viz import explore, features, nearest, pixels, thumbnail_grid
 from cs231n_viz.exercises import find
 from cs231n_viz.explore.n02_fc_features.embedding_plot import EmbeddingPlot
 from cs231n_viz.explore.toolkit.canvas import SCALE
-from tests.explore.controls import median_seconds, move_every_control
+from tests.explore.controls import median_seconds, move_every_control, position
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_the_mouse_chooses_the_nearest_point(embedding, maps):
         x, y = 278 + (points[index] - middle) / span * room * (1, -1)
         embedding.view.position = (round(y * SCALE), round(x * SCALE))
         assert embedding.controls["query"].value == index
-    assert embedding.view.hover
+    assert embedding.view.areas[0] == (16, 16, 16 + 540 * 2, 16 + 540 * 2, True)  # the mouse is enough there
     embedding.view.position = (10, round(700 * SCALE))  # beside the map: nothing changes
     assert embedding.controls["query"].value == 41
 
@@ -58,6 +58,21 @@ def test_the_mouse_chooses_the_cell_of_the_grid(embedding, maps):
         embedding.view.position = (round(y * SCALE), round(x * SCALE))
         expected = int(grid[row, column])
         assert embedding.controls["query"].value == (expected if expected >= 0 else before)
+
+
+def test_a_click_on_a_neighbour_chooses_it(embedding, maps, spaces):
+    for row, space in enumerate((maps["fc1", 20], spaces["fc1"])):
+        embedding.controls["query"].value = 12
+        expected = int(nearest(space, space, 4, exclude_self=True).indices[12, 2])
+        embedding.view.position = position((572, 8 + 180 + 12 + 18 + row * 94), 0.5, 2.5 * 70 / 64, 64)
+        assert embedding.controls["query"].value == expected
+
+
+def test_the_map_of_a_network_of_ones_own_is_that_of_what_its_last_layer_reads(model, gallery, maps):
+    known = {("pixels", 5): maps["pixels", 5], ("relu2 of Sequential", 5): maps["fc1", 5]}
+    explorer = explore.embedding(gallery, model, maps=known, perplexities=(5,))
+    assert list(explorer.controls["space"].options) == ["pixels", "relu2 of Sequential"]
+    assert explorer.error is None
 
 
 def test_a_map_is_drawn_to_one_scale_and_up_is_up():
@@ -78,7 +93,7 @@ def test_a_picture_that_the_grid_leaves_out_is_said_to_be_missing(monkeypatch, g
     explorer.controls["query"].value = next(i for i in range(57) if i not in shown)
     assert "fewer cells than there are pictures" in explorer.message.value
     explorer.controls["query"].value = shown[4]
-    assert explorer.message.value == ""
+    assert "cs231n-notice" not in explorer.message.value
 
 
 def test_embedding_computes_the_maps_that_are_missing_and_uses_a_learners_pca(gallery, spaces, maps, monkeypatch):

@@ -6,8 +6,8 @@ import torch
 
 from cs231n_viz import explore
 from cs231n_viz.exercises import find
-from cs231n_viz.explore.toolkit.canvas import SCALE
-from tests.explore.controls import median_seconds, move_every_control, position, values_of
+from cs231n_viz.explore.toolkit.canvas import SCALE, coloured
+from tests.explore.controls import median_seconds, move_every_control, position, press, values_of
 
 
 def test_activation_maps_follow_every_control(model):
@@ -38,6 +38,7 @@ def test_a_click_in_the_grid_chooses_the_unit_drawn_there(model, order):
         explorer.view.position = (int(32 * SCALE) + tile // 4 * pitch + 9, int(8 * SCALE) + tile % 4 * pitch + 9)
         assert explorer.controls["unit"].value == int(strength.argsort(descending=True)[tile])
         assert explorer.view.step == (pitch, pitch)
+        assert explorer.view.areas[0][:2] == (int(32 * SCALE), int(8 * SCALE))
 
 
 def test_a_click_on_the_map_chooses_the_cell_and_shows_its_box(model):
@@ -49,10 +50,10 @@ def test_a_click_on_the_map_chooses_the_cell_and_shows_its_box(model):
     before = explorer.picture
     explorer.view.position = position((450, 32), 7.5 / 12, 0.5 / 12, 190)
     inside = explorer.picture != before
-    assert inside[int(246 * SCALE) :, int(450 * SCALE) : int(640 * SCALE)].any()  # the frame in the photograph moved
+    assert inside[int(284 * SCALE) :, int(450 * SCALE) : int(640 * SCALE)].any()  # the frame in the photograph moved
 
 
-@pytest.mark.parametrize("corner", [(662, 32), (450, 246)])
+@pytest.mark.parametrize("corner", [(662, 32), (450, 284)])
 def test_a_click_on_a_photograph_chooses_the_cell_that_looks_there(model, corner):
     explorer = explore.activation_maps(model, layer="relu2")
     for row, col in ((4, 7), (6, 5)):
@@ -62,6 +63,51 @@ def test_a_click_on_a_photograph_chooses_the_cell_that_looks_there(model, corner
     explorer.view.position = position(corner, 0.999, 0.0, 190)
     assert values_of(explorer, "row", "col") == (11, 0)
     assert explorer.error is None
+
+
+def test_arrow_keys_need_no_click_and_go_on_where_the_last_click_was(model):
+    explorer = explore.activation_maps(model, layer="conv2")
+    explorer.controls["order"].value = "by channel"
+    explorer.controls["unit"].value = 5  # the tile in row 1, column 1 of a grid of 4 columns
+    press(explorer, "right")
+    press(explorer, "down")
+    press(explorer, "down")  # in the last row, of two tiles: none is under the third column
+    assert explorer.controls["unit"].value == 6
+    explorer.view.position = position((450, 32), 3.5 / 12, 3.5 / 12, 190)
+    press(explorer, "left")
+    assert values_of(explorer, "unit", "row", "col") == (6, 3, 2)
+
+
+def test_weak_maps_can_be_seen_on_their_own_scale_and_compared_on_one_for_all(model):
+    explorer = explore.activation_maps(model, layer="relu2")
+    explorer.controls["order"].value = "by channel"
+    with torch.no_grad():
+        maps = model.network[:5]((model.prepare("cat") - model.mean) / model.std)[0].numpy()
+    pitch = int(404 * SCALE) // 4
+
+    def shown(unit):
+        row, col = np.unravel_index(int(maps[unit].argmax()), maps[unit].shape)
+        side = pitch - 4
+        y, x = int(32 * SCALE) + unit // 4 * pitch, int(8 * SCALE) + unit % 4 * pitch
+        return explorer.picture[int(y + (row + 0.5) * side / 12), int(x + (col + 0.5) * side / 12)]
+
+    for unit in range(10):
+        explorer.controls["scale"].value = "each map its own"
+        ends = coloured(np.array([1.0 if maps[unit].any() else 0.0]), 1.0, signed=False)[0]
+        assert abs(shown(unit).astype(int) - ends).max() < 12  # a JPEG's error apart
+        explorer.controls["scale"].value = "one for all maps"
+        expected = coloured(np.array([maps[unit].max() / maps.max()]), 1.0, signed=False)[0]
+        assert abs(shown(unit).astype(int) - expected).max() < 12
+
+
+def test_the_sentence_counts_the_cells_above_the_threshold(model):
+    explorer = explore.activation_maps(model, layer="relu2")
+    with torch.no_grad():
+        maps = model.network[:5]((model.prepare("cat") - model.mean) / model.std)[0]
+    explorer.controls["unit"].value = unit = int((maps == 0).float().mean((1, 2)).argmax())
+    explorer.controls["quantile"].value = 0  # most of the map is 0, and so is this quantile
+    above = int((maps[unit] > 0).sum())
+    assert f"{above} of its 144 cells are above the 0 % quantile, 0.00" in explorer.text.value
 
 
 def test_activation_maps_beside_the_pictures_a_click_changes_nothing(model):
