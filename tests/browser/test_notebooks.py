@@ -39,6 +39,15 @@ def slider(cell: Locator, label: str) -> Locator:
     return cell.locator(".widget-slider").filter(has=cell.page.get_by_text(label, exact=True))
 
 
+def place(cell: Locator, x: float, y: float) -> tuple[float, float]:
+    """Where (x, y) of an explorer's picture, in its own CSS pixels, lies in the window."""
+    picture = shown(cell)
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    scale = box["width"] / 860
+    return box["x"] + x * scale, box["y"] + y * scale
+
+
 def upload(cell: Locator, file) -> None:
     """Choose a file as a person does; the widget's file input never enters the page."""
     with cell.page.expect_file_chooser() as chooser:
@@ -57,7 +66,17 @@ def test_notebook_00_answers_to_its_controls(open_notebook):
     with notebook.changes(shown(cell)):
         press(slider(cell, "output cell"), "ArrowRight")
     with notebook.changes(shown(cell)):
-        press(slider(cell, "padding"), "ArrowRight")
+        press(slider(cell, "padding, px"), "ArrowRight")
+    clickable, mouse = cell.locator(".cs231n-clickable"), notebook.page.mouse
+    with notebook.changes(shown(cell)):  # a number of the kernel: the mouse over it is enough
+        mouse.move(*place(cell, 200, 480))
+    expect(clickable).to_have_css("cursor", "pointer")
+    mouse.move(*place(cell, 440, 420))  # between the panels there is nothing to choose
+    expect(clickable).to_have_css("cursor", "default")
+    with notebook.changes(shown(cell)):  # a cell of the output
+        mouse.click(*place(cell, 500, 60))
+    with notebook.changes(shown(cell)):
+        notebook.page.keyboard.press("ArrowDown")
     weight = cell.locator("input[type=number]").first
     with notebook.changes(shown(cell)):
         weight.fill("5")
@@ -132,16 +151,23 @@ def test_notebook_01_answers_to_its_controls(open_explorers):
     box = shown(cell).bounding_box()
     with notebook.changes(shown(cell)):
         notebook.page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
+    with notebook.changes(shown(cell)):  # the response
+        notebook.page.mouse.click(*place(cell, 470, 270))
 
     cell = explorer(notebook, "responses")
     with notebook.changes(shown(cell)):
         cell.get_by_label("photograph", exact=True).select_option("coffee")
+    cell.locator(".cs231n-clickable").focus()  # not clicked: the key goes on from the strongest response
+    with notebook.changes(shown(cell)):
+        notebook.page.keyboard.press("ArrowUp")
     with notebook.changes(shown(cell)):
         press(slider(cell, "filter"), "ArrowRight")
 
     cell = explorer(notebook, "second_layer")
     with notebook.changes(shown(cell)):
         press(slider(cell, "unit"), "ArrowRight")
+    with notebook.changes(shown(cell)):  # a filter
+        notebook.page.mouse.click(*place(cell, 470, 60))
     assert notebook.errors() == []
 
 
@@ -157,6 +183,8 @@ def test_notebook_02_answers_to_its_controls(open_explorers, tmp_path):
         cell.get_by_label("metric", exact=True).select_option("cosine")
     with notebook.changes(shown(cell)):
         press(slider(cell, "picture"), "ArrowRight")
+    with notebook.changes(shown(cell)):  # the last neighbour in the features
+        notebook.page.mouse.click(*place(cell, 790, 260))
     own, broken = tmp_path / "own.png", tmp_path / "broken.jpg"
     Image.new("RGB", (64, 48), (200, 30, 30)).save(own)
     broken.write_bytes(b"no picture")
@@ -197,6 +225,8 @@ def test_notebook_03_answers_to_its_controls(open_explorers):
         cell.get_by_label("layer", exact=True).select_option("relu2")
     with notebook.changes(shown(cell)):
         cell.get_by_label("order", exact=True).select_option("by mean")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("scale", exact=True).select_option("one for all maps")
     with notebook.changes(shown(cell)):
         press(slider(cell, "quantile, %"), "ArrowLeft")
     with notebook.changes(shown(cell)):
