@@ -6,10 +6,12 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from cs231n_viz.explore.toolkit.canvas import ORANGE, SCALE, Canvas
+from cs231n_viz.explore.toolkit.canvas import ORANGE, SCALE, Canvas, coloured
 from cs231n_viz.explore.toolkit.picture import Spot
 from cs231n_viz.plotting.figures import tile
 
+ORDERS = ("by channel", "by mean", "by maximum")
+SCALES = ("each map its own", "one for all maps")
 _GAP = 4  # pixels of the picture between tiles
 
 
@@ -36,7 +38,7 @@ def draw_tiles(
     columns = math.ceil(math.sqrt(count))
     rows, pitch = math.ceil(count / columns), int(side * SCALE) // columns
     factor = max(1, (pitch - _GAP) // max(height, width))
-    large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
+    large = tiles.repeat(factor, axis=1).repeat(factor, axis=2) if factor > 1 else tiles
     for index, pixels in enumerate(large):
         y, x = index // columns * pitch, index % columns * pitch
         canvas.put(pixels, (at[0] + x / SCALE, at[1] + y / SCALE))
@@ -53,58 +55,31 @@ def draw_tiles(
     return Spot(at, (columns * pitch / SCALE, rows * pitch / SCALE), (rows, columns), choose_tile, cell)
 
 
-class TileGrid:
-    """Tiles in a square grid, such as filters, each element blown up to a whole number of pixels."""
+def in_order(maps: np.ndarray, order: str) -> list[int]:
+    """The channels of maps (C, h, w) in one of :data:`ORDERS`."""
+    strength = {ORDERS[1]: maps.mean(axis=(1, 2)), ORDERS[2]: maps.max(axis=(1, 2))}.get(order)
+    return list(range(len(maps))) if strength is None else np.argsort(-strength, kind="stable").tolist()
 
-    def __init__(self, *, side: int) -> None:
-        """``side`` is the most room the grid may take, in CSS pixels."""
-        self._room = int(side * SCALE)
-        self._count, self._columns = 0, 1
-        self._corner = (0.0, 0.0)
-        self.pitch = (1, 1)
 
-    def draw(self, canvas: Canvas, tiles: np.ndarray, at: tuple[float, float], *, chosen: int | None = None) -> None:
-        """Put the tiles on a canvas.
+def map_tiles(maps: np.ndarray, side: float, scale: str) -> tuple[np.ndarray, float]:
+    """Maps (C, h, w) as tiles that fill a grid of :func:`draw_tiles`, each enlarged or thinned out to its room.
 
-        Args:
-            canvas: Drawn on.
-            tiles: (K, h, w, 3), uint8.
-            at: (x, y) of the first, in CSS pixels.
-            chosen: Which one gets a frame.
-        """
-        count, height, width, _ = tiles.shape
-        self._count, self._corner = count, at
-        self._columns = math.ceil(math.sqrt(count))
-        side = self._room // self._columns
-        factor = max(1, (side - _GAP) // max(height, width))
-        large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
-        self.pitch = (side, side)
-        for index, pixels in enumerate(large):
-            y, x = index // self._columns * side, index % self._columns * side
-            canvas.put(pixels, (at[0] + x / SCALE, at[1] + y / SCALE))
-        if chosen is not None:
-            self._frame(canvas, chosen, large.shape[1:3])
+    Args:
+        maps: Activations.
+        side: The most room of the grid, in CSS pixels.
+        scale: One of :data:`SCALES`.
 
-    def _frame(self, canvas: Canvas, chosen: int, size: tuple[int, int]) -> None:
-        down, right = divmod(chosen, self._columns)
-        x = self._corner[0] + (right * self.pitch[1] - _GAP) / SCALE
-        y = self._corner[1] + (down * self.pitch[0] - _GAP) / SCALE
-        around = ((size[1] + 2 * _GAP) / SCALE, (size[0] + 2 * _GAP) / SCALE)
-        canvas.frame((x, y), around, colour=ORANGE, width=_GAP / SCALE)
-
-    def middle_of(self, index: int) -> tuple[float, float]:
-        """The middle of a tile, (x, y) in CSS pixels of the canvas that the grid was drawn on."""
-        down, right = divmod(index, self._columns)
-        x, y = (right + 0.5) * self.pitch[1] / SCALE, (down + 0.5) * self.pitch[0] / SCALE
-        return self._corner[0] + x, self._corner[1] + y
-
-    def index_at(self, position: tuple[int, int]) -> int | None:
-        """Which tile lies under (row, column) of the picture; None beside the grid."""
-        down = math.floor((position[0] - self._corner[1] * SCALE) / self.pitch[0])
-        right = math.floor((position[1] - self._corner[0] * SCALE) / self.pitch[1])
-        index = down * self._columns + right
-        inside = 0 <= right < self._columns and down >= 0 and index < self._count
-        return index if inside else None
+    Returns:
+        Tiles (C, n, n, 3), uint8, and the largest magnitude of all, where a scale for all maps ends.
+    """
+    room = int(side * SCALE) // math.ceil(math.sqrt(len(maps))) - _GAP
+    (rows, row_of), (columns, column_of) = (
+        np.unique(np.arange(room) * count // room, return_inverse=True) for count in maps.shape[1:]
+    )
+    largest = np.abs(maps).max(axis=(1, 2), keepdims=True)
+    limit = float(largest.max())
+    shares = maps[:, rows[:, None], columns] / np.maximum(largest if scale == SCALES[0] else limit, 1e-12)
+    return coloured(shares, 1.0, signed=bool(maps.min() < 0))[:, row_of[:, None], column_of], limit
 
 
 def as_one_image(images: Tensor) -> Tensor:
