@@ -26,14 +26,12 @@ import cs231n_viz as viz
 from cs231n_viz.data_files import data_path, data_root
 from cs231n_viz.network.shipped import sha256
 from cs231n_viz.pictures.images import to_pil
-from cs231n_viz.pictures.plates import CAPTIONS, SUMS
+from cs231n_viz.pictures.plates import CAPTIONS, PAD, SUMS, TITLE
 from cs231n_viz.pictures.saving import animation_settings, save_animation
 from training import plate_methods as methods
 from training.plate_methods import Tile
 
 _DESCRIPTION = 0x010E  # the EXIF tag that holds the settings, as in the animations of cs231n_viz
-_PAD = 8  # white pixels around each tile of a sheet
-_TITLE = 19  # height of the letters of its title
 
 
 @dataclass(frozen=True)
@@ -116,16 +114,16 @@ def compose(tiles: list[Tile], columns: int) -> Image.Image:
     """
     if len(tiles) == 1 and not tiles[0].title:
         return to_pil(tiles[0].image)
-    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), _TITLE)
-    bar = _TITLE + _PAD if any(tile.title for tile in tiles) else 0
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), TITLE)
+    bar = TITLE + PAD if any(tile.title for tile in tiles) else 0
     rows = [tiles[first : first + columns] for first in range(0, len(tiles), columns)]
-    heights = [max(tile.image.shape[1] for tile in row) + bar + _PAD for row in rows]
-    widths = [max(tile.image.shape[2] for tile in tiles[column::columns]) + _PAD for column in range(len(rows[0]))]
-    page = Image.new("RGB", (sum(widths) + _PAD, sum(heights) + _PAD), "white")
+    heights = [max(tile.image.shape[1] for tile in row) + bar + PAD for row in rows]
+    widths = [max(tile.image.shape[2] for tile in tiles[column::columns]) + PAD for column in range(len(rows[0]))]
+    page = Image.new("RGB", (sum(widths) + PAD, sum(heights) + PAD), "white")
     draw = ImageDraw.Draw(page)
     for number, row in enumerate(rows):
         for column, tile in enumerate(row):
-            left, top = _PAD + sum(widths[:column]), _PAD + sum(heights[:number])
+            left, top = PAD + sum(widths[:column]), PAD + sum(heights[:number])
             draw.text((left, top - 3), tile.title, fill="black", font=font)
             page.paste(to_pil(tile.image), (left, top + bar))
     return page

@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cs231n_viz.data_files import data_path
@@ -25,6 +26,8 @@ from cs231n_viz.pictures.saving import animation_settings
 _FOLDER = "plates"
 _RESTORE = "Restore it, for example with: git checkout data/plates"
 SUMS, CAPTIONS = "sha256.json", "captions.json"  # file -> sha256; name -> caption and alt
+PAD = 8  # white pixels around each tile of a sheet
+TITLE = 19  # height of the letters of its title, between the tile and another PAD
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,29 @@ class Plate:
     settings: dict[str, object]
     caption: str
     alt: str
+
+    def tiles(self, count: int) -> Tensor:
+        """Cut a sheet of titled tiles of one size into its pictures, in the order in which it is read.
+
+        Args:
+            count: How many there are: as many as classes or channels in ``settings["arguments"]``.
+
+        Returns:
+            (count, 3, h, w), RGB in [0, 1].
+
+        Raises:
+            ValueError: If the sheet does not consist of that many tiles.
+        """
+        columns = self.settings.get("layout", {}).get("columns", 1)
+        rows, bar = -(-count // columns), TITLE + PAD
+        width, no_width = divmod(self.image.shape[2] - PAD, columns)
+        height, no_height = divmod(self.image.shape[1] - PAD, max(rows, 1))
+        if count < 1 or columns == 1 or no_width or no_height or height <= bar + PAD:
+            raise ValueError(f"plate {self.name!r} is no sheet of {count} tiles of one size")
+        corners = [(PAD + row * height + bar, PAD + column * width) for row in range(rows) for column in range(columns)]
+        return torch.stack(
+            [self.image[:, top : top + height - bar - PAD, left : left + width - PAD] for top, left in corners[:count]]
+        )
 
 
 def plate_names() -> list[str]:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 import cs231n_viz as viz
+from cs231n_viz.pictures.plates import Plate as ShippedPlate
 from training import plate_methods, plates
 from training.plate_methods import Tile
 from training.plates import PLATES, Film, Plate, Sheet, compose, make
@@ -156,6 +158,17 @@ def test_tiles_stand_in_rows_under_their_titles():
     assert (page[90:110, 8:38] == (0, 0, 255)).all()
     assert (page[90:110, 46:76] == 255).all()
     assert page[:33].min() < 100  # the title
+
+
+def test_a_sheet_is_cut_into_its_tiles_again():
+    pictures = (torch.rand(5, 3, 20, 31) * 255).round() / 255
+    page = compose([Tile(picture, str(number)) for number, picture in enumerate(pictures)], 3)
+    sheet = ShippedPlate("sheet", Path(), viz.load_image(page), {"layout": {"columns": 3}}, "", "")
+    torch.testing.assert_close(sheet.tiles(5), pictures, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="'sheet' is no sheet of 0 tiles"):
+        sheet.tiles(0)
+    with pytest.raises(ValueError, match="'dream_sky' is no sheet of 4 tiles"):
+        viz.load_plate("dream_sky").tiles(4)
 
 
 def test_a_single_picture_without_a_title_is_left_as_it_is():
