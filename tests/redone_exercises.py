@@ -1,7 +1,7 @@
 """A pytest plugin: after the cells of a notebook, nbval runs its exercises again, in the same kernel.
 
-Whoever returns to an exercise after "Run all" runs its cell again, and then what uses it. So for each exercise, the
-last one first, the cell and the next one that uses its function are run once more. ``--redo-all`` runs after each
+Whoever returns to an exercise after "Run all" runs its cell again, and then what uses it. So the cells of all
+exercises are run once more, the last one first, and then the cells that use them next. ``--redo-all`` runs after each
 exercise everything up to the end of the notebook, which takes several times as long as the notebook itself.
 That no name means something else by then is held for all cells by tests/project/test_notebook_slices.py.
 """
@@ -40,16 +40,18 @@ def again(cells: list[pytest.Item], *, everything: bool) -> Iterator[pytest.Item
     sources = [item.cell.source for item in cells]
     notebook = Notebook(sources)
     exercises = [number for number, source in enumerate(sources) if "@exercise(" in source]
-    for number in reversed(exercises):
-        following = range(number + 1, len(cells)) if everything else notebook.users_of(number)[:1]
-        for later in (number, *following):
-            item = cells[later]
-            copy = type(item).from_parent(
-                item.parent,
-                name=f"{item.name}, again from Cell {number}",
-                cell_num=item.cell_num,
-                cell=item.cell,
-                options=item.options,
-            )
-            copy.output_timeout = OUTPUT_TIMEOUT
-            yield copy
+    if everything:
+        order = [later for number in reversed(exercises) for later in (number, *range(number + 1, len(cells)))]
+    else:  # several exercises may go on in one cell, which then runs once
+        order = exercises[::-1] + sorted({user for number in exercises for user in notebook.users_of(number)[:1]})
+    for place, number in enumerate(order):
+        item = cells[number]
+        copy = type(item).from_parent(
+            item.parent,
+            name=f"{item.name}, again {place}",
+            cell_num=item.cell_num,
+            cell=item.cell,
+            options=item.options,
+        )
+        copy.output_timeout = OUTPUT_TIMEOUT
+        yield copy

@@ -108,10 +108,10 @@ def open_notebook(lab: LabServer, page: Page) -> Iterator[Callable[[str], LabNot
 
 @pytest.fixture
 def open_explorers(lab: LabServer, open_notebook) -> Callable[..., LabNotebook]:
-    """Like ``open_notebook``, for a copy whose code is only the explorers and what they need.
+    """Like ``open_notebook``, for a copy with only the explorers and the code that they need.
 
-    Every cell of every notebook is run elsewhere, through nbval. ``open_explorers(name, scenes=3)`` also changes a
-    number of the set-up cell.
+    Every cell of every notebook is run elsewhere, through nbval, and text and stored pictures cost the browser half of
+    its time. ``open_explorers(name, scenes=3)`` also changes a number of the set-up cell.
     """
 
     def open_reduced(name: str, **parameters: int) -> LabNotebook:
@@ -125,9 +125,9 @@ def open_explorers(lab: LabServer, open_notebook) -> Callable[..., LabNotebook]:
             )
             assert found == 1, f"{name} does not set {parameter} at its beginning"
         kept = {code[number].id: source for number, source in reduced(sources, wanted).items()}
-        notebook.cells = [cell for cell in notebook.cells if cell.cell_type != "code" or cell.id in kept]
+        notebook.cells = [cell for cell in code if cell.id in kept]
         for cell in notebook.cells:
-            cell.source = kept.get(cell.id, cell.source)
+            cell.source, cell.outputs = kept[cell.id], []
         nbformat.write(notebook, lab.folder / name)
         return open_notebook(name)
 
