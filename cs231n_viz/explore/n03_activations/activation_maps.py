@@ -9,17 +9,15 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PALE, SCALE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PALE, Canvas, coloured, number
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.heatmap import resized
 from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps, spot_on_photograph
 from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
-from cs231n_viz.explore.toolkit.tile_grid import draw_tiles
+from cs231n_viz.explore.toolkit.tile_grid import ORDERS, SCALES, draw_tiles, in_order, map_tiles
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import ImageSource, to_uint8
 
-ORDERS = ("by channel", "by mean", "by maximum")
-SCALES = ("each map its own", "one for all maps")
 _ROOM, _TILE = 404, 190  # CSS pixels of the grid, and of each picture beside it
 _MAP, _MASKED, _PHOTO, _SEEN = (450, 32), (662, 32), (450, 284), (662, 284)  # their corners, (x, y)
 
@@ -149,20 +147,10 @@ class _Maps:
         return Drawing(canvas.array, self._sentence(layer, values, unit, row, col, quantile), spots=spots)
 
     def _tiles(self, photograph: str, layer: str, order: str, scale: str) -> tuple[list[int], np.ndarray, float]:
-        """The units in order, their maps as tiles (C, side, side, 3), uint8, and where a scale for all ends.
-
-        Each map is enlarged or thinned out to the room that it has.
-        """
+        """The units in order, their maps as tiles, and where a scale for all of them ends."""
         maps = self.photographs.maps(photograph, layer)
-        strength = {ORDERS[1]: maps.mean(axis=(1, 2)), ORDERS[2]: maps.max(axis=(1, 2))}.get(order)
-        sequence = np.arange(len(maps)) if strength is None else np.argsort(-strength, kind="stable")
-        room = int(_ROOM * SCALE) // int(np.ceil(np.sqrt(len(maps)))) - 4
-        rows, columns = (np.arange(room) * n // room for n in maps.shape[1:])
-        largest = np.abs(maps).reshape(len(maps), -1).max(axis=1)
-        shares = maps / (np.maximum(largest, 1e-12)[:, None, None] if scale == SCALES[0] else largest.max() or 1.0)
-        signed = bool(maps.min() < 0)
-        tiles = coloured(shares[sequence][:, rows[:, None], columns], 1.0, signed=signed)
-        return sequence.tolist(), tiles, float(largest.max())
+        sequence = in_order(maps, order)
+        return sequence, *map_tiles(maps[sequence], _ROOM, scale)
 
     def _sentence(self, layer: str, values: np.ndarray, unit: int, row: int, col: int, quantile: int) -> str:
         top, left, bottom, right = self.layers[layer].field.box(row, col)
