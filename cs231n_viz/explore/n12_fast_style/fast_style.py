@@ -4,6 +4,7 @@ import time
 from collections import deque
 from functools import lru_cache
 from html import escape
+from itertools import islice
 from pathlib import Path
 from statistics import median
 
@@ -13,10 +14,17 @@ from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
 from cs231n_viz.explore.toolkit.canvas import SCALE, Canvas
-from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, slider, upload_button, uploaded_picture
+from cs231n_viz.explore.toolkit.controls import (
+    PictureChoice,
+    dropdown,
+    replace_options,
+    slider,
+    upload_button,
+    uploaded_picture,
+)
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.pictures.folders import list_folder
-from cs231n_viz.pictures.images import centre_square, load_image, sample_images, to_uint8
+from cs231n_viz.pictures.images import ImageSource, centre_square, load_image, sample_images, to_uint8
 from cs231n_viz.pictures.paintings import load_painting, painting_names
 from cs231n_viz.style.fast import FastStyle, load_fast_style
 from cs231n_viz.style.painter import Painter
@@ -29,7 +37,7 @@ _OWN = "my own picture"
 
 def fast_style(
     network: FastStyle | None = None,
-    picture: str = "cat",
+    picture: ImageSource = "cat",
     *,
     folder: str | Path | None = None,
     size: int = 256,
@@ -38,7 +46,7 @@ def fast_style(
 
     Args:
         network: The one that ships if omitted.
-        picture: Initial picture, of ``sample_images()``; with a folder, its first picture.
+        picture: Initial picture, of ``sample_images()``, or one of your own; with a folder, its first picture.
         folder: Offer the pictures in this folder instead of the photographs that come with the course.
         size: Side of the square that is painted, in pixels; one of 128, 192, 256, 384, 512.
 
@@ -52,33 +60,36 @@ def fast_style(
     if str(size) not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size}")
     names = sample_images() if folder is None else list(list_folder(folder).names)
-    first = picture if folder is None else names[0]
+    choice = PictureChoice(picture if folder is None else names[0], names, label="picture")
     network = load_fast_style() if network is None else network
-    return _FastStyle(network, names, first, None if folder is None else Path(folder), size).explorer
+    return _FastStyle(network, choice, None if folder is None else Path(folder), size).explorer
 
 
 class _FastStyle:
-    def __init__(self, network: FastStyle, names: list[str], picture: str, folder: Path | None, size: int) -> None:
-        self.painter, self.folder = Painter(network), folder
+    def __init__(self, network: FastStyle, choice: PictureChoice, folder: Path | None, size: int) -> None:
+        self.painter, self.choice, self.folder = Painter(network), choice, folder
         self.seconds: deque[float] = deque(maxlen=25)
         self.image = lru_cache(maxsize=32)(self._image)
+        replace_options(choice.dropdown, [*choice.dropdown.options, _OWN])
         styles = network.styles
         self.controls = {
-            "picture": picture_dropdown(picture, names, extra=[_OWN], label="picture"),
+            "picture": choice.dropdown,
             "size": dropdown("size, px", SIZES, value=str(size)),
             "file": upload_button(live=True),
             **{style: slider(style, 0, 100, value=100 * (style == styles[0])) for style in styles},
         }
-        panel = [("picture", "size"), ("file",), *(styles[i : i + 2] for i in range(0, len(styles), 2))]
+        panel = [("picture", "file"), *(styles[i : i + 2] for i in range(0, len(styles), 2)), ("size",)]
+        first = ("picture", "file", *styles[:3])
         self.controls["file"].observe(self._follow_file, names="value")
         self.controls["picture"].observe(self._follow_picture, names="value")
         view = ImageView(alt="A photograph, and the same in the chosen mixture of styles.")
-        self.explorer = Explorer(self.draw, self.controls, panel=panel, view=view)
+        self.explorer = Explorer(self.draw, self.controls, panel=panel, first=first, view=view)
         self.controls["file"].observe(self.explorer.update, names="filming")  # the last frame once more, sharp
 
     def _image(self, picture: str, size: int) -> Tensor:
         if picture != _OWN:
-            return centre_square(load_image(picture if self.folder is None else self.folder / picture), size)[0]
+            source = self.choice(picture) if self.folder is None else self.folder / picture
+            return centre_square(load_image(source), size)[0]
         own = uploaded_picture(self.controls["file"].value)
         if own is None:
             raise ValueError("no file chosen yet; press “choose a file”")
@@ -129,8 +140,11 @@ class _FastStyle:
         ]
         text = f"<b>{' + '.join(parts) or 'nothing'}</b>, {size} × {size} px."
         if self.seconds:
-            latest = median(self.seconds)
-            text += f" {latest * 1e3:.0f} ms for a picture, that is {1 / latest:.0f} a second."
+            text += f" The network takes {median(self.seconds) * 1e3:.0f} ms for a picture"
+            if len(self.seconds) > 1:
+                whole = median(islice(reversed(self.explorer.seconds), len(self.seconds)))
+                text += f", with drawing and encoding {whole * 1e3:.0f} ms; the way to this page comes on top"
+            text += "."
         return paragraph(text)
 
 

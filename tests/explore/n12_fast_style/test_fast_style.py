@@ -57,7 +57,8 @@ def test_the_picture_is_that_of_the_painter(network):
     wanted = Painter(network)(centre_square(viz.load_image("coffee"), 128)[0], torch.tensor([100.0, 50.0, 0.0]))
     assert np.abs(painted(explorer).astype(int) - shown_as(wanted)).max() <= 1
     assert "67% embers + 33% marble" in explorer.text.value
-    assert "ms for a picture" in explorer.text.value
+    assert "The network takes" in explorer.text.value
+    assert "with drawing and encoding" in explorer.text.value  # what a move costs is more than the network
 
 
 def test_without_any_weight_it_is_the_photograph(network):
