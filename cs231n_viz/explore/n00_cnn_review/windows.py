@@ -75,15 +75,17 @@ def output_panel(
     rows, columns = colours.shape[:2]
     cell = SIDE / max(rows, columns, 6)
     canvas.heading(RIGHT, title)
-    later = np.arange(rows * columns).reshape(rows, columns) > place[0] * columns + place[1]
-    canvas.paste(np.where(later[..., None], np.uint8(250), colours), (RIGHT, TOP), (columns * cell, rows * cell))
+    row, column = place
+    for y, block in ((0, colours[:row]), (row, colours[row : row + 1, : column + 1])):
+        if block.size:
+            canvas.paste(block, (RIGHT, TOP + y * cell), (block.shape[1] * cell, block.shape[0] * cell))
     canvas.grid((RIGHT, TOP), cell, (rows, columns))
     if values is not None and cell > 32:
-        for at in zip(*np.nonzero(~later), strict=True):
+        for at in (divmod(index, columns) for index in range(row * columns + column + 1)):
             corner = (RIGHT + at[1] * cell, TOP + at[0] * cell)
             one = np.index_exp[at[0] : at[0] + 1, at[1] : at[1] + 1]
             canvas.numbers(values[one], corner, cell, background=colours[one], size=min(14, int(cell * 0.34)))
-    canvas.frame((RIGHT + place[1] * cell, TOP + place[0] * cell), (cell, cell), colour=BLUE, width=3.4)
+    canvas.frame((RIGHT + column * cell, TOP + row * cell), (cell, cell), colour=BLUE, width=3.4)
 
 
 def cell_spots(
