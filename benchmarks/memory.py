@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle
 
 import psutil
 import torch
@@ -88,10 +88,9 @@ def methods() -> dict[str, Callable[[], object]]:
         "quilt": lambda: viz.quilt(sample[0], size=48, block=16, **quiet),
         "fast_style": lambda: styles(sample, torch.eye(len(styles.styles))[0]),
         "embed": lambda: viz.embed(rows, "pca"),
-        "nearest": lambda: viz.nearest(rows, rows[:2], k=3),
+        "nearest": lambda: viz.nearest(rows[:2], rows, k=3),
     }
-    table = {name: lambda method=method: method(model, images) for name, method in ALL.items()} | others
-    return table
+    return {name: lambda method=method: method(model, images) for name, method in ALL.items()} | others
 
 
 def moves(explorer: explore.Explorer) -> Callable[[], None]:
@@ -115,7 +114,7 @@ def measured(names: list[str]) -> Iterator[tuple[str, Growth]]:
     for name, build in explorers().items():
         if not names or f"explore.{name}" in names:
             move = moves(build())
-            for _ in islice(cycle([move]), 2 * MOVES):  # explorers keep the last maps of each setting
+            for _ in range(2 * MOVES):  # explorers keep the last maps of each setting
                 move()
             yield f"explore.{name}", growth(move, MOVES)
 

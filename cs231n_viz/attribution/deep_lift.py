@@ -99,10 +99,6 @@ class _Multipliers(Interception):
         super().__init__("deep_lift", handlers, DERIVATIVE)
         self.linear_calls: dict[int, _LinearCall] = {}  # by the id of the output, which the call keeps alive
 
-    def __exit__(self, *raised: object) -> None:
-        super().__exit__(*raised)
-        self.linear_calls.clear()  # else maps stay alive in a reference cycle with the handlers
-
     def _linear(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         result = function(*args, **kwargs)
         x, weight, bias = (*args, None)[:3]

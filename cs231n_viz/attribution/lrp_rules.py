@@ -265,11 +265,6 @@ class Propagation(Interception):
         # id of padded maps -> they, kept alive, the maps, and what F.pad added
         self.padded: dict[int, tuple[Tensor, Tensor, list[int]]] = {}
 
-    def __exit__(self, *raised: object) -> None:
-        super().__exit__(*raised)
-        self.calls.clear()  # else the handlers, which know this object, keep the maps alive in a reference cycle
-        self.padded.clear()
-
     def _settings_of(self, name: str) -> Settings:
         """The settings for one operation: a composite has a rule for each kind."""
         rule = self.settings.rule

@@ -66,7 +66,8 @@ class Interception(TorchFunctionMode):
 
     Attributes:
         method: Name of the method, for error messages.
-        handlers: Name of an operation -> ``handler(name, function, args, kwargs)``, which returns its result.
+        handlers: Name of an operation -> ``handler(name, function, args, kwargs)``, which returns its result; none are
+            left when the context was closed.
         known: Names of the operations that may run as they are; any other raises an ``UnknownOperationError``.
     """
 
@@ -78,6 +79,7 @@ class Interception(TorchFunctionMode):
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         self.hidden.clear()
+        self.handlers = {}  # they may know this object: in a reference cycle what it holds would stay alive
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
