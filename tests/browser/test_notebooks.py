@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
@@ -402,7 +403,8 @@ def test_notebook_07_answers_to_its_controls(open_explorers):
     press(slider(cell, "TV"), "ArrowRight")  # other settings than those of the run
     expect(cell.get_by_role("button", name="stop")).to_be_disabled()
     cell.get_by_label("recipe", exact=True).select_option("yosinski")
-    press(slider(cell, "clip pixels, %"), "ArrowRight")
+    press(slider(cell, "clip pixels"), "ArrowRight")
+    expect(slider(cell, "clip pixels")).to_contain_text("1 %")
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()
     cell.get_by_role("button", name="stop").click()
@@ -460,6 +462,14 @@ def test_notebook_08_answers_to_its_controls(open_explorers):
     expect(cell.get_by_text("Fooled at step")).to_be_visible()
     with notebook.changes(shown(cell)):
         press(slider(cell, "show change ×"), "ArrowRight")
+    handle, area = cell.locator(".cs231n-handle"), cell.locator(".cs231n-wipe")
+    handle.press("Home")
+    handle.press("PageUp")
+    expect(handle).to_have_attribute("aria-valuenow", "10")
+    area.click(position={"x": area.bounding_box()["width"] * 0.75, "y": 9})
+    expect(handle).to_have_attribute("aria-valuenow", "75")
+    assert area.locator("img").evaluate("img => getComputedStyle(img).clipPath").startswith("inset(0px 25")
+    assert shown(cell).bounding_box()["width"] * 270 / 860 == pytest.approx(area.bounding_box()["width"], abs=2)
     cell.get_by_label("network", exact=True).select_option("mini_alexnet")
     cell.get_by_label("make it a", exact=True).select_option("strawberry")
     expect(cell.get_by_text("other settings")).to_be_visible()
