@@ -3,7 +3,7 @@
 Coordinates are CSS pixels from the top left corner; the picture has :data:`SCALE` times as many, to be crisp.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -155,6 +155,15 @@ class Canvas:
         corner = (at[0] + (size[0] - wide) / 2, at[1] + (size[1] - high) / 2)
         self.paste(to_uint8(image.expand(3, -1, -1)), corner, (wide, high), smooth=True)
         return (*corner, wide, high)
+
+    def row(self, pictures: Mapping[str, Tensor | None], side: float, *, at: tuple[float, float] = (8, 30)) -> list[Box]:
+        """Fit pictures side by side into squares, the first at (x, y), each under its title; say where they stand."""
+        boxes = []
+        for place, (title, picture) in enumerate(pictures.items()):
+            corner = (at[0] + place * (side + 16), at[1])
+            self.text((corner[0], at[1] - 22), title, size=14, bold=True)
+            boxes.append(self.fit(picture, corner, (side, side)))
+        return boxes
 
     def put(self, pixels: np.ndarray, at: tuple[float, float], *, drawn: np.ndarray | bool = False) -> None:
         """Put an array (h, w, 3) at (x, y) as it is, one array element per pixel of the picture.
