@@ -156,7 +156,9 @@ class Canvas:
         self.paste(to_uint8(image.expand(3, -1, -1)), corner, (wide, high), smooth=True)
         return (*corner, wide, high)
 
-    def row(self, pictures: Mapping[str, Tensor | None], side: float, *, at: tuple[float, float] = (8, 30)) -> list[Box]:
+    def row(
+        self, pictures: Mapping[str, Tensor | None], side: float, *, at: tuple[float, float] = (8, 30)
+    ) -> list[Box]:
         """Fit pictures side by side into squares, the first at (x, y), each under its title; say where they stand."""
         boxes = []
         for place, (title, picture) in enumerate(pictures.items()):
