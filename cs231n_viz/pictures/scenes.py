@@ -262,15 +262,18 @@ class Pair(NamedTuple):
     masks: Tensor
 
 
-def object_pair(left: str, right: str, *, size: int = 224, share: float = 0.5, grey: float = 0.75) -> Pair:
+def object_pair(
+    left: str, right: str, *, size: int = 224, share: float = 0.5, grey: float = 0.75, as_in_scenes: bool = False
+) -> Pair:
     """Put two objects of the bundled photographs side by side on plain grey.
 
     Args:
         left: Name in ``OBJECTS`` of the object on the left.
         right: The same for the right.
         size: Side of the picture in pixels.
-        share: Longer side of each object as a share of ``size``, at most a half.
+        share: Longer side of each object as a share of ``size``; less for one that would be wider than its half.
         grey: Value of the background, in [0, 1].
+        as_in_scenes: Whether edges are soft and of a person there is only the head, as in scenes.
 
     Returns:
         The picture and both masks.
@@ -282,12 +285,12 @@ def object_pair(left: str, right: str, *, size: int = 224, share: float = 0.5, g
     unknown = [name for name in (left, right) if name not in OBJECTS]
     if unknown:
         raise KeyError(f"no object {unknown[0]!r} to paste; there are {', '.join(OBJECTS)}")
-    if not 0 < share <= 0.5 or not 0 <= grey <= 1:
-        raise ValueError(f"share must be in (0, 0.5] and grey in [0, 1], got {share} and {grey}")
+    if not 0 < share <= 1 or not 0 <= grey <= 1:
+        raise ValueError(f"share must be in (0, 1] and grey in [0, 1], got {share} and {grey}")
     picture = np.full((size, size, 3), 255 * grey, np.float32)
     masks = np.zeros((2, size, size), bool)
     for index, name in enumerate((left, right)):
-        pixels, alpha = _resized(name, max(2, round(size * share)))
+        pixels, alpha = _resized(_cut_out(name, soft=as_in_scenes), max(2, round(size * share)), size // 2)
         height, width = alpha.shape
         top = round((size - height) * {"top": 0.0, "bottom": 1.0}.get(_CUT.get(name), 0.5))
         start = index * (size // 2) + (size // 2 - width) // 2
@@ -297,10 +300,9 @@ def object_pair(left: str, right: str, *, size: int = 224, share: float = 0.5, g
     return Pair(torch.from_numpy(picture.transpose(2, 0, 1).copy() / 255).clamp(0, 1), torch.from_numpy(masks))
 
 
-def _resized(name: str, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Resize an object to a longer side: colours times alpha, (h, w, 3), 0 to 255, and alpha, (h, w), 0 to 1."""
-    picture = _cut_out(name, soft=False)
-    scale = side / max(picture.size)
+def _resized(picture: Image.Image, side: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resize an object to a longer side, or to a width if that is less: colours times alpha, 0 to 255, and alpha."""
+    scale = min(side / max(picture.size), width / picture.width)
     shape = tuple(max(1, round(length * scale)) for length in picture.size)
     pixels = np.asarray(picture.resize(shape, Image.Resampling.BILINEAR), np.float32)
     return pixels[:, :, :3], pixels[:, :, 3] / 255

@@ -219,8 +219,8 @@ def test_an_object_that_its_photograph_cuts_off_lies_at_that_border():
 def test_unknown_objects_and_invalid_sizes_are_refused():
     with pytest.raises(KeyError, match="no object 'dog' to paste; there are astronaut"):
         object_pair("dog", "cat")
-    with pytest.raises(ValueError, match=r"share must be in \(0, 0.5\]"):
-        object_pair("cat", "flower", share=0.7)
+    with pytest.raises(ValueError, match=r"share must be in \(0, 1\]"):
+        object_pair("cat", "flower", share=1.1)
     with pytest.raises(ValueError, match="grey in"):
         object_pair("cat", "flower", grey=2)
 

@@ -11,23 +11,13 @@ from torch import Tensor
 
 from cs231n_viz.attribution.occlusion import grow_occlusion
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import (
-    BLUE,
-    GREY,
-    LINE,
-    ORANGE,
-    PALE,
-    SCALE,
-    Canvas,
-    coloured,
-    number,
-    position_in,
-)
-from cs231n_viz.explore.toolkit.controls import GAP, dropdown, picture_dropdown, slider
-from cs231n_viz.explore.toolkit.models import Photographs
-from cs231n_viz.explore.toolkit.picture import ClickablePicture
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, INK, LINE, ORANGE, PALE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.controls import GAP, dropdown, slider
+from cs231n_viz.explore.toolkit.heatmap import BAR, Heatmap, map_panel
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
+from cs231n_viz.explore.toolkit.subject import Subject
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import to_uint8
+from cs231n_viz.pictures.images import ImageSource
 
 FILLS = {"grey": 0.5, "black": 0.0, "white": 1.0}
 _SIDE, _TOP = 270, 32  # of the panels, in CSS pixels
@@ -37,7 +27,7 @@ _SLICE = 0.05  # seconds of occlusion between two drawings
 
 def occlusion(
     model: Classifier,
-    photograph: str = "motorcycle",
+    photograph: ImageSource = "motorcycle",
     category: str | None = None,
     *,
     occlusion_step: Callable[..., Tensor] | None = None,
@@ -46,14 +36,14 @@ def occlusion(
 
     Args:
         model: Any classifier.
-        photograph: Initial photograph, of ``sample_images()``.
-        category: The class whose logit is watched; the most probable one if omitted.
+        photograph: Initial photograph, of ``sample_images()``, or what ``load_image`` takes.
+        category: The class whose logit is watched at first; the most probable one if omitted.
         occlusion_step: If given, computes the drop of the logit: ``occlusion_step(model, images, targets, top=, left=,
             window=, fill=)`` -> (N,).
 
     Returns:
-        The explorer; ``controls`` are ``photograph``, ``category``, ``window``, ``stride``, ``fill``, ``row`` and
-        ``col`` of the window's first pixel, and the buttons ``start`` and ``cancel``. A click or a drag on either
+        The explorer; ``controls`` are ``photograph``, ``file``, ``category``, ``window``, ``stride``, ``fill``, ``row``
+        and ``col`` of the window's first pixel, and the buttons ``start`` and ``cancel``. A click or a drag on either
         picture moves the window.
 
     Raises:
@@ -69,15 +59,16 @@ def _covered(images: Tensor, corner: tuple[int, int], window: int, fill: float) 
 
 
 class _Occluder:
-    def __init__(self, model: Classifier, photograph: str, category: str | None, step: Callable | None) -> None:
+    def __init__(
+        self, model: Classifier, photograph: ImageSource, category: str | None, step: Callable[..., Tensor] | None
+    ) -> None:
         self.model, self.step, self.side = model, step, model.input_size
-        self.photographs = Photographs(model)
-        chosen = self.photographs.category(photograph) if category is None else model.index(category)
+        subject = Subject(model, photograph, category)
+        self.photographs = subject.photographs[model.name]
         strides = [n for n in (32, 16, 8, 4) if n <= self.side // 4]
         window = max(4, self.side // 7)
         self.controls = {
-            "photograph": picture_dropdown(photograph),
-            "category": dropdown("class", model.categories, value=model.categories[chosen]),
+            **subject.controls,
             "window": slider("window, px", 4, self.side // 2, value=window),
             "stride": dropdown("stride, px", [str(n) for n in strides], value=str(strides[min(2, len(strides) - 1)])),
             "fill": dropdown("fill", list(FILLS)),
@@ -89,16 +80,19 @@ class _Occluder:
         self.bar = widgets.FloatProgress(0, max=1.0, layout=widgets.Layout(width="240px"))
         self.steps: Iterator[Tensor] | None = None
         self.map, self.made_for = np.empty((0, 0)), ()
-        self.view = ClickablePicture(
-            alt="The photograph with the occluder, the map of the drop of the logit, and the logits as bars."
-        )
-        self.view.step = (round(8 * _SIDE / self.side * SCALE),) * 2
         filling = widgets.HBox([self.controls["start"], self.controls["cancel"], self.bar], layout=GAP)
-        panel = [("photograph", "category"), ("window", "stride"), ("fill",), ("row", "col"), filling]
         self.controls["start"].on_click(lambda _: self.start())
         self.controls["cancel"].on_click(lambda _: self.cancel())
-        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel)
-        self.view.observe(self._follow_click, names="position")
+        self.explorer = Explorer(
+            self.draw,
+            self.controls,
+            view=ClickablePicture(
+                alt="The photograph with the occluder, the map of the drop of the logit, and the logits as bars."
+            ),
+            panel=[("photograph", "category"), ("window", "stride"), ("fill", "file"), ("row", "col"), filling],
+            pointing="Drag the window, on the photograph or on the map.",
+        )
+        subject.hold = self.explorer.hold
 
     def start(self) -> None:
         """Start the map for the present controls; the drawings that follow fill it in."""
@@ -117,14 +111,10 @@ class _Occluder:
         self.controls["cancel"].disabled = True
         self.explorer.update()
 
-    def _follow_click(self, change: dict) -> None:
+    def _centre(self, row: int, col: int) -> None:
         window = self.controls["window"].value
-        for left in (_PHOTO, _MAP):
-            if centre := position_in(change["new"], (left, _TOP), _SIDE):
-                with self.explorer.hold():
-                    for name, share in zip(("row", "col"), centre, strict=True):
-                        first = round(share * self.side - window / 2)
-                        self.controls[name].value = min(max(first, 0), self.side - window)
+        for name, middle in (("row", row), ("col", col)):
+            self.controls[name].value = min(max(middle - window // 2, 0), self.side - window)
 
     def _advance(self, key: tuple) -> None:
         """Occlude some more windows, if a map is being filled in; drop a map for other controls."""
@@ -143,6 +133,7 @@ class _Occluder:
                 break
         self.bar.value = float(np.isfinite(self.map).mean()) if self.map.size else 0.0
         self.controls["cancel"].disabled = self.steps is None
+        self.controls["start"].disabled = self.steps is not None or self.bar.value == 1
 
     def draw(self, photograph: str, category: str, window: int, stride: str, fill: str, row: int, col: int) -> Drawing:
         self._advance((photograph, category, window, stride, fill))
@@ -157,43 +148,38 @@ class _Occluder:
             where = {"top": row, "left": col, "window": window, "fill": FILLS[fill]}
             targets = torch.tensor([target], device=images.device)
             drop = _checked(self.step(self.model, images.clone(), targets, **where))
-        canvas = Canvas(330)
-        self._photograph(canvas, covered, (row, col), window)
-        self._map(canvas, to_uint8(images[0]), window, int(stride))
+        canvas = Canvas(_TOP + _SIDE + BAR)
+        canvas.text((_PHOTO, _TOP - 6), photograph, size=13, anchor="ls", bold=True)
+        canvas.fit(covered[0], (_PHOTO, _TOP), (_SIDE, _SIDE))
+        canvas.box((row, col, row + window, col + window), (_PHOTO, _TOP), _SIDE / self.side)
+        self._map(canvas, self.photographs.shown(photograph), window, int(stride))
         self._bars(canvas, before, after, target)
         text = self._sentence((row, col), window, drop, before, after, target)
-        at = tuple(edge + (first + window / 2) * _SIDE / self.side for edge, first in ((_PHOTO, col), (_TOP, row)))
-        return Drawing(canvas.array, text, unfinished=self.steps is not None, at=at)
-
-    def _photograph(self, canvas: Canvas, covered: Tensor, corner: tuple[int, int], window: int) -> None:
-        canvas.heading(_PHOTO, "drag the window")
-        canvas.paste(to_uint8(covered[0]), (_PHOTO, _TOP), (_SIDE, _SIDE), smooth=True)
-        box = (*corner, corner[0] + window, corner[1] + window)
-        canvas.box(box, (_PHOTO, _TOP), _SIDE / self.side)
+        middle = (row + window // 2, col + window // 2)
+        spots = [Spot((x, _TOP), (_SIDE, _SIDE), (self.side, self.side), self._centre, middle) for x in (_PHOTO, _MAP)]
+        return Drawing(canvas.array, text, unfinished=self.steps is not None, spots=spots)
 
     def _map(self, canvas: Canvas, photo: np.ndarray, window: int, stride: int) -> None:
         rows = (self.side - window) // stride + 1
-        canvas.heading(_MAP, f"drop of the logit, {rows}×{rows}")
         pale = np.repeat(255 - (255 - photo.mean(2, keepdims=True)) * 0.5, 3, axis=2)
+        title, limit = f"drop of the logit, {rows}×{rows}", None
         if np.isfinite(self.map).any():
-            limit = float(np.nanmax(np.abs(self.map))) or 1.0
+            limit = float(np.nanmax(np.abs(self.map)))
             values = np.full((self.side, self.side), np.nan)
             first = (window - stride) // 2 if window > stride else 0  # each value is drawn at the middle of its window
             large = self.map.repeat(stride, axis=0).repeat(stride, axis=1)[: self.side - first, : self.side - first]
             values[first : first + large.shape[0], first : first + large.shape[1]] = large
             mixed = 0.35 * pale + 0.65 * coloured(values, limit)
             pale = np.where(np.isnan(values)[..., None], pale, mixed)
-            canvas.scale_bar((_MAP, _TOP + _SIDE + 4), _SIDE, limit, signed=True)
-        canvas.paste(pale.astype(np.uint8), (_MAP, _TOP), (_SIDE, _SIDE))
+        map_panel(canvas, Heatmap(pale.astype(np.uint8), limit, True), (_MAP, _TOP), _SIDE, title)
 
     def _bars(self, canvas: Canvas, before: Tensor, after: Tensor, target: int) -> None:
         """The five largest logits and the target's, before and after."""
         shown = list(dict.fromkeys([target, *before.argsort(descending=True)[:5].tolist()]))
         values = torch.stack([before[shown], after[shown]])
         low, high = min(0.0, float(values.min())), max(1e-6, float(values.max()))
-        canvas.heading(_BARS, "logits")
-        canvas.text((_BARS + 60, 8), "before", size=12, colour=BLUE)
-        canvas.text((_BARS + 112, 8), "with the window", size=12, colour=ORANGE)
+        for x, label, colour in ((0, "logits", INK), (60, "before", BLUE), (116, "with the window", ORANGE)):
+            canvas.text((_BARS + x, _TOP - 6), label, size=13, colour=colour, anchor="ls", bold=not x)
 
         def along(value: float) -> float:
             return _BARS + (value - low) / (high - low) * 262

@@ -1,7 +1,7 @@
 """Explorer of notebook 04: which pixels move a logit, or one neuron, by any of the notebook's methods?"""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from html import escape
 
 import numpy as np
@@ -11,15 +11,16 @@ from torch import Tensor, nn
 from cs231n_viz.attribution import averaged_gradients
 from cs231n_viz.attribution import saliency as gradients
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, SCALE, Canvas, coloured, number, position_in
-from cs231n_viz.explore.toolkit.controls import dropdown, picture_dropdown, replace_options, slider
-from cs231n_viz.explore.toolkit.heatmap import around_grey, robust_limit
-from cs231n_viz.explore.toolkit.models import Photographs, layers_with_maps, models_by_name
-from cs231n_viz.explore.toolkit.picture import ClickablePicture
+from cs231n_viz.explore.toolkit.canvas import ORANGE, Canvas, number
+from cs231n_viz.explore.toolkit.controls import dropdown, replace_options, slider
+from cs231n_viz.explore.toolkit.heatmap import BAR, Heatmap, around_grey, heatmap, limit_of, map_panel
+from cs231n_viz.explore.toolkit.models import layers_with_maps
+from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
+from cs231n_viz.explore.toolkit.subject import Subject, hide
 from cs231n_viz.network.checks import Neuron
 from cs231n_viz.network.gradients import class_scores, neuron_scores
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import to_uint8
+from cs231n_viz.pictures.images import ImageSource
 
 ABS, SQUARE, TIMES, SMOOTH, PATH = (
     "saliency: |gradient|",
@@ -40,7 +41,7 @@ _MOST_MAPS = 32  # attributions that are remembered, 0.6 MB each
 
 def saliency(
     models: Classifier | Mapping[str, Classifier],
-    photograph: str = "motorcycle",
+    photograph: ImageSource = "motorcycle",
     category: str | None = None,
     *,
     method: str = METHODS[0],
@@ -50,78 +51,72 @@ def saliency(
 
     Args:
         models: A classifier, or name -> classifier.
-        photograph: Initial photograph, of ``sample_images()``.
+        photograph: Initial photograph, of ``sample_images()``, or what ``load_image`` takes.
         category: Initial class; the most probable one if omitted.
         method: Initial method, of ``METHODS``.
         saliency_map: If given, makes the first two maps: ``saliency_map(model, images, targets, magnitude=)`` ->
             (N, H, W).
 
     Returns:
-        The explorer; ``controls`` are ``photograph``, ``network``, ``category``, ``method``, ``layer``, and where a
-        layer is chosen ``unit``, ``row`` and ``col`` of the neuron that is explained instead of the class. A click on
-        the layer's map chooses the neuron. SmoothGrad and integrated gradients are refined sample by sample.
+        The explorer; ``controls`` are ``photograph``, ``file``, ``network``, ``category``, ``method``, ``layer``, and
+        where a layer is chosen ``unit``, ``row`` and ``col`` of the neuron that is explained instead of the class. A
+        click on the layer's map chooses the neuron. SmoothGrad and integrated gradients are refined sample by sample.
 
     Raises:
         KeyError: If the model has no such category.
         ValueError: If there is no such method, or no model.
     """
-    named = models_by_name(models)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    return _Saliency(named, photograph, category, method, saliency_map or gradients.saliency).explorer
+    return _Saliency(Subject(models, photograph, category), method, saliency_map or gradients.saliency).explorer
+
+
+class _Estimates:
+    """The latest estimate of an attribution, and how many of how many there have been."""
+
+    def __init__(self, steps: Iterator[Tensor], total: int) -> None:
+        self._steps, self.count, self.total = steps, 0, total
+        self.latest = next(steps)  # what fails, fails here, and nothing is remembered of it
+
+    def refine(self) -> None:
+        if self.count < self.total:
+            self.latest = next(self._steps) if self.count else self.latest
+            self.count += 1
 
 
 class _Saliency:
-    def __init__(
-        self,
-        models: dict[str, Classifier],
-        photograph: str,
-        category: str | None,
-        method: str,
-        saliency_map: Callable[..., Tensor],
-    ) -> None:
-        self.models, self.saliency_map = models, saliency_map
-        self.photographs = {name: Photographs(model) for name, model in models.items()}
-        # For each map: what computes its estimates, the latest one, and how many there have been.
-        self.estimates: OrderedDict[tuple, tuple[Iterator[Tensor], Tensor | None, int]] = OrderedDict()
-        first, model = next(iter(models.items()))
-        chosen = self.photographs[first].category(photograph) if category is None else model.index(category)
+    def __init__(self, subject: Subject, method: str, saliency_map: Callable[..., Tensor]) -> None:
+        self.models, self.photographs, self.saliency_map = subject.models, subject.photographs, saliency_map
+        self.estimates_of = lru_cache(maxsize=_MOST_MAPS)(self._estimates_of)
+        model = next(iter(self.models.values()))
         self.controls = {
-            "photograph": picture_dropdown(photograph),
-            "network": dropdown("network", list(models)),
-            "category": dropdown("class", model.categories, value=model.categories[chosen]),
+            **subject.controls,
             "method": dropdown("method", METHODS, value=method),
             "layer": dropdown("explain", [LOGIT, *layers_with_maps(model)]),
             "unit": slider("unit", 0, 0),
             "row": slider("row", 0, 0),
             "col": slider("column", 0, 0),
         }
-        self.view = ClickablePicture(alt="The photograph, the attribution map, and the map over the photograph.")
-        panel = [("photograph", "network"), ("method", "category"), ("layer", "unit"), ("row", "col")]
-        self.controls["network"].observe(self._follow_network, names="value")
         self.controls["layer"].observe(self._follow_layer, names="value")
-        self._show_controls()
-        first = ("photograph", "network", "method", "category", "layer", "unit")  # the class, or the unit of a layer
-        self.explorer = Explorer(self.draw, self.controls, view=self.view, panel=panel, first=first)
-        self.view.observe(self._follow_click, names="position")
+        self.explorer = Explorer(
+            self.draw,
+            self.controls,
+            view=ClickablePicture(alt="The photograph, the attribution map, and the map over the photograph."),
+            panel=[("photograph", "network"), ("method", "category"), ("layer", "unit"), ("row", "col"), ("file",)],
+            first=("photograph", "network", "method", "category", "layer", "unit"),  # the class, or the unit of a layer
+            pointing="Under “explain”, choose a layer instead of the class; then click a cell of its map.",
+        )
+        subject.hold, subject.follow = self.explorer.hold, self._follow_network
 
-    def _show_controls(self) -> None:
-        neuron = self.controls["layer"].value != LOGIT
-        self.controls["category"].layout.display = "none" if neuron else None
-        for name in ("unit", "row", "col"):
-            self.controls[name].layout.display = None if neuron else "none"
-
-    def _follow_network(self, change: dict) -> None:
-        """Keep the class and the layer if the other network has them too."""
-        model = self.models[change["new"]]
-        with self.explorer.hold():
-            replace_options(self.controls["category"], model.categories)
-            replace_options(self.controls["layer"], [LOGIT, *layers_with_maps(model)])
+    def _follow_network(self) -> None:
+        """Keep the layer if the other network has it too."""
+        layers = [LOGIT, *layers_with_maps(self.models[self.controls["network"].value])]
+        if list(self.controls["layer"].options) != layers:
+            replace_options(self.controls["layer"], layers)
             self._follow_layer({"new": self.controls["layer"].value})
 
     def _follow_layer(self, change: dict) -> None:
         """Begin with the most active neuron of the layer."""
-        self._show_controls()
         if change["new"] == LOGIT or change["new"] is None:
             return
         photographs = self.photographs[self.controls["network"].value]
@@ -132,105 +127,88 @@ class _Saliency:
                 self.controls[name].max = size - 1
                 self.controls[name].value = int(place)
 
-    def _follow_click(self, change: dict) -> None:
-        place = position_in(change["new"], (_LEFTS[2], _TOP), _SIDE)
-        if place is None or self.controls["layer"].value == LOGIT:
-            return
-        with self.explorer.hold():
-            for name, share in zip(("row", "col"), place, strict=True):
-                self.controls[name].value = int(share * (self.controls[name].max + 1))
+    def _choose(self, row: int, col: int) -> None:
+        self.controls["row"].value, self.controls["col"].value = row, col
 
-    def attribution_of(self, photograph: str, network: str, of: int | Neuron, method: str) -> tuple[Tensor, int, bool]:
-        """The attribution so far, how many estimates it took, and whether it may be refined by one more call."""
-        key = (photograph, network, of, method)
-        if key not in self.estimates:
-            images = self.photographs[network].image(photograph)
-            self.estimates[key] = (estimates(self.models[network], images, of, method, self.saliency_map), None, 0)
-        steps, latest, count = self.estimates[key]
-        try:
-            better = next(steps, None)
-        except Exception:
-            del self.estimates[key]  # a generator that has raised yields nothing more
-            raise
-        if better is not None:
-            latest, count = better, count + 1
-        self.estimates[key] = (steps, latest, count)
-        if len(self.estimates) > _MOST_MAPS:
-            self.estimates.popitem(last=False)
-        return latest, count, better is not None and method in (SMOOTH, PATH)
+    def _estimates_of(self, photograph: str, network: str, of: int | Neuron, method: str) -> _Estimates:
+        images = self.photographs[network].image(photograph)
+        steps = estimates(self.models[network], images, of, method, self.saliency_map)
+        return _Estimates(steps, {SMOOTH: SAMPLES, PATH: SEGMENTS}.get(method, 1))
 
     def draw(
         self, photograph: str, network: str, category: str, method: str, layer: str, unit: int, row: int, col: int
     ) -> Drawing:
-        model, images = self.models[network], self.photographs[network].image(photograph)
-        maps, of = None, 0
-        if layer == LOGIT:
-            of = model.index(category)
-        else:
+        neuron = layer != LOGIT
+        hide(self.controls, category=neuron, unit=not neuron, row=not neuron, col=not neuron)
+        model, photo = self.models[network], self.photographs[network].shown(photograph)
+        of: int | Neuron = 0 if neuron else model.index(category)
+        if neuron:
             maps = self.photographs[network].maps(photograph, layer)
             of = (layer, *(min(place, size - 1) for place, size in zip((unit, row, col), maps.shape, strict=True)))
-        attribution, count, unfinished = self.attribution_of(photograph, network, of, method)
-        canvas, photo = Canvas(322), to_uint8(images[0])
-        self._photograph(canvas, photo, model, of)
-        canvas.heading(_LEFTS[1], method)
-        canvas.paste(as_picture(attribution, method), (_LEFTS[1], _TOP), (_SIDE, _SIDE))
-        if maps is None:
-            _magnitude_over(canvas, photo, attribution)
+        found = self.estimates_of(photograph, network, of, method)
+        found.refine()
+        canvas, spots = Canvas(_TOP + _SIDE + BAR), ()
+        drawn = as_heatmap(found.latest, method)
+        canvas.panel(photo, (_LEFTS[0], _TOP), _SIDE, "what the neuron can see" if neuron else category, bold=True)
+        map_panel(canvas, drawn, (_LEFTS[1], _TOP), _SIDE, method)
+        if neuron:
+            canvas.box(model.layer(layer).field.box(*of[2:]), (_LEFTS[0], _TOP), _SIDE / len(photo))
+            spots = (_neuron_panel(canvas, maps[of[1]], of, self._choose),)
         else:
-            self._map_of_layer(canvas, maps[of[1]], of)
-        text, at = _sentence(model, images, of, method, attribution, count), None
-        if maps is not None:
-            at = tuple(
-                edge + (cell + 0.5) * _SIDE / cells
-                for edge, cell, cells in zip((_LEFTS[2], _TOP), of[:1:-1], maps.shape[:0:-1], strict=True)
-            )
-        return Drawing(canvas.array, text, unfinished=unfinished, at=at)
+            canvas.panel(_in_orange(photo, found.latest), (_LEFTS[2], _TOP), _SIDE, "over the photograph", bold=True)
+        score = score_of(model, self.photographs[network].image(photograph), of)
+        text = self._sentence(network, photograph, of, score, method, found)
+        notice = "" if drawn.limit else _why_nothing(score, neuron)
+        return Drawing(canvas.array, text, notice, unfinished=found.count < found.total, spots=spots)
 
-    def _photograph(self, canvas: Canvas, photo: np.ndarray, model: Classifier, of: int | Neuron) -> None:
-        canvas.paste(photo, (_LEFTS[0], _TOP), (_SIDE, _SIDE), smooth=True)
+    def _sentence(
+        self, network: str, photograph: str, of: int | Neuron, score: float, method: str, found: _Estimates
+    ) -> str:
+        model, total = self.models[network], number(float(found.latest.sum()), 3)
         if isinstance(of, int):
-            canvas.heading(_LEFTS[0], model.categories[of])
+            text = f"The logit of <b>{escape(model.categories[of])}</b> is {number(score)}."
         else:
-            canvas.heading(_LEFTS[0], "what the neuron can see")
-            canvas.box(model.layer(of[0]).field.box(*of[2:]), (_LEFTS[0], _TOP), _SIDE / photo.shape[0])
-
-    def _map_of_layer(self, canvas: Canvas, values: np.ndarray, neuron: Neuron) -> None:
-        """The feature map, to choose a neuron from."""
-        layer, unit, row, col = neuron
-        limit = float(np.abs(values).max()) or 1.0
-        canvas.heading(_LEFTS[2], f"unit {unit} of {layer}: click")
-        canvas.paste(coloured(values, limit, signed=bool(values.min() < 0)), (_LEFTS[2], _TOP), (_SIDE, _SIDE))
-        high, wide = (_SIDE / n for n in values.shape)
-        self.view.step = (max(1, round(high * SCALE)), max(1, round(wide * SCALE)))
-        canvas.frame((_LEFTS[2] + col * wide, _TOP + row * high), (wide, high), colour=ORANGE, width=2)
-        caption = f"{values.shape[0]}×{values.shape[1]} cells"
-        canvas.text((_LEFTS[2] + _SIDE, 318), caption, size=12, colour=GREY, anchor="rs")
+            text = f"Neuron ({of[2]}, {of[3]}) of unit {of[1]} in <b>{escape(of[0])}</b> has activation "
+            text += f"{number(score)}."
+        if method == PATH:
+            black = score_of(model, torch.zeros_like(self.photographs[network].image(photograph)), of)
+            so_far = "" if found.count == found.total else f" of {found.count} of {found.total} segments"
+            text += f" From black it rises by {number(score - black, 3)}; the attributions{so_far} sum up to {total}."
+        elif method == SMOOTH:
+            so_far = "" if found.count == found.total else f" of {found.total}"
+            text += f" Mean of {found.count}{so_far} gradients, each of the picture with other noise."
+        elif method == TIMES:
+            text += f" The attributions sum up to {total}."
+        return paragraph(text)
 
 
-def _magnitude_over(canvas: Canvas, photo: np.ndarray, attribution: Tensor) -> None:
+def _why_nothing(score: float, neuron: bool) -> str:
+    """Why an attribution is 0 everywhere, and what to try."""
+    if neuron and score == 0:
+        return (
+            "This neuron is 0 here: its ReLU lets no gradient through, and the map is 0 everywhere. Click a bright "
+            "cell of its feature map, or choose another unit."
+        )
+    return "The gradient is 0 everywhere: no small change of a pixel moves this value."
+
+
+def _neuron_panel(canvas: Canvas, values: np.ndarray, neuron: Neuron, choose: Callable[[int, int], object]) -> Spot:
+    """The feature map (h, w), to choose a neuron from."""
+    layer, unit, *cell = neuron
+    at = (_LEFTS[2], _TOP)
+    drawn = heatmap(values, signed=bool(values.min() < 0))
+    map_panel(canvas, drawn, at, _SIDE, f"unit {unit} of {layer}", smooth=False)
+    high, wide = (_SIDE / n for n in values.shape)
+    canvas.frame((at[0] + cell[1] * wide, at[1] + cell[0] * high), (wide, high), colour=ORANGE, width=2)
+    return Spot(at, (_SIDE, _SIDE), values.shape, choose, tuple(cell))
+
+
+def _in_orange(photo: np.ndarray, attribution: Tensor) -> np.ndarray:
     """The magnitudes in orange over the pale photograph."""
     size = magnitude_of(attribution)
-    share = (size / limit_of(size)).clip(0, 1)[..., None]
+    share = (size / (limit_of(size) or 1.0)).clip(0, 1)[..., None]
     pale = 255 - (255 - photo.mean(2, keepdims=True)) * 0.4
-    mixed = pale * (1 - share) + np.array(ORANGE) * share
-    canvas.heading(_LEFTS[2], "over the photograph")
-    canvas.paste(mixed.astype(np.uint8), (_LEFTS[2], _TOP), (_SIDE, _SIDE), smooth=True)
-
-
-def _sentence(model: Classifier, images: Tensor, of: int | Neuron, method: str, attribution: Tensor, count: int) -> str:
-    score, total = score_of(model, images, of), number(float(attribution.sum()), 3)
-    if isinstance(of, int):
-        text = f"The logit of <b>{escape(model.categories[of])}</b> is {number(score)}."
-    else:
-        text = f"Neuron ({of[2]}, {of[3]}) of unit {of[1]} in <b>{escape(of[0])}</b> has activation {number(score)}."
-    if method == PATH:
-        black = score_of(model, torch.zeros_like(images), of)
-        text += f" From black it rises by {number(score - black, 3)}; the attributions so far sum up to {total}."
-    elif method == SMOOTH:
-        text += f" Mean of {count} gradients, each of the picture with other noise."
-    elif method == TIMES:
-        text += f" The attributions sum up to {total}."
-    return paragraph(text)
+    return (pale * (1 - share) + np.array(ORANGE) * share).astype(np.uint8)
 
 
 class NeuronScore(nn.Module):
@@ -316,20 +294,15 @@ def magnitude_of(attribution: Tensor) -> np.ndarray:
     return (attribution if attribution.ndim == 2 else attribution.abs().amax(0)).cpu().numpy()
 
 
-def limit_of(size: np.ndarray) -> float:
-    """Where the scale of magnitudes ends, zeros left out: a neuron sees few pixels."""
-    return robust_limit(size[size > 0]) if (size > 0).any() else 1.0
-
-
-def as_picture(attribution: Tensor, method: str) -> np.ndarray:
-    """An attribution in the colours that its paper uses, (H, W, 3), uint8; 1 value in 200 is beyond the scale.
+def as_heatmap(attribution: Tensor, method: str) -> Heatmap:
+    """An attribution in the colours that its paper uses; 1 value in 200 is beyond the scale.
 
     Magnitudes from dark to light; gradient × input and integrated gradients summed over colours, red for and blue
     against; guided backprop and deconvnet as colours around grey.
     """
-    if attribution.ndim == 2:
-        return coloured(attribution.cpu().numpy(), limit_of(magnitude_of(attribution)), signed=False)
-    if method in (TIMES, PATH):
-        summed = attribution.sum(0).cpu().numpy()
-        return coloured(summed, limit_of(np.abs(summed)))
-    return around_grey(attribution.cpu().numpy(), limit_of(magnitude_of(attribution)))
+    values = attribution.cpu().numpy()
+    if attribution.ndim == 3 and method not in (TIMES, PATH):
+        return around_grey(values)
+    signed = attribution.ndim == 3
+    values = values.sum(0) if signed else values
+    return heatmap(values, signed=signed, limit=limit_of(values))

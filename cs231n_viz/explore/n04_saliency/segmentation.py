@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from cs231n_viz.attribution import grabcut
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, INK, ORANGE, PAPER, Canvas, coloured
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, INK, ORANGE, PAPER, Canvas
 from cs231n_viz.explore.toolkit.controls import dropdown, slider
-from cs231n_viz.explore.toolkit.heatmap import outlined, robust_limit
+from cs231n_viz.explore.toolkit.heatmap import BAR, heatmap, map_panel, outlined, robust_limit
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.network.checks import check_images
 from cs231n_viz.pictures.images import to_uint8
@@ -21,6 +21,7 @@ from cs231n_viz.pictures.images import to_uint8
 _SIDE, _TOP = 204, 32  # CSS pixels of each panel, and where they begin
 _LEFTS = (8, 222, 436, 650)
 _MOST_MASKS = 32  # settings whose masks are remembered, round by round
+_OVERLAP = "There is no mask: choose a smaller share for the background or for the object."
 
 
 def segmentation(
@@ -31,7 +32,7 @@ def segmentation(
     names: Sequence[str] | None = None,
     grabcut_seeds: Callable[..., Tensor] | None = None,
 ) -> Explorer:
-    """Choose the quantiles that turn a saliency map into seeds, and see GrabCut's mask and its IoU with the object.
+    """Choose how much of a saliency map becomes seeds, and see GrabCut's mask and its IoU with the object.
 
     One round of GrabCut takes about 30 ms for a picture of 192 px, and five of them would be too slow to follow the
     hand: the mask is shown after the first round, and refined round by round. After the last it is the mask of
@@ -46,8 +47,8 @@ def segmentation(
             uint8, 1 for the object, 0 for the background, 2 for the pixels that GrabCut decides about.
 
     Returns:
-        The explorer; ``controls`` are ``picture``, ``map``, the quantiles ``foreground`` and ``background`` in per
-        cent, and ``rounds``.
+        The explorer; ``controls`` are ``picture``, ``map``, ``rounds``, and the shares of the pixels in per cent that
+        are seeds: ``foreground``, the highest of the map, and ``background``, the lowest.
 
     Raises:
         ValueError: If the shapes do not fit, there is no map, or values are out of range.
@@ -103,8 +104,8 @@ class _Segmentation:
         self.controls = {
             "picture": slider("picture", 0, len(images) - 1),
             "map": dropdown("map", list(maps)),
-            "foreground": slider("foreground", 50, 99, value=95),
-            "background": slider("background", 1, 90, value=30),
+            "foreground": slider("object, %", 1, 50, value=5),
+            "background": slider("background, %", 1, 90, value=30),
             "rounds": slider("rounds", 1, 10, value=5),
         }
         panel = [("picture", "map"), ("foreground", "background"), ("rounds",)]
@@ -114,44 +115,45 @@ class _Segmentation:
         self.explorer = Explorer(self.draw, self.controls, view=view, panel=panel)
 
     def _rounds_of(self, picture: int, name: str, foreground: int, background: int) -> _Rounds:
-        values, shares = self.maps[name][picture], {"foreground": foreground / 100, "background": background / 100}
+        values = self.maps[name][picture]
+        shares = {"foreground": (100 - foreground) / 100, "background": background / 100}
         make = grabcut.seeds if self.seeds is None else self.seeds
         seeds = _checked(make(values, **shares), values)
         return _Rounds(seeds, grabcut.cut_rounds(self.images[picture], seeds))
 
     def draw(self, picture: int, map: str, foreground: int, background: int, rounds: int) -> Drawing:
         photo, truth = to_uint8(self.images[picture]), self.masks[picture].numpy()
-        values = self.maps[map][picture].numpy()
+        values, canvas = self.maps[map][picture].numpy(), Canvas(_TOP + _SIDE + BAR)
         grey = photo.mean(axis=2, keepdims=True).repeat(3, axis=2)
-        panels = [
-            (f"{self.names[picture]}, true outline".removeprefix(", "), _outlined(photo, truth)),
-            (map, coloured(values, robust_limit(values), signed=False)),
-        ]
-        if background >= foreground:
-            panels += [("no seeds", _faint(grey)), ("not cut out", _faint(grey))]
-            return Drawing(_side_by_side(panels, foreground, background), "", _overlap(foreground, background))
-        cut = self.rounds_of(picture, map, foreground, background)
-        mask, done = cut.after(rounds)
-        panels += [
-            ("seeds", _outlined(_with_seeds(grey, cut.seeds.numpy()), truth)),
-            ("cut out", _outlined(np.where(mask.numpy()[..., None], photo, np.uint8(255)), truth)),
-        ]
+        overlap = foreground + background - 100
+        pixels = {"no seeds": _faint(grey), "not cut out": _faint(grey)}
+        if overlap < 0:
+            cut = self.rounds_of(picture, map, foreground, background)
+            mask, done = cut.after(rounds)
+            pixels = {
+                "seeds": _outlined(_with_seeds(grey, cut.seeds.numpy()), truth),
+                "cut out": _outlined(np.where(mask.numpy()[..., None], photo, np.uint8(255)), truth),
+            }
+        outline = f"{self.names[picture]}, true outline".removeprefix(", ")
+        canvas.panel(_outlined(photo, truth), (_LEFTS[0], _TOP), _SIDE, outline, bold=True)
+        map_panel(canvas, heatmap(values, signed=False, limit=robust_limit(values)), (_LEFTS[1], _TOP), _SIDE, map)
+        for left, (title, shown) in zip(_LEFTS[2:], pixels.items(), strict=True):
+            canvas.panel(shown, (left, _TOP), _SIDE, title, bold=True)
+            canvas.frame((left, _TOP), (_SIDE, _SIDE), colour=GREY)
+        _legend(canvas, foreground, background)
+        if overlap >= 0:
+            return Drawing(canvas.array, paragraph(_why(foreground, background)), _OVERLAP)
         sentence = _sentence(cut.seeds, mask, self.masks[picture], done, rounds)
-        return Drawing(_side_by_side(panels, foreground, background), sentence, unfinished=done < rounds)
+        return Drawing(canvas.array, sentence, unfinished=done < rounds)
 
 
-def _side_by_side(panels: Sequence[tuple[str, np.ndarray]], foreground: int, background: int) -> np.ndarray:
-    """The four pictures, and what the colours of the seeds mean."""
-    canvas = Canvas(_TOP + _SIDE + 30)
-    for left, (title, pixels) in zip(_LEFTS, panels, strict=True):
-        canvas.panel(pixels, (left, _TOP), _SIDE, title, bold=True)
-        canvas.frame((left, _TOP), (_SIDE, _SIDE), colour=GREY)
+def _legend(canvas: Canvas, foreground: int, background: int) -> None:
+    """What the colours of the seeds mean."""
     below = _TOP + _SIDE + 8
-    labels = [(0, ORANGE, f"object: highest {100 - foreground} %"), (160, BLUE, f"background: lowest {background} %")]
+    labels = [(0, ORANGE, f"object: highest {foreground} %"), (160, BLUE, f"background: lowest {background} %")]
     for shift, colour, label in labels:
         canvas.frame((_LEFTS[2] + shift, below + 2), (11, 11), colour=colour, fill=colour)
         canvas.text((_LEFTS[2] + shift + 16, below), label, size=12, colour=GREY)
-    return canvas.array
 
 
 def _outlined(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -171,16 +173,13 @@ def _with_seeds(grey: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     return mixed.round().astype(np.uint8)
 
 
-def _overlap(foreground: int, background: int) -> str:
-    """Why there is nothing to segment, and what to change."""
-    if background == foreground:
+def _why(foreground: int, background: int) -> str:
+    """Why there is nothing to segment."""
+    overlap = foreground + background - 100
+    why = f"{overlap} % of the pixels would be seeds of both sides"
+    if not overlap:
         why = "every pixel would be a seed, and nothing would be left for GrabCut to decide"
-    else:
-        why = f"{background - foreground} % of the pixels would be seeds of both sides"
-    return (
-        f"The background takes the map's lowest {background} % and the object what lies above {foreground} %: {why}. "
-        "Choose a background below the object's quantile."
-    )
+    return f"The object takes the map's highest {foreground} % and the background its lowest {background} %: {why}."
 
 
 def _sentence(seeds: Tensor, mask: Tensor, truth: Tensor, done: int, rounds: int) -> str:

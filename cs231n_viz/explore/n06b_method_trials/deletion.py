@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from cs231n_viz.attribution.scoring import Curves, as_maps, mass_in_mask, pointing_game
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import BLUE, GREEN, GREY, LINE, ORANGE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREEN, GREY, LINE, ORANGE, Canvas, number
 from cs231n_viz.explore.toolkit.controls import dropdown, slider
-from cs231n_viz.explore.toolkit.heatmap import outlined, robust_limit
+from cs231n_viz.explore.toolkit.heatmap import BAR, heatmap, limit_of, map_panel, outlined
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.pictures.images import to_uint8
 
 _SIDE, _TOP = 204, 32  # CSS pixels of each picture, and where they begin
 _COLUMNS = (8, 222, 436, 650)
-_PLOT = (52, 282, 800, 180)  # x, y, width and height of the curves
+_PLOT = (52, _TOP + _SIDE + BAR + 30, 800, 180)  # x, y, width and height of the curves
 
 
 def deletion(
@@ -31,7 +32,7 @@ def deletion(
     """Compare attribution methods on one picture: their maps, their deletion and insertion curves, and the object.
 
     Args:
-        images: (N, 3, H, W), RGB in [0, 1].
+        images: (N, 3, H, W), RGB in [0, 1], or (N, 1, H, W), grey.
         masks: (N, H, W), True on the object.
         maps: Name of a method -> its attributions (N, h, w) or (N, C, H, W).
         curves: Name of a method -> its curves by ``scoring.deletion_insertion``, for the same pictures.
@@ -87,15 +88,20 @@ class _Deletion:
         values = as_maps(self.maps[method][picture : picture + 1], tuple(image.shape[1:]))[0].cpu()
         first = _most_important(values, share / 100)
         mask = self.masks[picture].cpu().numpy()
-        panels = {
-            f"{self.names[picture]}, object outlined": outlined(to_uint8(image), mask, ORANGE, width=2),
-            method: coloured(values.numpy(), robust_limit(values.numpy()), signed=False),
-            f"{share} % blurred away": to_uint8(torch.where(first, blurred, image)),
-            f"only {share} % sharp": to_uint8(torch.where(first, image, blurred)),
-        }
-        canvas = Canvas(500)
-        for x, (title, pixels) in zip(_COLUMNS, panels.items(), strict=True):
-            canvas.panel(pixels, (x, _TOP), _SIDE, title.removeprefix(", "), bold=True)
+        values = values.numpy()
+        drawn = heatmap(values, signed=False, limit=limit_of(values))
+        panels = (
+            (
+                f"{self.names[picture]}, object outlined".removeprefix(", "),
+                outlined(_shown(image), mask, ORANGE, width=2),
+            ),
+            (f"{share} % blurred away", _shown(torch.where(first, blurred, image))),
+            (f"only {share} % sharp", _shown(torch.where(first, image, blurred))),
+        )
+        canvas = Canvas(_PLOT[1] + _PLOT[3] + 30)
+        map_panel(canvas, drawn, (_COLUMNS[1], _TOP), _SIDE, method)
+        for x, (title, pixels) in zip((_COLUMNS[0], *_COLUMNS[2:]), panels, strict=True):
+            canvas.panel(pixels, (x, _TOP), _SIDE, title, bold=True)
         self._curves(canvas, picture, (method, against), share / 100)
         text = "".join(self._sentence(picture, name) for name in dict.fromkeys((method, against)))
         return Drawing(canvas.array, text)
@@ -129,6 +135,10 @@ class _Deletion:
             f"{float(mask.float().mean()):.0%} of the picture; its maximum {hit} it."
         )
         return paragraph(text)
+
+
+def _shown(image: Tensor) -> np.ndarray:
+    return to_uint8(image.expand(3, -1, -1))
 
 
 def _most_important(values: Tensor, share: float) -> Tensor:

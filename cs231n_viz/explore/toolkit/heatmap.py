@@ -1,10 +1,14 @@
-"""Heatmaps: cell by cell, over a photograph, and the outlines of objects."""
+"""Heatmaps: in colours with a bar that explains them, over a photograph, and the outlines of objects."""
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from cs231n_viz.explore.toolkit.canvas import PAPER, Canvas, Colour, coloured
+from cs231n_viz.explore.toolkit.canvas import INK, PAPER, Canvas, Colour, coloured
 from cs231n_viz.pictures.images import to_uint8
+
+BAR_GAP, BAR = 6, 34  # CSS pixels between a map and the bar of its colours; from the map to below the bar's numbers
 
 
 def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -42,11 +46,6 @@ def robust_limit(values: np.ndarray) -> float:
     return float(np.quantile(size, 0.995)) or float(size.max()) or 1.0
 
 
-def around_grey(values: np.ndarray, limit: float) -> np.ndarray:
-    """Signed values (3, H, W) as colours around grey, from -limit to limit, (H, W, 3) uint8."""
-    return to_uint8(torch.from_numpy(0.5 + values / (2 * limit)))
-
-
 def outlined(photo: np.ndarray, mask: np.ndarray, colour: Colour = PAPER, *, width: int = 1) -> np.ndarray:
     """Draw a line of ``width`` pixels along the border of a mask, inside of it.
 
@@ -63,18 +62,46 @@ def outlined(photo: np.ndarray, mask: np.ndarray, colour: Colour = PAPER, *, wid
     return drawn
 
 
-def map_cells(
-    canvas: Canvas, values: np.ndarray, at: tuple[float, float], *, side: float, title: str, signed: bool
-) -> float:
-    """Draw a map cell by cell, with a title and a bar for its colours, or say that it is 0 everywhere.
+class Heatmap(NamedTuple):
+    """A map in colours, and what they stand for.
 
-    Returns:
-        The largest magnitude, which is the end of the palette.
+    Attributes:
+        pixels: (h, w, 3), uint8.
+        limit: Value at the end of the scale; 0 for a map that is 0 everywhere, None for one that is still to come.
+        signed: From -limit to limit, else from 0; None for colours around grey.
     """
-    limit = float(np.abs(values).max())
-    canvas.panel(coloured(values, limit, signed=signed), at, side, title, smooth=False)
-    if limit:
-        canvas.scale_bar((at[0], at[1] + side + 6), side, limit, signed=signed)
-    else:
-        canvas.text((at[0] + side / 2, at[1] + side / 2), "0 everywhere", colour=PAPER, anchor="mm", bold=True)
-    return limit
+
+    pixels: np.ndarray
+    limit: float | None
+    signed: bool | None = False
+
+
+def heatmap(values: np.ndarray, *, signed: bool, limit: float | None = None) -> Heatmap:
+    """Colour a map (h, w): red for and blue against, or from dark to light; the scale ends at its largest magnitude."""
+    limit = float(np.abs(values).max()) if limit is None else limit
+    return Heatmap(coloured(values, limit, signed=signed), limit, signed)
+
+
+def around_grey(values: np.ndarray) -> Heatmap:
+    """Signed values (C, H, W) as colours around grey; 1 pixel in 200 is beyond the scale, zeros not counted."""
+    limit = limit_of(np.abs(values).max(axis=0))
+    shown = torch.from_numpy(0.5 + values / (2 * (limit or 1.0)))
+    return Heatmap(to_uint8(shown.expand(3, -1, -1)), limit, None)
+
+
+def limit_of(values: np.ndarray) -> float:
+    """:func:`robust_limit` of what is not 0, since a neuron sees few pixels; 0 for a map that is 0 everywhere."""
+    return robust_limit(values[values != 0]) if values.any() else 0.0
+
+
+def map_panel(
+    canvas: Canvas, drawn: Heatmap, at: tuple[float, float], side: float, title: str, *, smooth: bool = True
+) -> None:
+    """Draw a map as a square with a title above and a bar for its colours below, or say that it is 0 everywhere."""
+    canvas.panel(drawn.pixels, at, side, title, smooth=smooth, bold=True)
+    if drawn.limit:
+        low = -drawn.limit if drawn.signed is None else None
+        canvas.scale_bar((at[0], at[1] + side + BAR_GAP), side, drawn.limit, signed=drawn.signed, low=low)
+    elif drawn.limit == 0:
+        colour = INK if drawn.signed else PAPER
+        canvas.text((at[0] + side / 2, at[1] + side / 2), "0 everywhere", colour=colour, anchor="mm", bold=True)

@@ -8,7 +8,7 @@ import torch
 from cs231n_viz import explore, occlusion
 from cs231n_viz.exercises import find
 from cs231n_viz.explore.n04_saliency import occlusion as occlusion_explorer
-from cs231n_viz.explore.toolkit.canvas import number
+from cs231n_viz.explore.toolkit.canvas import SCALE, number
 from tests.explore.controls import let_run, median_seconds, move_every_control, position, until, values_of
 
 PHOTO, MAP, THIRD = (8, 32), (294, 32), (580, 32)
@@ -80,6 +80,36 @@ def test_in_an_event_loop_the_map_fills_step_by_step_and_can_be_cancelled(model,
         assert explorer.controls["cancel"].disabled
 
     asyncio.run(fill())
+
+
+def test_the_class_is_the_one_that_is_predicted_until_another_is_chosen(model):
+    def predicted(photograph):
+        return model.categories[int(model(model.prepare(photograph))[0].argmax())]
+
+    given = next(name for name in "abc" if name != predicted("cat"))
+    explorer = explore.occlusion(model, "cat", given)
+    explorer.controls["photograph"].value = "coffee"  # what the notebook began with was nobody's choice
+    assert explorer.controls["category"].value == predicted("coffee")
+    chosen = next(name for name in "abc" if name not in (given, predicted("coffee"), predicted("flower")))
+    explorer.controls["category"].value = chosen
+    explorer.controls["photograph"].value = "flower"
+    assert explorer.controls["category"].value == chosen
+    explorer.reset()
+    explorer.controls["photograph"].value = "flower"
+    assert explorer.controls["category"].value == predicted("flower")
+
+
+def test_the_map_has_a_colour_bar_with_its_largest_drop(model):
+    explorer = explore.occlusion(model, "cat", "c")
+    bar = slice(int((32 + 270 + 6) * SCALE), int((32 + 270 + 16) * SCALE)), slice(int(296 * SCALE), int(560 * SCALE))
+    assert (explorer.picture[bar] == 255).all()  # there is no map yet
+    explorer.controls["start"].click()
+    assert explorer.controls["start"].disabled
+    colours = explorer.picture[bar][5].astype(int)
+    assert colours[5, 2] > colours[5, 0]
+    assert colours[-5, 0] > colours[-5, 2]
+    explorer.controls["stride"].value = "8"
+    assert not explorer.controls["start"].disabled
 
 
 def test_a_learners_occlusion_step_is_used_and_a_wrong_shape_is_named(model):

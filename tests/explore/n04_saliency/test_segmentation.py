@@ -37,7 +37,7 @@ def test_segmentation_follows_every_control(scenes):
 def test_the_sentence_about_the_mask_tells_what_one_counts_by_hand(scenes, rounds):
     images, masks, maps = scenes
     explorer = explore.segmentation(images, masks, maps)
-    for name, value in {"picture": 1, "map": "spot", "foreground": 80, "background": 40, "rounds": rounds}.items():
+    for name, value in {"picture": 1, "map": "spot", "foreground": 20, "background": 40, "rounds": rounds}.items():
         explorer.controls[name].value = value
     mask = grabcut(images[1], maps["spot"][1], foreground=0.8, background=0.4, rounds=rounds)
     marks = find("grabcut_seeds").reference(maps["spot"][1], foreground=0.8, background=0.4)
@@ -65,7 +65,7 @@ def panel_of(explorer, left):
     [
         ("picture", 2, {8, 222, 436, 650}),
         ("map", "spot", {222, 436, 650}),
-        ("foreground", 70, {436, 650}),
+        ("foreground", 30, {436, 650}),
         ("background", 85, {436, 650}),
         ("rounds", 1, {650}),
     ],
@@ -102,16 +102,16 @@ def test_the_panels_show_the_seeds_and_what_is_cut_out(scenes):
     assert np.abs(cut[kept] - photo[kept]).mean() < 6  # sampled a little beside the middle
 
 
-@pytest.mark.parametrize(("foreground", "background", "why"), [(60, 80, "20 % of the pixels"), (70, 70, "every pixel")])
-def test_quantiles_that_leave_nothing_to_decide_are_explained(scenes, foreground, background, why):
+@pytest.mark.parametrize(("foreground", "background", "why"), [(40, 80, "20 % of the pixels"), (30, 70, "every pixel")])
+def test_shares_that_leave_nothing_to_decide_are_explained(scenes, foreground, background, why):
     explorer = explore.segmentation(*scenes)
     before = explorer.picture
     with explorer.hold():
         explorer.controls["foreground"].value, explorer.controls["background"].value = foreground, background
     assert explorer.error is None
-    assert why in explorer.message.value
-    assert "Choose a background below" in explorer.message.value
-    assert explorer.text.value == ""
+    assert f"highest {foreground} % and the background its lowest {background} %" in explorer.text.value
+    assert why in explorer.text.value
+    assert "choose a smaller share" in explorer.message.value
     assert (explorer.picture != before).any()
     explorer.controls["background"].value = 30
     assert explorer.message.value == ""
@@ -199,6 +199,6 @@ def test_every_round_of_a_segmentation_is_fast(scenes):
     """Each of the five is a picture of its own, so that the hand waits for one."""
     explorer = explore.segmentation(*scenes)
     explorer.seconds.clear()
-    seconds = median_seconds(explorer, "foreground", range(60, 90, 5))
+    seconds = median_seconds(explorer, "foreground", range(40, 10, -5))
     assert len(explorer.seconds) == 6 * 5
     assert seconds / 5 < 0.1

@@ -65,6 +65,27 @@ def test_cam_is_grad_cam_times_the_number_of_places_and_missing_where_there_is_n
         explorer.message.value
     )
     assert explorer.error is None
+    cam = explorer.picture
+    explorer.controls["method"].value = "Grad-CAM"
+    np.testing.assert_array_equal(explorer.picture, cam)  # what is shown is called what it is
+
+
+def test_only_controls_that_have_an_effect_are_shown(models):
+    explorer = explore.class_activation(models, "cat", "flower")
+
+    def hidden():
+        return {name for name in ("layer", "signed", "opacity") if explorer.controls[name].layout.display == "none"}
+
+    found = {}
+    for name in ("averaging", "flat"):
+        explorer.controls["network"].value = name
+        for method in ("Grad-CAM", "CAM", "Guided Grad-CAM"):
+            explorer.controls["method"].value = method
+            found[name, method] = hidden()
+    expected = {"Grad-CAM": set(), "CAM": set(), "Guided Grad-CAM": {"signed", "opacity"}}
+    assert found == {("averaging", name): hides for name, hides in (expected | {"CAM": {"layer"}}).items()} | {
+        ("flat", name): hides for name, hides in expected.items()
+    }
 
 
 def test_a_map_that_is_negative_everywhere_says_so_and_stays_dark():

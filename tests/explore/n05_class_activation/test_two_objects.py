@@ -1,5 +1,7 @@
 """The explorer of two objects: the shares of the maps on either object."""
 
+import re
+
 import pytest
 
 import cs231n_viz as viz
@@ -15,12 +17,33 @@ def test_two_objects_follow_every_control(models):
     explorer = explore.two_objects(models, "cat", "flower")
     explorer.controls["signed"].value = True
     move_every_control(explorer)
+    explorer.controls["picture"].value = "coffee"
+    hidden = {name for name, control in explorer.controls.items() if control.layout.display == "none"}
+    assert hidden == {"left", "right", "share", "outlines"}
+    move_every_control(explorer)
+
+
+@pytest.mark.parametrize("name", ["mini_alexnet", "mini_vgg", "mini_vgg_robust"])
+def test_every_shipped_network_is_sure_of_both_objects_that_are_shown_at_first(name):
+    text = explore.two_objects(viz.load_model(name)).text.value
+    ranks, shares = re.findall(r"has rank (\d+)", text), re.findall(r"probability ([\d.]+)%", text)
+    assert sorted(ranks) == ["1", "2"]
+    assert min(map(float, shares)) > 20  # of 113 classes
+
+
+def test_a_photograph_is_shown_with_its_two_most_probable_classes(models):
+    explorer, model = explore.two_objects(models), models["averaging"]
+    explorer.controls["picture"].value = "coffee"
+    best = model(model.prepare("coffee"))[0].topk(2).indices.tolist()
+    said = re.findall(r"<b>(.*?)</b> has rank (\d)", explorer.text.value)
+    assert said == [(model.categories[index], str(place + 1)) for place, index in enumerate(best)]
+    assert "object" not in explorer.text.value
 
 
 def test_two_objects_tell_the_shares_of_the_maps_on_either_object(models):
     model = models["averaging"]
     explorer = explore.two_objects(models, "flower", "motorcycle")
-    picture, masks = object_pair("flower", "motorcycle", size=48)
+    picture, masks = object_pair("flower", "motorcycle", size=48, share=1, grey=1, as_in_scenes=True)
     for photo, category in (("flower", "flower"), ("motorcycle", "Motorbikes")):
         values = viz.grad_cam(model, picture[None], model.index(category), "relu2")
         left, right = (float(viz.scoring.mass_in_mask(values, mask[None])) for mask in masks)
