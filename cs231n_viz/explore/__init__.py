@@ -22,6 +22,7 @@ from cs231n_viz.explore.n04_saliency.segmentation import segmentation
 from cs231n_viz.explore.n05_class_activation.class_activation import class_activation
 from cs231n_viz.explore.n05_class_activation.two_objects import two_objects
 from cs231n_viz.explore.n06_decomposition.relevance import relevance
+from cs231n_viz.explore.n06b_method_trials.all_methods import all_methods
 from cs231n_viz.explore.n06b_method_trials.deletion import deletion
 from cs231n_viz.explore.n07_class_visualization.class_visualization import class_visualization
 from cs231n_viz.explore.n08_fooling.fooling import fooling
@@ -41,6 +42,7 @@ __all__ = [
     "ImageView",
     "LiveAscent",
     "activation_maps",
+    "all_methods",
     "class_activation",
     "class_visualization",
     "convolution",
