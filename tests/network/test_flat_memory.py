@@ -7,12 +7,6 @@ from tests.network.test_any_model import ALL, ATTRIBUTIONS, classifier, pictures
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 METHODS = [*ATTRIBUTIONS, "activations", "grams", "predict", "ascend"]  # benchmarks.memory runs the others, too
-    *ATTRIBUTIONS,
-    "activations",
-    "grams",
-    "predict",
-    "ascend",
-]  # python -m benchmarks.memory runs the others, too
 
 
 def test_no_method_leaves_a_tensor_or_a_hook():
