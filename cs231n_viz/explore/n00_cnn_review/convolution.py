@@ -107,10 +107,9 @@ class _Convolution:
         rows, columns = ((side + 2 * padding - 3) // stride + 1 for side in self._patch(photograph).pixels.shape)
         return rows, columns
 
-    def _link(self, row: int, column: int) -> None:
-        if self.term != (row, column):
-            self.term = row, column
-            self.explorer.update()
+    def _link(self, row: int, column: int) -> bool:
+        before, self.term = self.term, (row, column)
+        return before != self.term
 
     def draw(self, kernel: tuple[float, ...], stride: int, padding: int, cell: int, photograph: str) -> Drawing:
         patch, weights = self._patch(photograph), np.array(kernel).reshape(3, 3)
@@ -180,9 +179,9 @@ class _Convolution:
         top, x, h, w = (edge * size[0] / width for edge in patch.box)
         canvas.frame((left + x, 462 + top), (w, h), colour=GREEN, width=2)
 
-        def move_patch(row: int, column: int) -> None:
+        def move_patch(row: int, column: int) -> bool:
             self.centre = photograph, ((row + 0.5) / height, (column + 0.5) / width)
-            self.explorer.update()
+            return True
 
         return Spot((left, 462), size, (height, width), move_patch)
 

@@ -5,10 +5,11 @@ from html import escape
 import numpy as np
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PAPER, Canvas, coloured
+from cs231n_viz.explore.toolkit.canvas import GREY, Canvas
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.models import Photographs, spot_on_photograph
-from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
+from cs231n_viz.explore.toolkit.picture import ClickablePicture
+from cs231n_viz.explore.toolkit.tile_grid import draw_cells
 from cs231n_viz.network.layers import Layer
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import ImageSource
@@ -68,11 +69,15 @@ class _Fields:
         row, col = min(row, chosen.shape[1] - 1), min(col, chosen.shape[2] - 1)
         canvas = Canvas(472)
         _field(canvas, photo, chosen.field.box(row, col))
-        _map(canvas, self.photographs.maps(photograph, layer).mean(0), chosen, row, col)
+        canvas.heading(_RIGHT, f"unit ({row}, {col}) of {layer}")
+        mean = self.photographs.maps(photograph, layer).mean(0)
+        cells = {"side": _SIDE, "choose": self._choose, "chosen": (row, col)}
         spots = (
-            Spot((_RIGHT, _TOP), (_SIDE, _SIDE), chosen.shape[1:], self._choose, (row, col)),
+            draw_cells(canvas, mean, (_RIGHT, _TOP), **cells),
             spot_on_photograph((_LEFT, _TOP), _SIDE, chosen.field, self._choose),
         )
+        caption = "mean of {} maps of {}×{}".format(*chosen.shape)
+        canvas.text((_RIGHT + _SIDE, _TOP + _SIDE + 8), caption, size=12, colour=GREY, anchor="ra")
         return Drawing(canvas.array, _sentence(chosen, row, col), spots=spots)
 
 
@@ -83,21 +88,6 @@ def _field(canvas: Canvas, photo: np.ndarray, box: tuple[int, int, int, int]) ->
     canvas.heading(_LEFT, f"what it sees: {bottom - top}×{right - left} pixels")
     canvas.paste(pale, (_LEFT, _TOP), (_SIDE, _SIDE), smooth=True)
     canvas.box(box, (_LEFT, _TOP), _SIDE / photo.shape[0], width=3)
-
-
-def _map(canvas: Canvas, values: np.ndarray, layer: Layer, row: int, col: int) -> None:
-    channels, rows, columns = layer.shape
-    signed, limit = bool(values.min() < 0), float(np.abs(values).max())
-    canvas.heading(_RIGHT, f"unit ({row}, {col}) of {layer.name}")
-    canvas.paste(coloured(values, limit, signed=signed), (_RIGHT, _TOP), (_SIDE, _SIDE))
-    canvas.scale_bar((_RIGHT, _TOP + _SIDE + 8), 190, limit, signed=signed)
-    height, width = _SIDE / rows, _SIDE / columns
-    high, wide = max(height, 10), max(width, 10)
-    at = (_RIGHT + (col + 0.5) * width - wide / 2, _TOP + (row + 0.5) * height - high / 2)
-    canvas.frame((at[0] - 1.5, at[1] - 1.5), (wide + 3, high + 3), colour=PAPER, width=1.5)
-    canvas.frame(at, (wide, high), colour=ORANGE, width=3)
-    caption = f"mean of {channels} maps of {rows}×{columns}"
-    canvas.text((_RIGHT + _SIDE, _TOP + _SIDE + 8), caption, size=12, colour=GREY, anchor="ra")
 
 
 def _sentence(layer: Layer, row: int, col: int) -> str:

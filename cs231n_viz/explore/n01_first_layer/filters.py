@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import ORANGE, PALE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.canvas import PALE, Canvas, number
 from cs231n_viz.explore.toolkit.controls import PictureChoice, checkbox, dropdown, slider
 from cs231n_viz.explore.toolkit.models import Photographs, load_or_say, models_by_name, spot_on_photograph
 from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
-from cs231n_viz.explore.toolkit.tile_grid import draw_tiles
+from cs231n_viz.explore.toolkit.tile_grid import draw_cells, draw_tiles
 from cs231n_viz.network.capture import network_of
 from cs231n_viz.network.models import Classifier, offline_models
 from cs231n_viz.pictures.images import ImageSource, to_uint8
@@ -65,7 +65,7 @@ def filters(
         spots = layer.look(canvas, photograph, chosen, photo=(662, 32), response=(450, 246), patch=(662, 246))
         return Drawing(canvas.array, _about(layer.weights[chosen], chosen, dominant_orientation), spots=(grid, *spots))
 
-    explorer = Explorer(
+    return Explorer(
         draw,
         controls,
         panel=[("network", "trained"), ("filter", "photograph"), ("file",)],
@@ -75,8 +75,6 @@ def filters(
         hint="Choose another network, or the untrained one.",
         pointing=f"Click a filter to see it at work. {_POINTING}",
     )
-    layers.update = explorer.update
-    return explorer
 
 
 class _FirstLayer:
@@ -88,7 +86,6 @@ class _FirstLayer:
         self.layer, self.photographs = model.layer(name), Photographs(model, choice)
         self.weights = convolution.weight.detach().cpu().float().expand(-1, 3, -1, -1)
         self.pointed: tuple[tuple[str, int], tuple[int, int]] = ("", 0), (0, 0)
-        self.update: Callable[[], None] = lambda: None
 
     def response(self, photograph: str, chosen: int) -> tuple[np.ndarray, tuple[int, int]]:
         """The response (h, w) of a filter, and the cell that was pointed at, or the strongest."""
@@ -120,26 +117,21 @@ class _FirstLayer:
             Where response and photograph can be pointed at.
         """
         values, (row, col) = self.response(photograph, chosen)
-        photo, field, (rows, columns) = self.photographs.shown(photograph), self.layer.field, values.shape
-        limit, (side, small) = float(np.abs(values).max()) or 1.0, sides
+        photo, field, (side, small) = self.photographs.shown(photograph), self.layer.field, sides
         canvas.panel(photo, corners["photo"], side, "photograph")
         canvas.box(field.box(row, col), corners["photo"], side / photo.shape[0])
-        x, y = corners["response"]
-        title = f"{'after the ReLU' if relu else 'response'}, {rows}×{columns}"
-        canvas.panel(coloured(values.clip(0) if relu else values, limit), (x, y), side, title, smooth=False)
-        canvas.scale_bar((x, y + side + 8), side, limit, signed=True)
-        cell = max(8, side / columns), max(8, side / rows)
-        at = (x + (col + 0.5) * side / columns - cell[0] / 2, y + (row + 0.5) * side / rows - cell[1] / 2)
-        canvas.frame(at, cell, colour=ORANGE, width=2)
         title = f"patch: {number(values[row, col])}"
         canvas.panel(_patch(photo, field.box(row, col, clip=False)), corners["patch"], small, title, smooth=False)
 
-        def choose(row: int, col: int) -> None:
+        def choose(row: int, col: int) -> bool:
             self.pointed = (photograph, chosen), (row, col)
-            self.update()
+            return True
 
+        title = f"{'after the ReLU' if relu else 'response'}, {values.shape[0]}×{values.shape[1]}"
+        scale = {"title": title, "limit": float(np.abs(values).max()) or 1.0, "signed": True}
+        cells = {"side": side, "choose": choose, "chosen": (row, col), **scale}
         return (
-            Spot((x, y), (side, side), (rows, columns), choose, (row, col)),
+            draw_cells(canvas, values.clip(0) if relu else values, corners["response"], **cells),
             spot_on_photograph(corners["photo"], side, field, choose),
         )
 
@@ -151,7 +143,6 @@ class _FirstLayers:
         self._given = models_by_name(models) if isinstance(models, Classifier | Mapping) else {}
         self.names = list(self._given or models)
         self._choice, self._layers = choice, {}
-        self.update: Callable[[], None] = lambda: None
         for name in self.names:
             if name in self._given or name in offline_models():
                 for trained in (True, False):
@@ -165,7 +156,6 @@ class _FirstLayers:
             else:
                 model = load_or_say(name, "DEFAULT" if trained else None)
             self._layers[name, trained] = _FirstLayer(model, self._choice)
-            self._layers[name, trained].update = lambda: self.update()
         return self._layers[name, trained]
 
     def oriented(self) -> int:
@@ -255,6 +245,4 @@ def responses(model: Classifier, image: ImageSource = "cat") -> Explorer:
 
     panel = [("photograph", "filter"), ("relu", "file")]
     view = ClickablePicture(alt="A photograph, a filter, the map of the filter's responses, and a patch.")
-    explorer = Explorer(draw, controls, panel=panel, view=view, pointing=_POINTING)
-    layer.update = explorer.update
-    return explorer
+    return Explorer(draw, controls, panel=panel, view=view, pointing=_POINTING)

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import cache
 
 import numpy as np
+from matplotlib.markers import MarkerStyle
 from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
@@ -115,7 +117,7 @@ class EmbeddingPlot:
         elif shape == "o":
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill, outline=PAPER)
         else:
-            pen.polygon([(x + radius * a, y + radius * b) for a, b in _OUTLINES[shape]], fill=fill, outline=PAPER)
+            pen.polygon([(x + radius * a, y + radius * b) for a, b in _outline(shape)], fill=fill, outline=PAPER)
 
     def _grid(self, key: Hashable, points: Tensor) -> np.ndarray:
         if key not in self._grids:
@@ -134,26 +136,8 @@ class EmbeddingPlot:
         return np.array(page)
 
 
-def _turned(outline: Sequence[Place], degrees: float) -> list[Place]:
-    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return [(c * x - s * y, s * x + c * y) for x, y in outline]
-
-
-# Matplotlib's markers as polygons around (0, 0); a circle has radius 1.
-_ARM = 0.38
-_PLUS = [
-    *((-_ARM, -1), (_ARM, -1), (_ARM, -_ARM), (1, -_ARM), (1, _ARM), (_ARM, _ARM)),
-    *((_ARM, 1), (-_ARM, 1), (-_ARM, _ARM), (-1, _ARM), (-1, -_ARM), (-_ARM, -_ARM)),
-]
-_STAR = [(r * math.sin(math.pi * i / 5), -r * math.cos(math.pi * i / 5)) for i, r in enumerate([1.25, 0.52] * 5)]
-_SQUARE = [(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)]
-_UP = [(0, -1.1), (1, 0.75), (-1, 0.75)]
-_OUTLINES = {
-    "s": _SQUARE,
-    "^": _UP,
-    "v": _turned(_UP, 180),
-    "D": _turned(_SQUARE, 45),
-    "P": _PLUS,
-    "X": _turned(_PLUS, 45),
-    "*": _STAR,
-}
+@cache
+def _outline(shape: str) -> np.ndarray:
+    """One of matplotlib's markers as a polygon around (0, 0), (K, 2), as large as a circle of radius 1."""
+    marker = MarkerStyle(shape)
+    return marker.get_path().transformed(marker.get_transform()).vertices[:-1] * (2, -2)

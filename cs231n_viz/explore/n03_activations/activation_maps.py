@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, ORANGE, PALE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.canvas import GREY, PALE, Canvas, number
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.heatmap import resized
 from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps, spot_on_photograph
-from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
-from cs231n_viz.explore.toolkit.tile_grid import ORDERS, SCALES, draw_tiles, in_order, map_tiles
+from cs231n_viz.explore.toolkit.picture import ClickablePicture
+from cs231n_viz.explore.toolkit.tile_grid import ORDERS, SCALES, draw_cells, draw_tiles, in_order, map_tiles
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import ImageSource, to_uint8
 
@@ -140,9 +140,9 @@ class _Maps:
         image, values = self.photographs.image(photograph)[0].cpu().expand(3, -1, -1), maps[unit]
         masked = _checked(self.mask(torch.from_numpy(values), image, quantile=quantile / 100), image)
         canvas.panel(to_uint8(masked), _MASKED, _TILE, f"above its {quantile} % quantile")
-        _large_map(canvas, values, row, col, title=f"unit {unit}, alone on its scale")
         _field(canvas, shown, box, title=f"cell ({row}, {col}) sees")
-        spots.append(Spot(_MAP, (_TILE, _TILE), (rows, columns), self._choose_cell, (row, col)))
+        cells = {"side": _TILE, "choose": self._choose_cell, "chosen": (row, col)}
+        spots.append(draw_cells(canvas, values, _MAP, title=f"unit {unit}, alone on its scale", **cells))
         spots += [spot_on_photograph(at, _TILE, field, self._choose_cell) for at in (_MASKED, _PHOTO)]
         return Drawing(canvas.array, self._sentence(layer, values, unit, row, col, quantile), spots=spots)
 
@@ -162,17 +162,6 @@ class _Maps:
             f"to {bottom - 1}, columns {left} to {right - 1}."
         )
         return paragraph(text)
-
-
-def _large_map(canvas: Canvas, values: np.ndarray, row: int, col: int, *, title: str) -> None:
-    """The map of one unit, with a frame around the chosen cell."""
-    limit = float(np.abs(values).max()) or 1.0
-    signed = bool(values.min() < 0)
-    canvas.panel(coloured(values, limit, signed=signed), _MAP, _TILE, title, smooth=False)
-    canvas.scale_bar((_MAP[0], _MAP[1] + _TILE + 4), _TILE, limit, signed=signed)
-    high, wide = (max(_TILE / n, 6) for n in values.shape)
-    middle = [(index + 0.5) * _TILE / n for index, n in zip((row, col), values.shape, strict=True)]
-    canvas.frame((_MAP[0] + middle[1] - wide / 2, _MAP[1] + middle[0] - high / 2), (wide, high), colour=ORANGE, width=2)
 
 
 def _field(canvas: Canvas, photo: np.ndarray, box: tuple[int, int, int, int], *, title: str) -> None:

@@ -224,10 +224,10 @@ class Explorer(widgets.VBox):
         for index, spot in enumerate(self._spots):
             if cell := spot.cell_at(change["new"]):
                 with self.hold():
-                    if spot.chosen is not None and index != self._pointed:
-                        self._pointed = index
+                    moved = spot.chosen is not None and index != self._pointed
+                    self._pointed = index if moved else self._pointed
+                    if spot.choose(*cell) or moved:
                         self.update()
-                    spot.choose(*cell)
                 return
 
     def _refine(self) -> None:

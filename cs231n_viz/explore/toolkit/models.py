@@ -112,9 +112,9 @@ def spot_on_photograph(
 ) -> Spot:
     """Let a place in a photograph, put at (x, y) as a square, choose the unit (row, col) that looks there."""
 
-    def look_at(*pixel: int) -> None:
+    def look_at(*pixel: int) -> object:
         down, right = ((place + 0.5) / count for place, count in zip(pixel, field.image_size, strict=True))
-        choose(*unit_seeing((down, right), field))
+        return choose(*unit_seeing((down, right), field))
 
     return Spot(at, (side, side), field.image_size, look_at)
 

@@ -196,7 +196,8 @@ class Spot:
         at: (x, y) of its corner, in CSS pixels.
         size: (width, height).
         cells: (rows, columns).
-        choose: Called with the (row, column) of a cell that is clicked, dragged over or reached by an arrow key.
+        choose: Called with the (row, column) of a cell that is clicked, dragged over or reached by an arrow key. It
+            returns True if the picture is another one now although no control has moved.
         chosen: The cell that is chosen now; the arrow keys go on from there, cell by cell.
         hover: The mouse chooses without a click.
     """

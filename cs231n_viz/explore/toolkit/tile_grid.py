@@ -1,4 +1,4 @@
-"""Several pictures as one: a grid of small exact tiles to choose from, and a sheet of images of one size."""
+"""Grids to choose from: small exact tiles, the cells of a map; and a sheet of images of one size."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from cs231n_viz.explore.toolkit.canvas import ORANGE, SCALE, Canvas, coloured
+from cs231n_viz.explore.toolkit.canvas import ORANGE, PAPER, SCALE, Canvas, coloured
 from cs231n_viz.explore.toolkit.picture import Spot
 from cs231n_viz.plotting.figures import tile
 
@@ -53,6 +53,42 @@ def draw_tiles(
         around = ((large.shape[2] + 2 * _GAP) / SCALE, (large.shape[1] + 2 * _GAP) / SCALE)
         canvas.frame(corner, around, colour=ORANGE, width=_GAP / SCALE)
     return Spot(at, (columns * pitch / SCALE, rows * pitch / SCALE), (rows, columns), choose_tile, cell)
+
+
+def draw_cells(
+    canvas: Canvas,
+    values: np.ndarray,
+    at: tuple[float, float],
+    *,
+    side: float,
+    choose: Callable[[int, int], object],
+    chosen: tuple[int, int],
+    title: str = "",
+    limit: float | None = None,
+    signed: bool | None = None,
+) -> Spot:
+    """Put a map (h, w) on a canvas as a square, cell by cell, with a bar for its colours and a frame around one cell.
+
+    Args:
+        canvas: Drawn on.
+        values: Numbers; they have two colours if some are negative, or if they are ``signed``.
+        at: (x, y) of its corner, in CSS pixels.
+        side: Of the square.
+        choose: Called with the (row, column) of a cell that is pointed at.
+        chosen: Which one gets the frame.
+        title: Above it.
+        limit: Where the scale ends; at the largest magnitude if omitted.
+        signed: Whether the scale begins at minus that.
+    """
+    limit = (float(np.abs(values).max()) or 1.0) if limit is None else limit
+    signed = bool(values.min() < 0) if signed is None else signed
+    canvas.panel(coloured(values, limit, signed=signed), at, side, title, smooth=False)
+    canvas.scale_bar((at[0], at[1] + side + 6), min(side, 200), limit, signed=signed)
+    spot = Spot(at, (side, side), values.shape, choose, chosen)
+    (x, y), (high, wide) = spot.middle, (max(side / count, 8) for count in values.shape)
+    canvas.frame((x - wide / 2 - 1.5, y - high / 2 - 1.5), (wide + 3, high + 3), colour=PAPER, width=1.5)
+    canvas.frame((x - wide / 2, y - high / 2), (wide, high), colour=ORANGE, width=2.5)
+    return spot
 
 
 def in_order(maps: np.ndarray, order: str) -> list[int]:
