@@ -16,6 +16,7 @@ from cs231n_viz.explore.n02_fc_features.embedding import embedding
 from cs231n_viz.explore.n02_fc_features.neighbours import neighbours
 from cs231n_viz.explore.n03_activations.activation_maps import activation_maps
 from cs231n_viz.explore.n03_activations.top_patches import top_patches
+from cs231n_viz.explore.n03_activations.unit_wall import unit_wall
 from cs231n_viz.explore.n04_saliency.occlusion import occlusion
 from cs231n_viz.explore.n04_saliency.saliency import saliency
 from cs231n_viz.explore.n04_saliency.segmentation import segmentation
@@ -68,6 +69,7 @@ __all__ = [
     "texture",
     "top_patches",
     "two_objects",
+    "unit_wall",
 ]
 
 _RENAMED = {"judge": "deletion", "outline": "segmentation"}

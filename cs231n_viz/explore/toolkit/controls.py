@@ -8,9 +8,10 @@ import ipywidgets as widgets
 import traitlets
 
 from cs231n_viz.explore.toolkit.upload import PictureUpload, uploaded_picture
-from cs231n_viz.pictures.images import ImageSource, sample_images
+from cs231n_viz.pictures.images import ImageError, ImageSource, sample_images
 
 __all__ = [
+    "CAMERA",
     "GAP",
     "MOST_SEEN",
     "NumberGrid",
@@ -32,6 +33,7 @@ __all__ = [
 _STYLE = {"description_width": "92px"}
 _LOOK = {"style": _STYLE, "layout": {"width": "380px"}}
 GAP = widgets.Layout(grid_gap="0 28px", align_items="center")  # between groups of controls
+CAMERA = "the camera"  # the option of a choice of pictures
 MOST_SEEN = 5  # controls of an explorer before "more" is pressed
 
 
@@ -84,15 +86,21 @@ def upload_button(*, live: bool = False) -> PictureUpload:
 
 
 class PictureChoice:
-    """A dropdown of photographs, and a button for those of one's own; call it with an option to get the picture.
+    """A dropdown of photographs, and buttons for those of one's own; call it with an option to get the picture.
 
     Attributes:
-        dropdown: The photographs that come with the course, what was given, and every file that was chosen.
-        file: The button.
+        dropdown: The photographs that come with the course, what was given, every file that was chosen, and the live
+            camera if there is one.
+        file: The buttons.
     """
 
-    def __init__(self, first: ImageSource, names: Sequence[str] = (), *, label: str = "photograph") -> None:
+    def __init__(
+        self, first: ImageSource, names: Sequence[str] = (), *, label: str = "photograph", live: bool = False
+    ) -> None:
         """Offer ``names``, all of ``sample_images()`` if empty; ``first`` is one of them, or what ``load_image`` takes.
+
+        With ``live`` the camera films, and a frame has the same title as the one before: whoever remembers pictures by
+        their titles has to forget that one whenever ``file`` has another value.
 
         Raises:
             ValueError: If ``first`` is a text that is neither one of them nor a file.
@@ -103,19 +111,29 @@ class PictureChoice:
                 raise ValueError(f"no {label} {first!r}; wanted one of {', '.join(names)}, or a picture of your own")
             given = Path(first).name if isinstance(first, str | os.PathLike) else "the one that was given"
             first, self._own[given] = given, first
-        self.dropdown = dropdown(label, [*self._own, *names], value=first)
-        self.file = PictureUpload()
+        camera = [CAMERA] if live else []
+        self.dropdown = dropdown(label, [*self._own, *names, *camera], value=first)
+        self.file = upload_button(live=live)
+        self.dropdown.observe(self._stop_filming, names="value")
         self.file.observe(self._take, names="value")
 
+    def _stop_filming(self, change: dict) -> None:
+        self.file.filming = self.file.filming and change["new"] == CAMERA
+
     def _take(self, change: dict) -> None:
-        if change["new"]:
+        if change["new"] and change["new"][-1].get("frame"):
+            self._own[CAMERA] = tuple(change["new"])
+            self.dropdown.value = CAMERA
+        elif change["new"]:
             title = f"{len(self._own) + 1}: {change['new'][-1]['name']}"
             self._own[title] = tuple(change["new"])
             self.dropdown.options = [*self.dropdown.options, title]
             self.dropdown.value = title
 
     def __call__(self, title: str) -> ImageSource:
-        """The picture of an option, as ``load_image`` takes it; raises an ``ImageError`` if a file is no picture."""
+        """The picture of an option, as ``load_image`` takes it; raises an ``ImageError`` if there is none."""
+        if title == CAMERA and title not in self._own:
+            raise ImageError("the camera has shown nothing yet; press its button")
         source = self._own.get(title, title)
         return uploaded_picture(source) if isinstance(source, tuple) else source
 

@@ -128,6 +128,11 @@ class Photographs:
         self.image, self.logits = cache(self._image), cache(self._logits)
         self.maps = lru_cache(maxsize=_MOST_MAPS)(self._maps)
 
+    def forget(self) -> None:
+        """Compute everything anew: a name stands for another photograph now."""
+        for remembered in (self.image, self.logits, self.maps):
+            remembered.cache_clear()
+
     def _image(self, name: str) -> Tensor:
         """(1, 3, S, S), RGB in [0, 1]."""
         return to_channels_last(self._model, self._model.prepare(self._load(name)))
