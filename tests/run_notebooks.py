@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MEGABYTE = 1_000_000
 LARGEST = 2 * MEGABYTE  # of a stored notebook: code hosts stop showing larger ones
-TIMEOUT = 120  # seconds per cell
+TIMEOUT = 900  # seconds per cell, a ceiling for the busiest machine
 
 
 class UnfitOutputError(Exception):
