@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, PALE, Canvas, number
+from cs231n_viz.explore.toolkit.canvas import GREY, Canvas, number, pale
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.heatmap import resized
 from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps, spot_on_photograph
@@ -167,7 +167,7 @@ class _Maps:
 def _field(canvas: Canvas, photo: np.ndarray, box: tuple[int, int, int, int], *, title: str) -> None:
     """The photograph with the receptive field of the chosen cell, and the field alone."""
     top, left, bottom, right = box
-    alone = np.full((max(bottom - top, right - left),) * 2 + (3,), PALE, np.uint8)
+    alone = np.full((max(bottom - top, right - left),) * 2 + (3,), pale(), np.uint8)
     alone[: bottom - top, : right - left] = photo[top:bottom, left:right]
     canvas.panel(photo, _PHOTO, _TILE, title)
     canvas.panel(alone, _SEEN, _TILE, "the same, larger")

@@ -71,6 +71,11 @@ def number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
+def pale() -> Colour:
+    """:data:`PALE` in a picture that is pasted: on a dark page, what it is turned into."""
+    return turned(Image.new("RGB", (1, 1), PALE)).getpixel((0, 0)) if is_dark() else PALE
+
+
 class Canvas:
     """A white picture to draw on; for a dark page, what is drawn is turned, and what is pasted stays as it is."""
 
