@@ -28,7 +28,6 @@ RULES: dict[str, Rule] = {
 SIZES = {"half": 0.5, "usual": 1.0, "double": 2.0}
 _STEP = {"nearest": 1.0, "unit": 0.4, "sign": 1 / 510}  # the usual learning rates, small enough to watch the steps
 _SIDE, _TOP = 270, 32  # of the three panels, in CSS pixels
-_LEFTS = (8, 294, 580)
 _BARS = _TOP + _SIDE + 20
 
 
@@ -73,7 +72,7 @@ class _Fooling:
             "rule": dropdown("rule", list(RULES)),
             "step": dropdown("step size", list(SIZES), value="usual"),
             "steps": slider("steps", 1, 60, value=30),
-            "factor": slider("show change ×", 1, 20, value=10),
+            "factor": slider("change ×", 1, 20, value=10),
             "file": choice.file,
         }
         first = ("photograph", "category", "network", "rule", "factor")
@@ -107,14 +106,12 @@ class _Fooling:
         model = self.models[values["network"]]
         start = self.photographs[values["network"]].image(values["photograph"])
         change, canvas = (image - start)[0], Canvas(_BARS + 92)
-        panels = (
-            (values["photograph"], start[0]),
-            (f"perturbation, × {values['factor']}", (0.5 + values["factor"] * change).clamp(0, 1)),
-            ("photograph + perturbation", image[0]),
-        )
-        for left, (title, panel) in zip(_LEFTS, panels, strict=True):
-            canvas.text((left, 6), title, size=15, bold=True)
-            box = canvas.fit(panel, (left, _TOP), (_SIDE, _SIDE))  # at last that of the sum
+        panels = {
+            values["photograph"]: start[0],
+            f"perturbation, × {values['factor']}": (0.5 + values["factor"] * change).clamp(0, 1),
+            "photograph + perturbation": image[0],
+        }
+        *_, box = canvas.row(panels, _SIDE, at=(8, _TOP))
         with torch.no_grad():
             p = model(image).softmax(1)[0]
         target = model.index(values["category"])

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from torch import Tensor
-
 from cs231n_viz.explore.toolkit.base import Drawing
-from cs231n_viz.explore.toolkit.canvas import Canvas, number
+from cs231n_viz.explore.toolkit.canvas import number
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, replace_options_by_depth, slider
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
 from cs231n_viz.explore.toolkit.models import Photographs, models_by_name
-from cs231n_viz.explore.toolkit.score_chart import score_chart
+from cs231n_viz.explore.toolkit.score_chart import pictures_and_scores
 from cs231n_viz.explore.toolkit.tile_grid import as_one_image
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import ImageSource
@@ -17,7 +15,6 @@ from cs231n_viz.synthesis.ascent import Step
 from cs231n_viz.synthesis.inversion import ImagePrior, Inversion, invert, psnr
 
 _WEIGHTS = ("0", "0.1", "0.3", "1", "3", "10", "30", "100")
-_SIDE, _LEFTS = 410, (8, 434)  # of the photograph and of the inversions, in CSS pixels
 
 
 def inversion(
@@ -79,22 +76,18 @@ class _Inversion:
 
     def draw(self, step: Step, ascent: Inversion, values: Values) -> Drawing:
         image = self.photographs[values["network"]].image(values["photograph"])
-        canvas = self._canvas(image[0], as_one_image(step.image), f"from {values['layer']}, step {step.index}")
-        score_chart(canvas, ascent.scores, ascent.total, (_LEFTS[0] + 64, _SIDE + 44), (766, 90))
+        pictures = {"the photograph": image[0]}
+        pictures[f"from {values['layer']}, step {step.index}"] = as_one_image(step.image)
         rows = zip(ascent.error_of(step.image).tolist(), psnr(step.image, image).tolist(), strict=True)
         errors = [f"feature error {number(100 * error, 1)} %, PSNR {number(ratio, 1)} dB" for error, ratio in rows]
-        return Drawing(canvas.array, text="; ".join(errors) + ". For the photograph itself they are 0 % and infinite.")
+        text = "; ".join(errors) + ". For the photograph itself they are 0 % and infinite."
+        return Drawing(pictures_and_scores(pictures, ascent.scores, ascent.total), text)
 
     def preview(self, values: Values) -> Drawing:
         image = self.photographs[values["network"]].image(values["photograph"])
-        return Drawing(self._canvas(image[0], None, f"from {values['layer']}").array, text="Press start.")
-
-    def _canvas(self, image: Tensor, made: Tensor | None, title: str) -> Canvas:
-        canvas = Canvas(_SIDE + (40 if made is None else 170))
-        for left, picture, words in zip(_LEFTS, (image, made), ("the photograph", title), strict=True):
-            canvas.text((left, 8), words, size=14)
-            canvas.fit(picture, (left, 30), (_SIDE, _SIDE))
-        return canvas
+        return Drawing(
+            pictures_and_scores({"the photograph": image[0], f"from {values['layer']}": None}), "Press start."
+        )
 
     def _follow_network(self, _: object) -> None:
         """Offer the layers of the new network; keep the depth."""

@@ -1,16 +1,16 @@
 """Explorers of notebook 10: Efros–Leung pixel by pixel, and neural texture synthesis step by step."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing
-from cs231n_viz.explore.toolkit.canvas import BLUE, ORANGE, Canvas, number
+from cs231n_viz.explore.toolkit.canvas import BLUE, Canvas, number
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.live_ascent import LiveAscent, Values
 from cs231n_viz.explore.toolkit.models import in_colour, layers_to_match, models_by_name
-from cs231n_viz.explore.toolkit.score_chart import score_chart, score_text
+from cs231n_viz.explore.toolkit.score_chart import pictures_and_scores, score_text
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.pictures.images import ImageSource
 from cs231n_viz.pictures.paintings import texture_names, texture_sample
@@ -18,33 +18,12 @@ from cs231n_viz.representation.gram import gram_distance, grams
 from cs231n_viz.synthesis.ascent import Ascent, Step
 from cs231n_viz.synthesis.parameterisation import start_noise
 from cs231n_viz.texture.efros_leung import grow_efros_leung
-from cs231n_viz.texture.growth import Growth, copied_share, origin_map
+from cs231n_viz.texture.growth import Growing, Growth, copied_share, origin_map
 from cs231n_viz.texture.neural import TextureLoss, synthesize_texture
 
-_SIDE, _TOP = 268, 28  # of each of the three pictures of a growth, in CSS pixels
-_LEFTS = (8, 292, 576)
-_LARGE = 330  # of the sample and of the synthesised texture
+_SIDE = 270  # of each of the three pictures of a growth, in CSS pixels
 _WINDOWS = ("5", "7", "11", "15", "19", "23", "31")
 _TOLERANCES = ("0", "0.05", "0.1", "0.3", "1")
-
-
-class GrowthSteps(Iterator[Step]):
-    """The stages of Efros–Leung as the Steps of an ascent: the score is the per cent of the pixels that are filled.
-
-    Attributes:
-        growth: The latest stage.
-        total: How many Steps there are, if no pixel has to be filled a second time.
-        settings: The arguments, to be saved with the picture.
-    """
-
-    def __init__(self, sample: Tensor, size: int, window: int, *, tolerance: float = 0.1, seed: int = 0) -> None:
-        growing = grow_efros_leung(sample, size, window, seed=seed, tolerance=tolerance)
-        self._steps, self.total, self.settings = enumerate(growing), growing.total, growing.settings
-        self.growth: Growth | None = None
-
-    def __next__(self) -> Step:
-        index, self.growth = next(self._steps)
-        return Step(index, 100 * self.growth.share, self.growth.image[None])
 
 
 def growing(
@@ -72,38 +51,35 @@ def growing(
         "file": choice.file,
     }
 
-    def begin(sample: str, window: str, tolerance: str, size: int, seed: int) -> GrowthSteps:
-        return GrowthSteps(
-            texture_sample(choice(sample), side), size, int(window), tolerance=float(tolerance), seed=seed
-        )
+    grown: Growing | None = None
 
-    def draw(step: Step, growing: GrowthSteps, values: Values) -> Drawing:
-        growth, sample = growing.growth, texture_sample(choice(values["sample"]), side)
-        canvas = _three(sample, int(values["window"]), growth)
-        text = f"{growth.share:.0%} of the pixels are filled; of their neighbourhoods, "
-        text += f"{copied_share(growth.origins):.0%} are as in the sample."
-        return Drawing(canvas.array, text=text)
+    def begin(sample: str, window: str, tolerance: str, size: int, seed: int) -> Ascent:
+        nonlocal grown
+        options = {"tolerance": float(tolerance), "seed": seed}
+        grown = grow_efros_leung(texture_sample(choice(sample), side), size, int(window), **options)
+        steps = (Step(index, 100 * stage.share, stage.image[None]) for index, stage in enumerate(grown))
+        return Ascent(steps, grown.total, settings=grown.settings, progress=False)
+
+    def draw(step: Step, ascent: Ascent, values: Values) -> Drawing:
+        text = f"{grown.latest.share:.0%} of the pixels are filled; of their neighbourhoods, "
+        return drawn(values, grown.latest, text + f"{copied_share(grown.latest.origins):.0%} are as in the sample.")
+
+    def drawn(values: Values, growth: Growth | None, text: str) -> Drawing:
+        """The sample with the window, what has grown, and where its pixels come from."""
+        canvas, sample = Canvas(_SIDE + 40), texture_sample(choice(values["sample"]), side)
+        made = [None, None] if growth is None else [growth.image, origin_map(growth.origins, sample)]
+        pictures = zip((f"sample, {side} px", "grown", "where its pixels come from"), (sample, *made), strict=True)
+        (left, top, *_), *_ = canvas.row(dict(pictures), _SIDE)
+        edge = _SIDE * int(values["window"]) / side
+        if edge <= _SIDE:
+            canvas.frame((left + (_SIDE - edge) / 2, top + (_SIDE - edge) / 2), (edge, edge), colour=BLUE)
+        return Drawing(canvas.array, text)
 
     def preview(values: Values) -> Drawing:
-        canvas = _three(texture_sample(choice(values["sample"]), side), int(values["window"]), None)
-        return Drawing(canvas.array, text="The blue square is the window. Press start.")
+        return drawn(values, None, "The blue square is the window. Press start.")
 
     first = ("sample", "size", "window", "tolerance", "file")
     return LiveAscent(begin, controls, name="efros_leung", draw=draw, preview=preview, first=first)
-
-
-def _three(sample: Tensor, window: int, growth: Growth | None) -> Canvas:
-    """The sample with the window, what has grown, and where its pixels come from."""
-    canvas = Canvas(_SIDE + 40)
-    grown = [None, None] if growth is None else [growth.image, origin_map(growth.origins, sample)]
-    titles = (f"sample, {sample.shape[-1]} px", "grown", "where its pixels come from")
-    for left, picture, title in zip(_LEFTS, [sample, *grown], titles, strict=True):
-        canvas.text((left, 6), title, size=14)
-        canvas.fit(picture, (left, _TOP), (_SIDE, _SIDE))
-    edge = _SIDE * window / sample.shape[-1]
-    if edge <= _SIDE:
-        canvas.frame((_LEFTS[0] + (_SIDE - edge) / 2, _TOP + (_SIDE - edge) / 2), (edge, edge), colour=BLUE)
-    return canvas
 
 
 def texture(
@@ -163,18 +139,18 @@ class _NeuralTexture:
         return synthesize_texture(model, self._sample(sample).to(model.mean), size=self.side, progress=False, **options)
 
     def draw(self, step: Step, ascent: Ascent, values: Values) -> Drawing:
-        canvas = self._canvas(values, step)
-        left = _LARGE + 24
-        score_chart(canvas, ascent.scores, ascent.total, (left + 60 - 346, _LARGE + 44), (2 * _LARGE - 36, 80))
-        canvas.text((left + _LARGE, 8), score_text(step.score), size=14, anchor="ra", colour=ORANGE, bold=True)
+        pictures = {"sample": self._sample(values["sample"])[0]}
+        pictures[f"step {step.index}: score {score_text(step.score)}"] = step.image[0]
         last = step.index + 1 == ascent.total
         others = [name for name in self.models if name != values["network"]] if last else []
         text = " ".join(self._evaluation(name, step.image, values) for name in others)
-        return Drawing(canvas.array, text=text or "The score is minus the distance, in per cent.")
+        text = text or "The score is minus the distance, in per cent."
+        return Drawing(pictures_and_scores(pictures, ascent.scores, ascent.total), text)
 
     def preview(self, values: Values) -> Drawing:
         layers = ", ".join(self._layers(values["network"])[: values["depth"]])
-        return Drawing(self._canvas(values, None).array, text=f"To be matched: {escape(layers)}. Press start.")
+        picture = pictures_and_scores({"sample": self._sample(values["sample"])[0], "to be synthesised": None})
+        return Drawing(picture, f"To be matched: {escape(layers)}. Press start.")
 
     def _sample(self, name: str) -> Tensor:
         return texture_sample(self.choice(name), self.side, zoom=0.5)[None]
@@ -186,15 +162,6 @@ class _NeuralTexture:
         noise, made = (gram_distance(grams(model, x.to(model.mean), target), target).item() for x in (start, image))
         share = number(100 * made / noise, 1)
         return f"By {escape(name)} (not optimised) the result is at {share} % of the distance of the noise."
-
-    def _canvas(self, values: Values, step: Step | None) -> Canvas:
-        canvas = Canvas(_LARGE + (40 if step is None else 150))
-        titles = ("sample", "to be synthesised" if step is None else f"step {step.index}")
-        pictures = (self._sample(values["sample"])[0], None if step is None else step.image[0])
-        for left, picture, title in zip((8, _LARGE + 24), pictures, titles, strict=True):
-            canvas.text((left, 8), title, size=14)
-            canvas.fit(picture, (left, 30), (_LARGE, _LARGE))
-        return canvas
 
     def _follow_network(self, _: object) -> None:
         """Offer as many layers as the new network has."""

@@ -337,7 +337,7 @@ class Progress(widgets.HBox):
 
     def __init__(self) -> None:
         self.bar = widgets.IntProgress(0, 0, 1, layout=widgets.Layout(width="300px"))
-        self.label = widgets.Label("press start")
+        self.label = widgets.HTML("press start")
         super().__init__([self.bar, self.label], layout=GAP)
 
     def show(self, scores: Sequence[float], total: int, *, state: str, spent: float) -> None:

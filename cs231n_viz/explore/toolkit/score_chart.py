@@ -1,9 +1,10 @@
 """The scores of an ascent so far: as a line, as text, and beside the image that they belong to."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from torch import Tensor
 
 from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, LINE, ORANGE, PALE, Canvas, Colour, number
 from cs231n_viz.explore.toolkit.tile_grid import as_one_image
@@ -11,6 +12,7 @@ from cs231n_viz.synthesis.ascent import Step
 
 SIDE, TOP, LEFT = 400, 8, 8  # of the image, in CSS pixels
 _CHART, _CHART_SIZE = 470, (370, 250)  # the chart beside it: its left edge, and (width, height)
+_PAIR = 410  # side of each of two pictures above a chart
 _MOST_POINTS = 200  # more are not told apart on the page
 _DECADE = 10  # from this ratio of the scores on, their scale is logarithmic
 _MARGIN = 6  # between the frame of a chart and its lines
@@ -125,6 +127,17 @@ def image_and_scores(step: Step, scores: Sequence[float], total: int) -> np.ndar
     canvas.text((_CHART, TOP + 2), "score", size=16, bold=True)
     canvas.text((right, TOP + 2), score_text(scores[-1]), size=16, bold=True, anchor="ra", colour=ORANGE)
     score_chart(canvas, scores, total, (_CHART, TOP + 32), _CHART_SIZE)
+    return canvas.array
+
+
+def pictures_and_scores(
+    pictures: Mapping[str, Tensor | None], scores: Sequence[float] = (), total: int = 1
+) -> np.ndarray:
+    """Two pictures under their titles, and below them the scores so far, if there are any, (H, W, 3) uint8."""
+    canvas = Canvas(_PAIR + (170 if scores else 40))
+    canvas.row(pictures, _PAIR)
+    if scores:
+        score_chart(canvas, scores, total, (72, _PAIR + 44), (2 * _PAIR - 48, 90))
     return canvas.array
 
 

@@ -5,7 +5,6 @@ import torch
 
 import cs231n_viz as viz
 from cs231n_viz import explore
-from cs231n_viz.explore.n10_texture.texture import GrowthSteps
 from cs231n_viz.pictures.paintings import texture_names, texture_sample
 from cs231n_viz.pictures.saving import read_settings
 from cs231n_viz.texture.neural import TextureLoss
@@ -39,8 +38,9 @@ def test_it_grows_as_the_function_does():
 
 
 def test_the_bar_of_a_growth_ends_with_it():
-    steps = list(GrowthSteps(texture_sample("grass", 24), 31, 5))
-    assert len(steps) >= GrowthSteps(texture_sample("grass", 24), 31, 5).total == 15
+    explorer = growing(name="grass")
+    explorer.start()
+    assert len(explorer.scores) >= explorer.ascent.total == 16  # from 3 to 32 pixels in 15 rings
 
 
 def test_before_the_start_the_sample_and_the_window_are_shown():
