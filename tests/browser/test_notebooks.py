@@ -461,7 +461,7 @@ def test_notebook_08_answers_to_its_controls(open_explorers):
         cell.get_by_role("button", name="start").click()
     expect(cell.get_by_text("Fooled at step")).to_be_visible()
     with notebook.changes(shown(cell)):
-        press(slider(cell, "show change ×"), "ArrowRight")
+        press(slider(cell, "change ×"), "ArrowRight")
     handle, area = cell.locator(".cs231n-handle"), cell.locator(".cs231n-wipe")
     handle.press("Home")
     handle.press("PageUp")
