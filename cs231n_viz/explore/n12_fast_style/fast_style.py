@@ -33,6 +33,7 @@ SIZES = ("128", "192", "256", "384", "512")
 _LARGE, _SMALL, _TOP, _LEFT = 540, 270, 30, 306  # CSS pixels
 _PITCH = 136  # of the paintings, likewise
 _OWN = "my own picture"
+_READABLE = 0.5  # seconds that a text stays while the camera films
 
 
 def fast_style(
@@ -69,6 +70,7 @@ class _FastStyle:
     def __init__(self, network: FastStyle, choice: PictureChoice, folder: Path | None, size: int) -> None:
         self.painter, self.choice, self.folder = Painter(network), choice, folder
         self.seconds: deque[float] = deque(maxlen=25)
+        self.said = 0.0  # when the text was written last
         self.image = lru_cache(maxsize=32)(self._image)
         replace_options(choice.dropdown, [*choice.dropdown.options, _OWN])
         styles = network.styles
@@ -132,6 +134,9 @@ class _FastStyle:
         return canvas.array
 
     def _text(self, mixture: Tensor, size: int) -> str:
+        if self.controls["file"].filming and time.perf_counter() - self.said < _READABLE:
+            return self.explorer.text.value  # new numbers with every frame cannot be read, and cost the page time
+        self.said = time.perf_counter()
         shares = mixture / mixture.sum().clamp_min(1e-9)
         parts = [
             f"{share:.0%} {escape(style)}"

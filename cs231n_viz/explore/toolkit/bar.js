@@ -130,7 +130,9 @@ function render({ model, el }) {
       show();
     });
   };
-  const seen = new MutationObserver(later);
+  const seen = new MutationObserver((changes) => { // what follows the picture, many times a second, has no controls
+    if (changes.some(({ target }) => !target.closest?.(".cs231n-view, .cs231n-below, .cs231n-message"))) later();
+  });
   const frame = requestAnimationFrame(() => {
     root = el.closest(".cs231n-explorer");
     if (!root) return;

@@ -41,6 +41,7 @@ const pause = (time) => new Promise((done) => setTimeout(done, time));
 function camera({ model, box, send, changed }) {
   const video = document.createElement("video");
   video.muted = video.playsInline = true;
+  video.setAttribute("aria-label", "What the camera sees");
   let stream = null, asked = 0, taken = () => {};
 
   function close(why = "") {
