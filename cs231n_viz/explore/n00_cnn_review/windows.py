@@ -134,7 +134,8 @@ def link_cells(explorer: Explorer, shape: Callable[[], tuple[int, int]], follow:
     for name in follow:
         controls[name].observe(resize, names="value")
     resize()
-    controls["cell"].value = controls["cell"].max * 3 // 5
+    rows, columns = shape()
+    controls["cell"].value = rows * 3 // 5 * columns + columns // 2
     widgets.link((controls["cell"], "value"), (controls["play"], "value"))
 
 

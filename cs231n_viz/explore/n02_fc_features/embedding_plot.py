@@ -138,6 +138,6 @@ class EmbeddingPlot:
 
 @cache
 def _outline(shape: str) -> np.ndarray:
-    """One of matplotlib's markers as a polygon around (0, 0), (K, 2), as large as a circle of radius 1."""
-    marker = MarkerStyle(shape)
-    return marker.get_path().transformed(marker.get_transform()).vertices[:-1] * (2, -2)
+    """One of matplotlib's markers as a polygon around (0, 0), (K, 2), about as large as a circle of radius 1."""
+    marker, size = MarkerStyle(shape), 3 if shape == "*" else 2
+    return marker.get_path().transformed(marker.get_transform()).vertices[:-1] * (size, -size)

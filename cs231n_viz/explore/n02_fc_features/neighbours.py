@@ -155,6 +155,11 @@ def neighbours(
     return _Neighbours(gallery, bank, metrics, top_k or _smallest).explorer
 
 
+def _last_hidden(layers: list[str]) -> str:
+    """The layer before the logits, which know only the classes that they were trained for."""
+    return layers[-2:][0]
+
+
 def _smallest(distances: Tensor, k: int) -> Tensor:
     return distances.sort(dim=1, stable=True).indices[:, :k]
 
@@ -169,7 +174,7 @@ class _Neighbours:
         layers = bank.layers(bank.networks[0])
         self.controls = {
             "network": dropdown("network", bank.networks),
-            "layer": dropdown("layer", layers, value=layers[-1]),
+            "layer": dropdown("layer", layers, value=_last_hidden(layers)),
             "metric": dropdown("metric", list(metrics)),
             "source": dropdown("look for", [_GALLERY, _OWN]),
             "query": slider("picture", 0, len(gallery) - 1),
@@ -196,7 +201,7 @@ class _Neighbours:
         except (WeightsError, OSError, ValueError):
             return  # draw raises the same error, and it is shown in place
         with self.explorer.hold():
-            replace_options(self.controls["layer"], layers, layers[-1])
+            replace_options(self.controls["layer"], layers, _last_hidden(layers))
 
     def _look_for(self, source: str) -> None:
         self.controls["source"].value = source

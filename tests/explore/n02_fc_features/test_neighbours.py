@@ -157,6 +157,8 @@ def test_features_that_are_given_are_used_and_checked(gallery, model):
     given = {layer: torch.zeros(57, 4) for layer in ("pool1", "fc1", "fc2")}
     given["fc2"] = torch.arange(57.0)[:, None].repeat(1, 4)
     explorer = explore.neighbours(gallery, {"mine": model}, features={"mine": given})
+    assert explorer.controls["layer"].value == "fc1"  # the last one before the logits
+    explorer.controls["layer"].value = "fc2"
     explorer.controls["query"].value = 38  # by fc2, its neighbours are 37, 39, 36, 40 and one more
     same = sum(gallery.labels[i] == gallery.labels[38] for i in (36, 37, 39, 40, 35))
     assert f"<b>{same} of 5</b>" in explorer.text.value.split("fc2")[1]
