@@ -263,7 +263,7 @@ class Pair(NamedTuple):
 
 
 def object_pair(
-    left: str, right: str, *, size: int = 224, share: float = 0.5, grey: float = 0.75, as_in_scenes: bool = False
+    left: str, right: str, *, size: int = 224, share: float = 0.5, grey: float = 0.75, close_up: bool = False
 ) -> Pair:
     """Put two objects of the bundled photographs side by side on plain grey.
 
@@ -271,9 +271,10 @@ def object_pair(
         left: Name in ``OBJECTS`` of the object on the left.
         right: The same for the right.
         size: Side of the picture in pixels.
-        share: Longer side of each object as a share of ``size``; less for one that would be wider than its half.
+        share: Longer side of each object as a share of ``size``, at most a half; in a close-up, its size as a share of
+            the largest that fits into its half, at most 1.
         grey: Value of the background, in [0, 1].
-        as_in_scenes: Whether edges are soft and of a person there is only the head, as in scenes.
+        close_up: Whether objects are cut out as in scenes: with soft edges, and of a person there is only the head.
 
     Returns:
         The picture and both masks.
@@ -285,12 +286,15 @@ def object_pair(
     unknown = [name for name in (left, right) if name not in OBJECTS]
     if unknown:
         raise KeyError(f"no object {unknown[0]!r} to paste; there are {', '.join(OBJECTS)}")
-    if not 0 < share <= 1 or not 0 <= grey <= 1:
-        raise ValueError(f"share must be in (0, 1] and grey in [0, 1], got {share} and {grey}")
+    most = 1 if close_up else 0.5
+    if not 0 < share <= most or not 0 <= grey <= 1:
+        raise ValueError(f"share must be in (0, {most}] and grey in [0, 1], got {share} and {grey}")
     picture = np.full((size, size, 3), 255 * grey, np.float32)
     masks = np.zeros((2, size, size), bool)
     for index, name in enumerate((left, right)):
-        pixels, alpha = _resized(_cut_out(name, soft=as_in_scenes), max(2, round(size * share)), size // 2)
+        cut_out = _cut_out(name, soft=close_up)
+        fits = min(size // 2 / cut_out.width, size / cut_out.height)
+        pixels, alpha = _resized(cut_out, fits * share if close_up else max(2, round(size * share)) / max(cut_out.size))
         height, width = alpha.shape
         top = round((size - height) * {"top": 0.0, "bottom": 1.0}.get(_CUT.get(name), 0.5))
         start = index * (size // 2) + (size // 2 - width) // 2
@@ -300,9 +304,8 @@ def object_pair(
     return Pair(torch.from_numpy(picture.transpose(2, 0, 1).copy() / 255).clamp(0, 1), torch.from_numpy(masks))
 
 
-def _resized(picture: Image.Image, side: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Resize an object to a longer side, or to a width if that is less: colours times alpha, 0 to 255, and alpha."""
-    scale = min(side / max(picture.size), width / picture.width)
+def _resized(picture: Image.Image, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Resize an object: colours times alpha, (h, w, 3), 0 to 255, and alpha, (h, w), 0 to 1."""
     shape = tuple(max(1, round(length * scale)) for length in picture.size)
     pixels = np.asarray(picture.resize(shape, Image.Resampling.BILINEAR), np.float32)
     return pixels[:, :, :3], pixels[:, :, 3] / 255

@@ -210,6 +210,14 @@ def test_the_longer_side_takes_the_share_that_was_asked_for(share):
         assert abs(int(max(rows, columns)) - 200 * share) <= 3
 
 
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_in_a_close_up_each_object_fills_its_half(share):
+    _, masks = object_pair("astronaut", "motorcycle", size=200, share=share, close_up=True)
+    for mask in masks:
+        rows, columns = (int(mask.any(axis).sum()) for axis in (1, 0))
+        assert abs(max(columns / 100, rows / 200) - share) <= 0.06  # soft edges are half transparent
+
+
 def test_an_object_that_its_photograph_cuts_off_lies_at_that_border():
     _, masks = object_pair("cat", "astronaut", size=120)
     assert masks[0, 0].any()
@@ -219,8 +227,10 @@ def test_an_object_that_its_photograph_cuts_off_lies_at_that_border():
 def test_unknown_objects_and_invalid_sizes_are_refused():
     with pytest.raises(KeyError, match="no object 'dog' to paste; there are astronaut"):
         object_pair("dog", "cat")
+    with pytest.raises(ValueError, match=r"share must be in \(0, 0.5\]"):
+        object_pair("cat", "flower", share=0.7)
     with pytest.raises(ValueError, match=r"share must be in \(0, 1\]"):
-        object_pair("cat", "flower", share=1.1)
+        object_pair("cat", "flower", share=1.1, close_up=True)
     with pytest.raises(ValueError, match="grey in"):
         object_pair("cat", "flower", grey=2)
 

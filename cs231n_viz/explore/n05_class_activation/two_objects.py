@@ -102,7 +102,7 @@ class _TwoObjects:
         model, masks = self.models[network], None
         if picture == PAIR:
             size = model.input_size
-            source, masks = object_pair(*objects, size=size, share=share / 100, grey=1.0, as_in_scenes=True)
+            source, masks = object_pair(*objects, size=size, share=share / 100, grey=1.0, close_up=True)
         images = model.prepare(self.choice(picture) if masks is None else source)
         with torch.no_grad(), evaluating(model):
             logits = model(images)[0].cpu()

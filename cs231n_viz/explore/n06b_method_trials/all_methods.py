@@ -32,6 +32,11 @@ METHODS = (  # in the order of the course, row by row
 )
 LAST = ("occlusion", SMOOTH, PATH)  # these take many passes through the network
 _SIDE, _PITCH, _TOP, _ROW = 164, 171, 22, 222  # CSS pixels: of a tile, from tile to tile, above it, of a row
+PLACES = {
+    method: (4 + column * _PITCH, _TOP + row * _ROW)
+    for row, methods in enumerate(METHODS)
+    for column, method in enumerate(methods, start=5 - len(methods))
+}
 _SLICE = 0.15  # seconds of work between two drawings
 _MOST = 16  # photographs whose tiles are remembered
 
@@ -59,9 +64,10 @@ def all_methods(
 
 
 class Tiles(NamedTuple):
-    """The maps so far, by method, or why there is none; and the work on the others, which yields at every step."""
+    """The tiles so far, the methods that failed, with the reason, and the work on the others, which yields often."""
 
-    found: dict[str, Heatmap | str]
+    canvas: Canvas
+    failed: dict[str, str]
     work: Iterator[None]
 
 
@@ -78,78 +84,67 @@ class _AllMethods:
         subject.hold = self.explorer.hold
 
     def _tiles(self, network: str, photograph: str, category: str) -> Tiles:
-        model, images = self.subject.models[network], self.subject.photographs[network].image(photograph)
-        found: dict[str, Heatmap | str] = {}
+        photographs, model = self.subject.photographs[network], self.subject.models[network]
+        canvas, failed = Canvas(len(METHODS) * _ROW), {}
+        canvas.panel(photographs.shown(photograph), (4, _TOP), _SIDE, category, bold=True)
+        for method, at in PLACES.items():
+            _empty(canvas, at, "…", method)
 
         def work() -> Iterator[None]:
-            for method in sorted((name for row in METHODS for name in row), key=LAST.__contains__):
+            for method in sorted(PLACES, key=LAST.__contains__):
                 try:
-                    for drawn in map_of(model, images, model.index(category), method):
-                        if drawn is not None:
-                            found[method] = drawn
-                        yield
+                    drawn = yield from map_of(model, photographs.image(photograph), model.index(category), method)
+                    map_panel(canvas, drawn, PLACES[method], _SIDE, "")
                 except Exception as error:  # of this method, for this network; the others go on
-                    found[method] = str(error)
-                    yield
+                    failed[method] = str(error)
+                    _empty(canvas, PLACES[method], "not for this network")
+                yield
 
-        return Tiles(found, work())
+        return Tiles(canvas, failed, work())
 
     def draw(self, network: str, photograph: str, category: str) -> Drawing:
-        found, work = self.tiles(network, photograph, category)
-        end = time.perf_counter() + _SLICE
-        unfinished = True
+        canvas, failed, work = self.tiles(network, photograph, category)
+        end, unfinished = time.perf_counter() + _SLICE, next(work, work) is not work
         while unfinished and time.perf_counter() < end:
             unfinished = next(work, work) is not work
-        canvas = Canvas(len(METHODS) * _ROW)
-        canvas.panel(self.subject.photographs[network].shown(photograph), (4, _TOP), _SIDE, category, bold=True)
-        for row, methods in enumerate(METHODS):
-            for column, method in enumerate(methods, start=5 - len(methods)):
-                _tile(canvas, found.get(method, "…"), (4 + column * _PITCH, _TOP + row * _ROW), method)
-        failed = [f"{method}: {escape(why)}" for method, why in found.items() if isinstance(why, str)]
-        text = " ".join([self.subject.predictions(network, photograph), *(f"<br>No map by {why}" for why in failed)])
+        reasons = [f"No map by {method}: {escape(why)}" for method, why in failed.items()]
+        text = "<br>".join([self.subject.predictions(network, photograph), *reasons])
         return Drawing(canvas.array, paragraph(text), unfinished=unfinished)
 
 
-def _tile(canvas: Canvas, drawn: Heatmap | str, at: tuple[float, float], title: str) -> None:
-    if isinstance(drawn, Heatmap):
-        map_panel(canvas, drawn, at, _SIDE, title)
-        return
+def _empty(canvas: Canvas, at: tuple[float, float], why: str, title: str = "") -> None:
     canvas.panel(np.full((1, 1, 3), PALE, np.uint8), at, _SIDE, title, bold=True)
     canvas.frame(at, (_SIDE, _SIDE), colour=LINE)
-    middle = (at[0] + _SIDE / 2, at[1] + _SIDE / 2)
-    canvas.text(middle, drawn if drawn == "…" else "not for this network", colour=GREY, size=13, anchor="mm")
+    canvas.text((at[0] + _SIDE / 2, at[1] + _SIDE / 2), why, colour=GREY, size=13, anchor="mm")
 
 
-def map_of(model: Classifier, images: Tensor, target: int, method: str) -> Iterator[Heatmap | None]:
-    """Yield the map of a method for one picture, (1, C, H, W), in colours; None after every step on the way to it."""
+def map_of(model: Classifier, images: Tensor, target: int, method: str) -> Generator[None, None, Heatmap]:
+    """Make the map of a method for one picture, (1, C, H, W), in colours; yield at every step on the way to it."""
     if method in (ABS, TIMES, SMOOTH, PATH, GUIDED):
-        yield as_heatmap((yield from _last_of(estimates(model, images, target, method, saliency))), method)
-    elif method == "occlusion":
+        return as_heatmap((yield from _last_of(estimates(model, images, target, method, saliency))), method)
+    if method == "occlusion":
         stride = max(4, model.input_size // 12)
         growing = grow_occlusion(model, images, target, window=2 * stride, stride=stride, progress=False)
         drops = (yield from _last_of(growing))[0].cpu().numpy()
         half = drops.repeat(2, 0).repeat(2, 1)  # the middle of each window, and beyond the last ones
-        yield _signed(np.pad(half, 1, mode="edge"))
-    elif method == "Guided Grad-CAM":
-        yield as_heatmap(guided_grad_cam(model, images, target, chosen_layer(model, None))[0], GUIDED)
-    elif method == EDGES:
+        return _signed(np.pad(half, 1, mode="edge"))
+    if method == EDGES:
         from scipy.ndimage import sobel  # heavy, and only needed here
 
         grey = images[0].mean(0).cpu().numpy()
         edges = np.hypot(*(sobel(grey, axis, mode="nearest") for axis in (0, 1)))
-        yield heatmap(edges, signed=False, limit=limit_of(edges))
-    elif method in ("Grad-CAM", "CAM"):
-        values = (
-            cam(model, images, target)
-            if method == "CAM"
-            else grad_cam(model, images, target, chosen_layer(model, None))
-        )
-        yield heatmap(values[0].clamp_min(0).cpu().numpy(), signed=False)
-    elif method == "DeepLIFT, black":
-        yield _signed(deep_lift(model, images, target)[0].sum(0).cpu().numpy())
-    else:
-        rule = {"LRP zero": "zero", "LRP z+": "zplus", "LRP composite": "composite"}[method]
-        yield _signed(lrp(model, images, target, rule)[0].sum(0).cpu().numpy())
+        return heatmap(edges, signed=False, limit=limit_of(edges))
+    if method == "CAM":
+        return _evidence(cam(model, images, target))
+    layer = chosen_layer(model, None)
+    if method == "Grad-CAM":
+        return _evidence(grad_cam(model, images, target, layer))
+    if method == "Guided Grad-CAM":
+        return as_heatmap(guided_grad_cam(model, images, target, layer)[0], GUIDED)
+    if method == "DeepLIFT, black":
+        return _signed(deep_lift(model, images, target)[0].sum(0).cpu().numpy())
+    rule = {"LRP zero": "zero", "LRP z+": "zplus", "LRP composite": "composite"}[method]
+    return _signed(lrp(model, images, target, rule)[0].sum(0).cpu().numpy())
 
 
 def _last_of(steps: Iterable[Tensor]) -> Generator[None, None, Tensor]:
@@ -159,6 +154,10 @@ def _last_of(steps: Iterable[Tensor]) -> Generator[None, None, Tensor]:
         last = step
         yield
     return last
+
+
+def _evidence(maps: Tensor) -> Heatmap:
+    return heatmap(maps[0].clamp_min(0).cpu().numpy(), signed=False)
 
 
 def _signed(values: np.ndarray) -> Heatmap:

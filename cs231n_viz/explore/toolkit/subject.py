@@ -15,8 +15,8 @@ from cs231n_viz.pictures.images import ImageSource, sample_images
 class Subject:
     """The controls of a photograph, a network and a class, and what follows when one of them is moved.
 
-    The class is the one that the network predicts until a person chooses another. The network is hidden where there
-    is only one.
+    With another photograph, the class is the one that the network predicts, until a person chooses one; with another
+    network, it stays if that one knows it. The network is hidden where there is only one.
 
     Attributes:
         models: Name -> classifier.
@@ -70,19 +70,18 @@ class Subject:
         for name in (label, "network"):
             self.controls[name].observe(self._follow, names="value")
 
-    def _follow(self, _: dict) -> None:
+    def _follow(self, change: dict) -> None:
         photograph, network, category = (self.controls[name] for name in (self._label, "network", "category"))
         names = self.models[network.value].categories
         try:
             likely = names[self.photographs[network.value].category(photograph.value)]
         except Exception:  # draw comes upon it, too, such as a file that is no picture, and says so
             likely = names[0]
-        chosen = category.value if category.value not in (self._first, self._followed) else likely
+        stays = change["owner"] is network or category.value not in (self._first, self._followed)
+        value = category.value if stays and category.value in names else likely
         with self.hold():
-            category.options = names
-            category.value = chosen if chosen in names else likely
-            if category.value == likely:
-                self._followed = likely
+            category.options, category.value = names, value
+            self._followed = likely if value == likely else self._followed
             self.follow()
 
     def predictions(self, network: str, photograph: str) -> str:

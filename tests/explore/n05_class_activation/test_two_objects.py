@@ -43,7 +43,7 @@ def test_a_photograph_is_shown_with_its_two_most_probable_classes(models):
 def test_two_objects_tell_the_shares_of_the_maps_on_either_object(models):
     model = models["averaging"]
     explorer = explore.two_objects(models, "flower", "motorcycle")
-    picture, masks = object_pair("flower", "motorcycle", size=48, share=1, grey=1, as_in_scenes=True)
+    picture, masks = object_pair("flower", "motorcycle", size=48, grey=1, share=1, close_up=True)
     for photo, category in (("flower", "flower"), ("motorcycle", "Motorbikes")):
         values = viz.grad_cam(model, picture[None], model.index(category), "relu2")
         left, right = (float(viz.scoring.mass_in_mask(values, mask[None])) for mask in masks)
