@@ -263,6 +263,7 @@ def test_notebook_04_answers_to_its_controls(open_explorers):
     cell = explorer(notebook, "occlusion")
     with notebook.changes(shown(cell)):
         cell.get_by_label("photograph", exact=True).select_option("cat")
+    expect(cell.get_by_label("class", exact=True).locator("option:checked")).to_have_text("cat")  # nobody chose one
     with notebook.changes(shown(cell)):
         cell.get_by_label("class", exact=True).select_option("dog")
     with notebook.changes(shown(cell)):
@@ -299,7 +300,7 @@ def test_notebook_04_answers_to_its_controls(open_explorers):
     expect(cell.get_by_text("After 5 rounds the IoU is")).to_be_visible()
     with notebook.changes(shown(cell)):
         press(slider(cell, "picture"), "ArrowRight")
-    for label in ("foreground", "background"):
+    for label in ("object, %", "background, %"):
         with notebook.changes(shown(cell)):
             press(slider(cell, label), "ArrowLeft")
     press(slider(cell, "rounds"), "ArrowLeft")  # a fifth round may change nothing, so that the picture stays
@@ -308,10 +309,10 @@ def test_notebook_04_answers_to_its_controls(open_explorers):
         press(slider(cell, "rounds"), "Home")
     with notebook.changes(shown(cell)):
         cell.get_by_label("map", exact=True).select_option("centred Gaussian")
-    press(slider(cell, "background"), "End")
-    press(slider(cell, "foreground"), "Home")
+    for label in ("object, %", "background, %"):
+        press(slider(cell, label), "End")
     expect(cell.get_by_text("40 % of the pixels would be seeds of both sides")).to_be_visible()
-    press(slider(cell, "background"), "Home")
+    press(slider(cell, "background, %"), "Home")
     expect(cell.get_by_text("the IoU is")).to_be_visible()
     assert notebook.errors() == []
 
@@ -362,9 +363,10 @@ def test_notebook_06_answers_to_its_controls(open_explorers):
     with notebook.changes(shown(cell)):
         cell.get_by_label("method", exact=True).select_option("LRP: gamma")
     with notebook.changes(shown(cell)):
-        press(slider(cell, "γ, hundredths"), "ArrowRight")
+        press(slider(cell, "γ"), "ArrowRight")
     with notebook.changes(shown(cell)):
         cell.get_by_label("method", exact=True).select_option("DeepLIFT: rescale")
+    expect(slider(cell, "γ")).to_be_hidden()
     with notebook.changes(shown(cell)):
         cell.get_by_label("baseline", exact=True).select_option("blurred")
     assert notebook.errors() == []
