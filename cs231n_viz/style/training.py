@@ -15,6 +15,7 @@ from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.interception import AveragePooling
 from cs231n_viz.network.models import load_model
+from cs231n_viz.network.precision import half_precision
 from cs231n_viz.pictures.images import centre_square, load_image, sample_images
 from cs231n_viz.representation.gram import gram_distance, gram_matrix, grams, style_layers
 from cs231n_viz.style.fast import FastStyle
@@ -65,7 +66,7 @@ def style_terms(
     Differs from the paper: all distances are relative to their target, as in notebooks 10 and 11.
     """
     layer = loss.content_layer or content_layer(critic)
-    with torch.autocast(images.device.type, torch.bfloat16):
+    with half_precision(images.device):
         painted = network(images, weights).float()
         with AveragePooling():
             content = activations(critic, images, [layer])[layer].float()
@@ -235,5 +236,5 @@ def _train(
 
 @torch.no_grad()
 def _painted(network: FastStyle, image: Tensor, weights: Tensor) -> Tensor:
-    with torch.autocast(image.device.type, torch.bfloat16):
+    with half_precision(image.device):
         return network(image.to(weights.device), weights).float()
