@@ -28,15 +28,7 @@ export OMP_WAIT_POLICY ?= passive
 name_of = $(shell { $(1); } | cksum | cut -d ' ' -f 1)
 LOCKED := $(VENV)/locked-$(call name_of,cat requirements.lock; echo "$(TORCH_INDEX)")
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
-# No question about news on the first start, no look for updates. A closed notebook ends its kernel: fourteen of them
-# would fill the memory.
-LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}, "@jupyterlab/notebook-extension:tracker": {"kernelShutdown": true}}
-# The same policy for every kernel of this environment, whoever starts it: IPython runs this before the first cell. And
-# a kernel names its language as the notebooks do, without its version: JupyterLab would write that into each notebook
-# that is opened, and call it changed.
-KERNEL_SETTINGS = import os; os.environ.setdefault("OMP_WAIT_POLICY", "passive"); from ipykernel.ipkernel import IPythonKernel; IPythonKernel.language_info = {"name": "python"}
-
-STAMP := $(VENV)/installed-$(call name_of,cat pyproject.toml; pwd; echo '$(LAB_SETTINGS) $(KERNEL_SETTINGS)')
+STAMP := $(VENV)/installed-$(call name_of,cat pyproject.toml jupyter_settings.py; pwd)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab stage reset test quick lint format notebooks assignments data pictures plates bench exactness train site lock clean
@@ -63,9 +55,7 @@ endif
 $(STAMP): $(LOCKED)
 	@rm -f $(VENV)/installed-*
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@mkdir -p $(VENV)/share/jupyter/lab/settings $(VENV)/etc/ipython
-	@echo '$(LAB_SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
-	@echo '$(KERNEL_SETTINGS)' > $(VENV)/etc/ipython/ipython_kernel_config.py
+	@$(PY) jupyter_settings.py
 	@git ls-files --error-unmatch notebooks >/dev/null 2>&1 || [ -d $(ORIGINALS) ] || \
 		{ mkdir -p $(ORIGINALS) && cp notebooks/*.ipynb $(ORIGINALS); }
 	@touch $@

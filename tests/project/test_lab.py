@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from jupyterlab.commands import get_app_dir
 
+import jupyter_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["01_first_layer", "06_decomposition", "06b_method_trials", "10_texture"]
 PYTHON = """\
@@ -43,7 +45,7 @@ def archive(tmp_path) -> Path:
     """The course without git, with a Python that only notes what it is called with."""
     folder = tmp_path / "course"
     (folder / "notebooks").mkdir(parents=True)
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "jupyter_settings.py"):
         shutil.copy(ROOT / name, folder)
     for name in NAMES:
         (folder / f"notebooks/{name}.ipynb").write_text(f"original {name}")
@@ -114,10 +116,12 @@ def test_another_lock_installs_everything_again(archive):
     assert "https://example.org/cpu" in called(archive)[0]
 
 
-def test_jupyterlab_finds_its_settings(archive):
+def test_jupyterlab_finds_its_settings(archive, tmp_path):
     make(archive, "setup")
-    place = Path("share/jupyter/lab/settings/overrides.json")
-    settings = json.loads((archive / ".venv" / place).read_text())
+    assert (archive / "called").read_text().splitlines()[-1] == "jupyter_settings.py"
+    assert "`python jupyter_settings.py`" in (ROOT / "README.md").read_text()  # for conda
+    jupyter_settings.write(tmp_path)
+    settings = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
     assert settings["@jupyterlab/notebook-extension:tracker"] == {"kernelShutdown": True}
     for plugin, values in settings.items():
         extension, name = plugin.split(":")

@@ -19,6 +19,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import jupyter_settings
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -167,7 +169,7 @@ def test_waiting_threads_sleep_in_all_that_make_starts_unless_told_otherwise():
 @pytest.mark.parametrize(("policy", "expected"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
 def test_waiting_threads_sleep_in_every_kernel_unless_told_otherwise(policy, expected, tmp_path):
     """A JupyterLab that make did not start starts kernels of this environment, too."""
-    place = re.search(r"\$\(KERNEL_SETTINGS\)' > \$\(VENV\)/(\S+)", MAKEFILE)[1]
+    (place,) = [place for place, text in jupyter_settings.FILES.items() if text == jupyter_settings.KERNEL]
     read = application.ENV_CONFIG_DIRS + application.SYSTEM_CONFIG_DIRS
     assert Path(sys.prefix, place).parent in [Path(folder) for folder in read]
 
@@ -194,8 +196,7 @@ def kernel_of_make(folder: Path, environment: dict[str, str]) -> Iterator[Blocki
     """A kernel with the settings that ``make setup`` writes."""
     profile = folder / "profile_default"
     profile.mkdir()
-    place = Path(re.search(r"\$\(KERNEL_SETTINGS\)' > \$\(VENV\)/(\S+)", MAKEFILE)[1])
-    profile.joinpath(place.name).write_text(make("shown", recipe="echo '$(KERNEL_SETTINGS)'"))
+    profile.joinpath("ipython_kernel_config.py").write_text(jupyter_settings.KERNEL)
     manager, client = start_new_kernel(env=environment | {"IPYTHONDIR": str(folder)})
     try:
         yield client
