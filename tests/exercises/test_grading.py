@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from cs231n_viz.exercises import ROOMS, find
+from cs231n_viz.exercises import __main__ as command
 from cs231n_viz.exercises.grading import run
 from cs231n_viz.exercises.grading.cells import answers, parsed, read_cells
 from cs231n_viz.exercises.grading.judging import MISSING, RIGHT, WRONG, verdict
@@ -232,12 +233,47 @@ def test_gradescope_gets_points_and_report_of_each_exercise():
 # --- a small class, through the command
 
 
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+ONE_THREAD = {**os.environ, **command._ONE_THREAD}
+# The command, again and again in one process: a new one would load PyTorch every time.
+COMMANDS = """
+import json, sys
+from cs231n_viz.exercises.__main__ import main
+for line in sys.stdin:
+    print("ended with", main(json.loads(line)), flush=True)
+"""
 
 
-def graded(folder, out, *options):
-    command = [sys.executable, "-m", "cs231n_viz.exercises", "grade", folder, "--out", out, *options]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=500, env=ONE_THREAD)
+@pytest.fixture
+def graded(tmp_path):
+    """Call to grade a folder; returns what was printed, with the exit status as its end."""
+    environment = {**ONE_THREAD, "CS231N_VIZ_PROGRESS": str(tmp_path / "progress")}
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
+    with subprocess.Popen([sys.executable, "-c", COMMANDS], **piped) as process:
+
+        def grade(folder, out):
+            print(json.dumps(["grade", str(folder), "--out", str(out)]), file=process.stdin, flush=True)
+            return "".join(iter_until(process.stdout, "ended with"))
+
+        yield grade
+        process.stdin.close()
+
+
+def iter_until(lines, start):
+    """The lines up to the first that starts so."""
+    for line in lines:
+        yield line
+        if line.startswith(start):
+            return
+
+
+def test_grading_starts_again_with_one_thread(monkeypatch):
+    started = []
+    monkeypatch.setattr(command.os, "environ", {"OMP_NUM_THREADS": "8"})
+    monkeypatch.setattr(command.os, "execv", lambda *arguments: started.append(arguments))
+    for _ in range(2):  # started so, it goes on
+        command._in_one_thread(["grade", "hand-ins"])
+    assert started == [(sys.executable, [sys.executable, "-m", "cs231n_viz.exercises", "grade", "hand-ins"])]
+    assert command.os.environ["OMP_NUM_THREADS"] == "1"
 
 
 def rows(out):
@@ -272,12 +308,10 @@ def classroom(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_class_gets_what_it_deserves_and_is_graded_once(classroom, tmp_path, monkeypatch):
+def test_a_class_gets_what_it_deserves_and_is_graded_once(classroom, graded, tmp_path):
     folder, deserved = classroom
     before = {path: path.read_bytes() for path in folder.rglob("*.ipynb")}
-    monkeypatch.setitem(ONE_THREAD, "CS231N_VIZ_PROGRESS", str(tmp_path / "progress"))
-    done = graded(folder, tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert graded(folder, tmp_path).endswith("ended with 0\n")
     assert {name: int(row["total"]) for name, row in rows(tmp_path).items() if name != "(points)"} == deserved
     assert rows(tmp_path)["(points)"]["total"] == str(FULL)
     assert rows(tmp_path)["mutant"]["conv2d"] == "0"
@@ -290,7 +324,7 @@ def test_a_class_gets_what_it_deserves_and_is_graded_once(classroom, tmp_path, m
 
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "verdicts").iterdir()}
     small(folder / "zoe" / "b.ipynb", references(["conv2d"])["conv2d"])
-    assert graded(folder, tmp_path).returncode == 0
+    assert graded(folder, tmp_path).endswith("ended with 0\n")
     assert rows(tmp_path)["zoe"]["total"] == str(POINTS["max_pool"] + POINTS["conv2d"])
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "verdicts").iterdir()}
     assert {path for path in after if after[path] != kept.get(path)} == after.keys() - kept.keys()
