@@ -136,7 +136,22 @@ def test_an_explorer_fills_the_window_and_its_keys_follow_its_sliders(lab, open_
     expect(stage).to_have_count(0)
     cell.get_by_role("button", name="reset").click()
     expect(cell.get_by_label("layer", exact=True)).not_to_have_value("conv1")
+
+    for theme in ("Dark", "Light"):
+        with notebook.changes(shown(cell)):
+            page.evaluate(
+                "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", f"JupyterLab {theme}"
+            )
     assert notebook.errors() == []
+
+    still = notebook.panel.locator(".cs231n-still")
+    expect(still).to_be_hidden()
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    notebook.close()
+    lab.end_kernels()
+    notebook = open_notebook("stage.ipynb")  # in which no widgets are left
+    expect(still.get_by_role("img", name="The photograph with the receptive field")).to_be_visible()
+    expect(notebook.panel.get_by_text("model not found")).to_be_hidden()
 
 
 def test_notebook_01_answers_to_its_controls(open_explorers):
