@@ -541,7 +541,7 @@ def test_notebook_11_answers_to_its_controls(open_explorers):
     with notebook.changes(shown(cell)):
         cell.get_by_label("and another", exact=True).select_option("mosaic")
     cell.get_by_label("it goes", exact=True).select_option("behind the object")
-    cell.get_by_label("colours", exact=True).select_option("of the content: luminance")
+    cell.get_by_label("colours", exact=True).select_option("content's luminance")
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()
     cell.get_by_role("button", name="pause").click()

@@ -21,9 +21,9 @@ from cs231n_viz.synthesis.parameterisation import start_noise
 
 NOISE = "noise"
 RULES: dict[str, Rule] = {
-    "nearest: smallest perturbation": "nearest",
-    "unit: normalised gradient": "unit",
-    "sign: FGSM, iterated": "sign",
+    "nearest: smallest": "nearest",
+    "unit: normalised": "unit",
+    "sign: iterated FGSM": "sign",
 }
 SIZES = {"half": 0.5, "usual": 1.0, "double": 2.0}
 _STEP = {"nearest": 1.0, "unit": 0.4, "sign": 1 / 510}  # the usual learning rates, small enough to watch the steps

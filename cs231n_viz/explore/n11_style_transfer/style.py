@@ -26,8 +26,8 @@ from cs231n_viz.synthesis.ascent import Step
 NONE, BLENDED, HALVES, OBJECT = "no other", "everywhere, blended", "on the right half", "behind the object"
 _COLOURS = {
     "of the painting": "style",
-    "of the content: luminance": "luminance",
-    "of the content: matched": "histogram",
+    "content's luminance": "luminance",
+    "content's, matched": "histogram",
 }
 _TERMS = {"content": BLUE, "style": ORANGE, "tv": GREEN}
 _DECADES = 1e-4  # of the largest term: smaller ones, such as 0, stand at the bottom of the chart

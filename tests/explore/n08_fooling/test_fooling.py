@@ -39,7 +39,7 @@ def test_it_fools_the_network_and_says_how_much_it_took(model):
     target = second(model, "coffee")
     explorer = explore.fooling(model, "coffee", target)
     assert "Nothing is changed yet" in explorer.text.value
-    explorer.controls["rule"].value = "unit: normalised gradient"
+    explorer.controls["rule"].value = "unit: normalised"
     explorer.controls["start"].click()
     assert explorer.error is None
     assert explorer.state == "finished"
@@ -107,7 +107,7 @@ def test_every_control_can_be_moved(model):
     explorer.controls["start"].click()
     move_every_control(explorer, skip=BEGIN)
     before = explorer.picture
-    for name, value in {"rule": "sign: FGSM, iterated", "step": "double", "steps": 5}.items():
+    for name, value in {"rule": "sign: iterated FGSM", "step": "double", "steps": 5}.items():
         explorer.controls[name].value = value
         assert "other settings" in explorer.message.value
     explorer.controls["start"].click()

@@ -50,7 +50,7 @@ def test_start_paints_as_the_recipe_does(models):
 
 
 def test_the_controls_are_the_settings(models):
-    moved = {"content": 0.5, "style": 20, "tv": 7, "depth": 1, "scale": 150, "colours": "of the content: luminance"}
+    moved = {"content": 0.5, "style": 20, "tv": 7, "depth": 1, "scale": 150, "colours": "content's luminance"}
     explorer = explorer_of(models, **moved, content_layer="pool1", start_from="noise", seed=3, steps=3, size=80)
     explorer.start()
     loss = StyleLoss(content=0.5, style=20.0, tv=7.0, style_layers=["relu1"], content_layer="pool1")
