@@ -83,8 +83,8 @@ class _Convolution:
             first=(),
             view=ClickablePicture(alt="The padded patch with the window, the output so far, and the nine products."),
             hint="Change a number of the kernel, the stride or the padding.",
-            pointing="Click an output cell or a pixel to move the window, the photograph to move the patch; point at a "
-            "number to link window, kernel and product.",
+            pointing="Click an output cell or a pixel to move the window, the photograph to move the patch; point at "
+            "one of the nine numbers to link all three.",
         )
         self.controls["preset"].observe(self._fill_kernel, names="value")
         self.controls["kernel"].observe(self._name_preset, names="value")

@@ -60,10 +60,9 @@ def load_or_say(name: str, weights: str | None = "DEFAULT") -> Classifier:
     except WeightsError as error:
         if name in offline_models():
             raise
-        here = ", ".join(offline_models())
-        raise WeightsError(
-            f"{name} needs one download, which failed ({error.__cause__ or error}). These need none: {here}."
-        ) from error
+        reason = getattr(error.__cause__, "reason", error.__cause__ or error)  # of an URLError: the error of the socket
+        reason, here = getattr(reason, "strerror", None) or reason, ", ".join(offline_models())
+        raise WeightsError(f"{name} needs one download, which failed ({reason}). These need none: {here}.") from error
 
 
 def layers_with_maps(model: Classifier) -> dict[str, Layer]:
