@@ -64,6 +64,11 @@ def test_an_own_network_and_an_own_picture(name, channels, file):
     assert explorer.error is None
     assert explorer.state == "finished"
     assert torch.isfinite(explorer.step.image).all()
+    if uploads:  # after a run another picture is shown at once, without the handle of a wipe
+        photograph = explorer.controls.get("photograph", explorer.controls.get("sample"))
+        photograph.value = photograph.options[1]
+        assert "The last run was made with other settings" in explorer.message.value
+        assert getattr(explorer.view, "box", ()) == ()
     if name not in ("class_visualization", "growing"):
         explorer.controls["network"].value = "another"
         assert explorer.error is None
