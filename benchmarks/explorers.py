@@ -25,6 +25,7 @@ def explorers() -> dict[str, Callable[[], explore.Explorer]]:
         "neighbours": lambda: explore.neighbours(viz.Gallery.crops(57).in_memory(), {"mini_alexnet": alexnet}),
         "embedding": lambda: explore.embedding(viz.Gallery.crops(57).in_memory(), perplexities=(5, 20)),
         "activation_maps": lambda: explore.activation_maps(alexnet, layer="relu5"),
+        "unit_wall": lambda: explore.unit_wall(alexnet, layer="relu5"),
         "top_patches": lambda: _top_patches(alexnet),
         "occlusion": lambda: explore.occlusion(viz.load_model("mini_vgg")),
         "saliency": lambda: explore.saliency({"mini_vgg": viz.load_model("mini_vgg"), "mini_alexnet": alexnet}),

@@ -41,6 +41,7 @@ PHOTOGRAPHS = {
     "filters": lambda network, image: explore.filters(network, image=image),
     "responses": explore.responses,
     "activation_maps": explore.activation_maps,
+    "unit_wall": explore.unit_wall,
 }
 OTHERS = {
     "second_layer": lambda network, gallery: explore.second_layer(network),
@@ -77,6 +78,12 @@ def check_that_pictures_are_shown_alike(make):
     np.testing.assert_array_equal(explorer.picture, direct.picture)
     explorer.controls["file"].value = given("notes.txt", "text/plain", b"no picture")
     assert "notes.txt" in explorer.message.value
+    for name in {"layer", "stride"} & set(explorer.controls):  # nothing else fails for it
+        control = explorer.controls[name]
+        control.value = control.options[0] if name == "layer" else 3
+        assert "notes.txt" in explorer.message.value
+    explorer.controls["photograph"].value = "coffee"
+    assert explorer.error is None, explorer.error
 
 
 @pytest.mark.parametrize("name", OTHERS)
