@@ -20,7 +20,7 @@ from cs231n_viz.network import efficientnet
 from cs231n_viz.network.checks import check_images, check_inputs, check_logits
 from cs231n_viz.network.interception import SHAPES, EachOperation, noticing_dropout
 from cs231n_viz.network.layers import Layer, trace_layers
-from cs231n_viz.network.running import Wrapper, evaluating, outside_inference_mode
+from cs231n_viz.network.running import Wrapper, evaluating, is_compiled, outside_inference_mode
 from cs231n_viz.network.shipped import ARCHITECTURES, fetch, fill, read_facts, read_state, weights_file
 from cs231n_viz.pictures.images import load_image
 
@@ -280,7 +280,7 @@ def wrap(
 def _check_plain(module: nn.Module) -> None:
     """Refuse what no method can look into or differentiate."""
     for each in module.modules():
-        if hasattr(each, "_orig_mod") or getattr(each, "_compiled_call_impl", None) is not None:
+        if is_compiled(each):
             raise ValueError("the network was compiled, and hooks do not see into it; wrap it before torch.compile")
     tensors = (*module.parameters(), *module.buffers())
     if any(not is_lazy(tensor) and tensor.is_inference() for tensor in tensors):

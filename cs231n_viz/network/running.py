@@ -26,6 +26,11 @@ def network_of(model: nn.Module) -> nn.Module:
     return model.network if isinstance(model, Wrapper) else model
 
 
+def is_compiled(module: nn.Module) -> bool:
+    """Whether a module is what ``torch.compile`` or its own ``compile()`` made."""
+    return hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
+
+
 _locks: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
 _locks_lock = threading.Lock()
 
@@ -35,7 +40,12 @@ def held(model: nn.Module) -> Iterator[None]:
     """Keep other threads from changing the hooks, modes or weights of a network while the context is open.
 
     They wait. The thread that holds a network may hold it again.
+
+    Raises:
+        ValueError: If the model was compiled: hooks and rules for operations do not see into it.
     """
+    if is_compiled(model) or is_compiled(network_of(model)):
+        raise ValueError("the model was compiled, and no method sees into it; give it as it was before torch.compile")
     with _locks_lock:
         lock = _locks.setdefault(network_of(model), threading.RLock())
     with lock:

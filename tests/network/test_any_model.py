@@ -259,6 +259,19 @@ def test_data_parallel_networks_work_and_compiled_ones_are_refused():
         viz.wrap(torch.compile(plain.network), NAMES, input_size=SIDE)
 
 
+def test_compiled_models_are_one_clear_error_in_every_method():
+    """Else gradient × input would take another mean: what torch.compile returns is no Classifier."""
+    message = r"as it was before torch\.compile|'mean' is for a Classifier"
+    images, inside = pictures(count=1), classifier()
+    inside.compile()
+    for model in (torch.compile(classifier()), inside):
+        for method in ATTRIBUTIONS.values():
+            with pytest.raises(ValueError, match=message):
+                method(model, images, 1)
+        with pytest.raises(ValueError, match=message):
+            viz.activations(model, images, ["5"])
+
+
 @pytest.mark.parametrize("method", ALL)
 def test_networks_with_hooks_of_their_own(method):
     """The hooks change nothing, so neither does the result; they are still there afterwards."""
