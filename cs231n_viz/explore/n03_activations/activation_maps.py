@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, Canvas, number, pale
+from cs231n_viz.explore.toolkit.canvas import GREY, Canvas, number
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
-from cs231n_viz.explore.toolkit.heatmap import resized
+from cs231n_viz.explore.toolkit.heatmap import cut_out, resized
 from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps, spot_on_photograph
 from cs231n_viz.explore.toolkit.picture import ClickablePicture
 from cs231n_viz.explore.toolkit.tile_grid import ORDERS, SCALES, draw_cells, draw_tiles, in_order, map_tiles
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import ImageSource, to_uint8
+from cs231n_viz.pictures.images import ImageError, ImageSource, to_uint8
 
 _ROOM, _TILE = 404, 190  # CSS pixels of the grid, and of each picture beside it
 _MAP, _MASKED, _PHOTO, _SEEN = (450, 32), (662, 32), (450, 284), (662, 284)  # their corners, (x, y)
@@ -100,29 +100,21 @@ class _Maps:
 
     def _follow_layer(self, change: dict) -> None:
         """Another layer has other units: begin with the most active one."""
-        channels, rows, columns = self.layers[change["new"]].shape
-        maps = self.photographs.maps(self.controls["photograph"].value, change["new"])
+        try:
+            maps = self.photographs.maps(self.controls["photograph"].value, change["new"])
+        except ImageError:
+            return  # draw raises the same error, and it is shown in place
+        most = np.unravel_index(int(maps.argmax()), maps.shape)
         with self.explorer.hold():
-            for name, count in (("unit", channels), ("row", rows), ("col", columns)):
+            for name, count, index in zip(("unit", "row", "col"), maps.shape, most, strict=True):
                 self.controls[name].max = count - 1
-            for name, index in zip(
-                ("unit", "row", "col"), np.unravel_index(int(maps.argmax()), maps.shape), strict=True
-            ):
                 self.controls[name].value = int(index)
 
     def _choose_cell(self, row: int, col: int) -> None:
         self.controls["row"].value, self.controls["col"].value = row, col
 
     def draw(
-        self,
-        photograph: str,
-        layer: str,
-        order: str,
-        scale: str,
-        unit: int,
-        quantile: int,
-        row: int,
-        col: int,
+        self, photograph: str, layer: str, order: str, scale: str, unit: int, quantile: int, row: int, col: int
     ) -> Drawing:
         maps, field = self.photographs.maps(photograph, layer), self.layers[layer].field
         channels, rows, columns = maps.shape
@@ -136,11 +128,13 @@ class _Maps:
             canvas.scale_bar((8, 446), 190, limit, signed=bool(maps.min() < 0))
         else:
             canvas.text((8, 446), "each map up to its own largest magnitude", size=12, colour=GREY)
-        shown, box = self.photographs.shown(photograph), field.box(row, col)
-        image, values = self.photographs.image(photograph)[0].cpu().expand(3, -1, -1), maps[unit]
+        shown, values = self.photographs.shown(photograph), maps[unit]
+        image = self.photographs.image(photograph)[0].cpu().expand(3, -1, -1)
         masked = _checked(self.mask(torch.from_numpy(values), image, quantile=quantile / 100), image)
         canvas.panel(to_uint8(masked), _MASKED, _TILE, f"above its {quantile} % quantile")
-        _field(canvas, shown, box, title=f"cell ({row}, {col}) sees")
+        canvas.panel(shown, _PHOTO, _TILE, f"cell ({row}, {col}) sees")
+        canvas.box(field.box(row, col), _PHOTO, _TILE / shown.shape[0])
+        canvas.panel(cut_out(shown, field.box(row, col, clip=False)), _SEEN, _TILE, "the same, larger")
         cells = {"side": _TILE, "choose": self._choose_cell, "chosen": (row, col)}
         spots.append(draw_cells(canvas, values, _MAP, title=f"unit {unit}, alone on its scale", **cells))
         spots += [spot_on_photograph(at, _TILE, field, self._choose_cell) for at in (_MASKED, _PHOTO)]
@@ -162,16 +156,6 @@ class _Maps:
             f"to {bottom - 1}, columns {left} to {right - 1}."
         )
         return paragraph(text)
-
-
-def _field(canvas: Canvas, photo: np.ndarray, box: tuple[int, int, int, int], *, title: str) -> None:
-    """The photograph with the receptive field of the chosen cell, and the field alone."""
-    top, left, bottom, right = box
-    alone = np.full((max(bottom - top, right - left),) * 2 + (3,), pale(), np.uint8)
-    alone[: bottom - top, : right - left] = photo[top:bottom, left:right]
-    canvas.panel(photo, _PHOTO, _TILE, title)
-    canvas.panel(alone, _SEEN, _TILE, "the same, larger")
-    canvas.box(box, _PHOTO, _TILE / photo.shape[0])
 
 
 def _checked(masked: Tensor, image: Tensor) -> Tensor:

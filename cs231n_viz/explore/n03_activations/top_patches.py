@@ -8,7 +8,7 @@ import numpy as np
 
 from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, LINE, ORANGE, Canvas, number, pale
+from cs231n_viz.explore.toolkit.canvas import GREY, LINE, ORANGE, PALE, Canvas, number, themed
 from cs231n_viz.explore.toolkit.controls import dropdown, slider
 from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
 from cs231n_viz.pictures.gallery import Gallery
@@ -124,7 +124,9 @@ class _Patches:
 
     def _patch(self, canvas: Canvas, patches: TopPatches, channel: int, rank: int, *, marked: bool) -> None:
         """One patch in its receptive field; what lies in the padding is grey, so that all nine have one scale."""
-        pixels = patch_in_field(patches, channel, rank, picture=self._picture(patches, channel, rank), fill=pale()[0])
+        pixels = patch_in_field(
+            patches, channel, rank, picture=self._picture(patches, channel, rank), fill=themed(PALE)[0]
+        )
         side = _SIDE / 3 - _GAP
         at = (_LEFT + rank % 3 * _SIDE / 3, _TOP + rank // 3 * _SIDE / 3)
         canvas.paste(pixels, at, (side, side), smooth=len(pixels) > 40)

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import GREY, PALE, Canvas, coloured, number
+from cs231n_viz.explore.toolkit.canvas import GREY, PALE, Canvas, coloured, number, themed
 from cs231n_viz.explore.toolkit.controls import PictureChoice, dropdown, slider
 from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_with_maps
 from cs231n_viz.explore.toolkit.picture import ClickablePicture
@@ -130,7 +130,7 @@ class _Wall:
         """The nine strongest patches of the unit, or, where they were not given, what its cell sees."""
         if layer not in self.patches:
             top, left, bottom, right = box
-            alone = np.full((max(bottom - top, right - left),) * 2 + (3,), PALE, np.uint8)
+            alone = np.full((max(bottom - top, right - left),) * 2 + (3,), themed(PALE), np.uint8)
             alone[: bottom - top, : right - left] = photo[top:bottom, left:right]
             canvas.panel(alone, _BELOW, _SIDE, "the same, larger")
             return
@@ -144,7 +144,7 @@ class _Wall:
         patches = self.patches[layer]
         shown = range(min(9, patches.values.shape[1]))
         return [
-            patch_in_field(patches, unit, rank, picture=to_uint8(patches.picture(unit, rank)), fill=PALE[0])
+            patch_in_field(patches, unit, rank, picture=to_uint8(patches.picture(unit, rank)), fill=themed(PALE)[0])
             for rank in shown
         ]
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cs231n_viz.attribution import grabcut
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, INK, ORANGE, PAPER, Canvas
+from cs231n_viz.explore.toolkit.canvas import BLUE, GREY, INK, ORANGE, PAPER, Canvas, themed
 from cs231n_viz.explore.toolkit.controls import dropdown, slider
 from cs231n_viz.explore.toolkit.heatmap import BAR, heatmap, map_panel, outlined, robust_limit
 from cs231n_viz.explore.toolkit.picture import ImageView
@@ -132,7 +132,7 @@ class _Segmentation:
             mask, done = cut.after(rounds)
             pixels = {
                 "seeds": _outlined(_with_seeds(grey, cut.seeds.numpy()), truth),
-                "cut out": _outlined(np.where(mask.numpy()[..., None], photo, np.uint8(255)), truth),
+                "cut out": _outlined(np.where(mask.numpy()[..., None], photo, np.uint8(themed(PAPER))), truth),
             }
         outline = f"{self.names[picture]}, true outline".removeprefix(", ")
         canvas.panel(_outlined(photo, truth), (_LEFTS[0], _TOP), _SIDE, outline, bold=True)

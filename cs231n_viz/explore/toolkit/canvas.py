@@ -71,9 +71,9 @@ def number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
-def pale() -> Colour:
-    """:data:`PALE` in a picture that is pasted: on a dark page, what it is turned into."""
-    return turned(Image.new("RGB", (1, 1), PALE)).getpixel((0, 0)) if is_dark() else PALE
+def themed(colour: Colour) -> Colour:
+    """A colour of paper or ink in a picture that is pasted: on a dark page, what it is turned into."""
+    return turned(Image.new("RGB", (1, 1), colour)).getpixel((0, 0)) if is_dark() else colour
 
 
 class Canvas:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from cs231n_viz.explore import Explorer
-from cs231n_viz.explore.toolkit.canvas import BLUE, INK, PALE, SCALE, Canvas, pale
+from cs231n_viz.explore.toolkit.canvas import BLUE, INK, PALE, SCALE, Canvas, themed
 from cs231n_viz.explore.toolkit.theme import GROUND, is_dark, theme, turned
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -29,10 +29,10 @@ def drawn():
 
 def test_on_a_dark_page_pictures_stay_and_what_is_drawn_is_turned():
     light = drawn()
-    assert pale() == PALE
+    assert themed(PALE) == PALE
     with theme(dark=True):
         dark = drawn()
-        assert pale() == (31,) * 3  # 255 - 240 = 15 of 255, squeezed into [17, 255]
+        assert themed(PALE) == (31,) * 3  # 255 - 240 = 15 of 255, squeezed into [17, 255]
     assert not is_dark()
     expected = np.array(turned(Image.fromarray(light)))
     photo = np.s_[10:30, 10:40]
