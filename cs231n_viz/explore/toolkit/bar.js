@@ -130,8 +130,10 @@ function render({ model, el }) {
       show();
     });
   };
-  const seen = new MutationObserver((changes) => { // what follows the picture, many times a second, has no controls
-    if (changes.some(({ target }) => !target.closest?.(".cs231n-view, .cs231n-below, .cs231n-message"))) later();
+  // Without what has no controls: what follows the picture, many times a second, and this bar, which `show` writes.
+  const quiet = ".cs231n-view, .cs231n-below, .cs231n-message, .cs231n-buttons";
+  const seen = new MutationObserver((changes) => {
+    if (changes.some(({ target }) => !target.closest(quiet))) later();
   });
   const frame = requestAnimationFrame(() => {
     root = el.closest(".cs231n-explorer");
