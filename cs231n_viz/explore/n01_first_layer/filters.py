@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
-from cs231n_viz.explore.toolkit.canvas import PALE, Canvas, number
+from cs231n_viz.explore.toolkit.canvas import Canvas, number
 from cs231n_viz.explore.toolkit.controls import PictureChoice, checkbox, dropdown, slider
+from cs231n_viz.explore.toolkit.heatmap import cut_out
 from cs231n_viz.explore.toolkit.models import Photographs, load_or_say, models_by_name, spot_on_photograph
 from cs231n_viz.explore.toolkit.picture import ClickablePicture, Spot
 from cs231n_viz.explore.toolkit.tile_grid import draw_cells, draw_tiles
@@ -121,7 +122,7 @@ class _FirstLayer:
         canvas.panel(photo, corners["photo"], side, "photograph")
         canvas.box(field.box(row, col), corners["photo"], side / photo.shape[0])
         title = f"patch: {number(values[row, col])}"
-        canvas.panel(_patch(photo, field.box(row, col, clip=False)), corners["patch"], small, title, smooth=False)
+        canvas.panel(cut_out(photo, field.box(row, col, clip=False)), corners["patch"], small, title, smooth=False)
 
         def choose(row: int, col: int) -> bool:
             self.pointed = (photograph, chosen), (row, col)
@@ -189,14 +190,6 @@ def _checked(tiles: Tensor, weights: Tensor) -> Tensor:
     if tiles.min() < -1e-4 or tiles.max() > 1 + 1e-4 or not torch.isfinite(tiles).all():
         raise ValueError(f"normalised filters must lie in [0, 1], got {tiles.min():.3g} to {tiles.max():.3g}")
     return tiles
-
-
-def _patch(photo: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """What lies in a box (top, left, bottom, right); the part of it that is outside the photograph is pale."""
-    rows, columns = np.arange(box[0], box[2]), np.arange(box[1], box[3])
-    inside = [(0 <= places) & (places < side) for places, side in zip((rows, columns), photo.shape, strict=False)]
-    pixels = photo[rows.clip(0, photo.shape[0] - 1)[:, None], columns.clip(0, photo.shape[1] - 1)]
-    return np.where((inside[0][:, None] & inside[1])[..., None], pixels, np.uint8(PALE[0]))
 
 
 def _about(weights: Tensor, chosen: int, orientation: Callable[[Tensor], float] | None) -> str:

@@ -13,7 +13,7 @@ from cs231n_viz.explore.toolkit.models import Photographs, chosen_layer, layers_
 from cs231n_viz.explore.toolkit.picture import ClickablePicture
 from cs231n_viz.explore.toolkit.tile_grid import ORDERS, SCALES, draw_tiles, in_order, map_tiles
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import ImageSource, to_uint8
+from cs231n_viz.pictures.images import ImageError, ImageSource, to_uint8
 from cs231n_viz.plotting.patches import patch_in_field
 from cs231n_viz.representation.top_patches import TopPatches
 
@@ -90,7 +90,10 @@ class _Wall:
 
     def _follow_layer(self, change: dict) -> None:
         """Another layer has other units: begin with the most active one."""
-        maps = self.photographs.maps(self.controls["photograph"].value, change["new"])
+        try:
+            maps = self.photographs.maps(self.controls["photograph"].value, change["new"])
+        except ImageError:
+            return  # draw raises the same error, and it is shown in place
         with self.explorer.hold():
             self.controls["unit"].max = len(maps) - 1
             self.controls["unit"].value = int(maps.max(axis=(1, 2)).argmax())

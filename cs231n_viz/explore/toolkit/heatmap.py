@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from cs231n_viz.explore.toolkit.canvas import INK, PAPER, Canvas, Colour, coloured
+from cs231n_viz.explore.toolkit.canvas import INK, PALE, PAPER, Canvas, Colour, coloured, themed
 from cs231n_viz.pictures.images import to_uint8
 
 BAR_GAP, BAR = 6, 34  # CSS pixels between a map and the bar of its colours; from the map to below the bar's numbers
@@ -44,6 +44,14 @@ def robust_limit(values: np.ndarray) -> float:
     """Where the scale of a heatmap ends: 1 magnitude in 200 is beyond, so that outliers do not leave the rest pale."""
     size = np.abs(values)
     return float(np.quantile(size, 0.995)) or float(size.max()) or 1.0
+
+
+def cut_out(photo: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """What lies in a box (top, left, bottom, right) of a photograph (H, W, 3); what is outside of that is pale."""
+    rows, columns = np.arange(box[0], box[2]), np.arange(box[1], box[3])
+    down, right = ((0 <= places) & (places < side) for places, side in zip((rows, columns), photo.shape, strict=False))
+    pixels = photo[rows.clip(0, photo.shape[0] - 1)[:, None], columns.clip(0, photo.shape[1] - 1)]
+    return np.where((down[:, None] & right)[..., None], pixels, np.uint8(themed(PALE)))
 
 
 def outlined(photo: np.ndarray, mask: np.ndarray, colour: Colour = PAPER, *, width: int = 1) -> np.ndarray:
