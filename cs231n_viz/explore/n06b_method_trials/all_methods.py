@@ -37,7 +37,7 @@ PLACES = {
     for row, methods in enumerate(METHODS)
     for column, method in enumerate(methods, start=5 - len(methods))
 }
-_SLICE = 0.15  # seconds of work between two drawings
+_SLICE = 0.2  # seconds of work between two drawings
 _MOST = 16  # photographs whose tiles are remembered
 
 

@@ -21,7 +21,6 @@ __all__ = [
     "dropdown",
     "flat",
     "number_box",
-    "picture_dropdown",
     "replace_options",
     "replace_options_by_depth",
     "selection_slider",
@@ -61,20 +60,6 @@ def selection_slider(
 def checkbox(label: str, value: bool = False) -> widgets.Checkbox:
     """A yes or no, aligned with the other controls."""
     return widgets.Checkbox(value, description=label, **_LOOK)
-
-
-def picture_dropdown(
-    value: str, names: Sequence[str] = (), *, extra: Sequence[str] = (), label: str = "photograph"
-) -> widgets.Dropdown:
-    """A choice of one photograph among ``names``, all of ``sample_images()`` if empty, and what else there is.
-
-    Raises:
-        ValueError: If ``value`` is none of them.
-    """
-    options = [*(names or sample_images()), *extra]
-    if value not in options:
-        raise ValueError(f"no {label} {value!r}; wanted one of {', '.join(options)}")
-    return dropdown(label, options, value=value)
 
 
 def upload_button(*, live: bool = False) -> PictureUpload:
