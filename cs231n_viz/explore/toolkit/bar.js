@@ -28,7 +28,7 @@ function nameControls(root) {
     if (part.isContentEditable) part.setAttribute("role", "textbox");
     name(part, labelOf(part) && `${labelOf(part)}, as a number`);
   });
-  root.querySelectorAll("input, select, textarea").forEach((part) => {
+  root.querySelectorAll("input:not([type=file]), select, textarea").forEach((part) => {
     if (!part.labels?.length || ![...part.labels].some((label) => label.textContent.trim())) name(part, labelOf(part));
   });
   root.querySelectorAll("button").forEach((part) => {
