@@ -55,18 +55,20 @@ def growth(run: Callable[[], object], runs: int = RUNS) -> Growth:
     process = psutil.Process()
     gc.collect()
     gc.disable()
-    gc.freeze()  # what is there now is not looked through again and again
-    before = process.memory_info().rss
+    tensors, objects, memory = _tensors(), len(gc.get_objects()), process.memory_info().rss
     try:
         for _ in range(runs):
             run()
-        tensors = sum(issubclass(type(each), Tensor) for each in gc.get_objects())
+        tensors = _tensors() - tensors
         gc.collect()
-        kept = len(gc.get_objects())
-        return Growth(runs, tensors, kept, (process.memory_info().rss - before) / 1e6)
+        kept = len(gc.get_objects()) - objects  # a cache that is full exchanges what it holds
+        return Growth(runs, tensors, kept, (process.memory_info().rss - memory) / 1e6)
     finally:
-        gc.unfreeze()
         gc.enable()
+
+
+def _tensors() -> int:
+    return sum(issubclass(type(each), Tensor) for each in gc.get_objects())
 
 
 def hooks(model: nn.Module) -> int:
