@@ -108,6 +108,7 @@ class _Segmentation:
             "background": slider("background, %", 1, 90, value=30),
             "rounds": slider("rounds", 1, 10, value=5),
         }
+        self.controls["background"].style.description_width = "110px"  # else the label is cut off
         panel = [("picture", "map"), ("foreground", "background"), ("rounds",)]
         view = ImageView(
             alt="A picture with its object outlined, a saliency map, the seeds that the map gives, and GrabCut's mask."
