@@ -217,7 +217,7 @@ def _block(
 
 def _table(shape: tuple[int, int, int], rows: list[Row], chosen: int) -> str:
     height, width, channels = shape
-    head = "".join(f'<th style="{_CELL}">{t}</th>' for t in ("", "output", "weights", "biases", "receptive field"))
+    head = "".join(f'<th style="{_CELL}">{t}</th>' for t in ("layer", "output", "weights", "biases", "receptive field"))
     body = _line(["input", f"{height}×{width}×{channels}", "", "", "1"])
     for index, row in enumerate(rows):
         body += _line(_cells(row, height, width), marked=index == chosen)
