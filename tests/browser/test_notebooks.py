@@ -267,11 +267,17 @@ def test_notebook_03_answers_to_its_controls(open_explorers):
         notebook.page.mouse.click(box["x"] + 0.24 * box["width"], box["y"] + 0.5 * box["height"])
     with notebook.changes(shown(cell)):
         notebook.page.keyboard.press("ArrowRight")
+
+    cell = explorer(notebook, "unit_wall")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("scale", exact=True).select_option("one for all maps")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("photograph", exact=True).select_option("coffee")
     assert notebook.errors() == []
 
 
 def test_notebook_04_answers_to_its_controls(open_explorers):
-    notebook = open_explorers("04_saliency.ipynb")
+    notebook = open_explorers("04_saliency.ipynb", scenes=4)
     notebook.run_all()
     assert notebook.errors() == []
 
@@ -388,7 +394,7 @@ def test_notebook_06_answers_to_its_controls(open_explorers):
 
 
 def test_notebook_06b_answers_to_its_controls(open_explorers):
-    notebook = open_explorers("06b_method_trials.ipynb", scene_count=8, curve_count=4)
+    notebook = open_explorers("06b_method_trials.ipynb", scene_count=4, curve_count=2)
     notebook.run_all()
     assert notebook.errors() == []
 
@@ -401,6 +407,10 @@ def test_notebook_06b_answers_to_its_controls(open_explorers):
         cell.get_by_label("method", exact=True).select_option("Grad-CAM")
     with notebook.changes(shown(cell)):
         cell.get_by_label("against", exact=True).select_option("edges (control)")
+
+    cell = explorer(notebook, "all_methods")
+    with notebook.changes(shown(cell)):
+        cell.get_by_label("class", exact=True).select_option("dog")
     assert notebook.errors() == []
 
 
