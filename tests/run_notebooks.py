@@ -43,7 +43,8 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
     )
     client.widget_registry = {}  # without it nbclient hides errors of widget callbacks, and stalls now and then
     with tempfile.TemporaryDirectory() as nothing:
-        client.execute(env={**os.environ, "CS231N_VIZ_PROGRESS": nothing})
+        settings = {"CS231N_VIZ_PROGRESS": nothing, "CS231N_VIZ_FINISHED_STILLS": "1"}
+        client.execute(env={**os.environ, **settings})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "error":

@@ -15,6 +15,7 @@ makes the drawing that is due.
 import asyncio
 import html
 import inspect
+import os
 import time
 import traceback
 from collections import deque
@@ -37,6 +38,8 @@ _GONE = (
     "The kernel that drew this explorer is gone. To have it back, click into this cell, then choose “Run All Above "
     "Selected Cell” in the menu Run, and run the cell itself."
 )
+# Set where notebooks are executed to be stored: a still then shows what an explorer arrives at, not how it begins.
+FINISHED_STILLS = "CS231N_VIZ_FINISHED_STILLS"
 PAUSE = 0.005  # seconds between two drawings of a refinement, in which moved controls and pressed buttons are handled
 
 
@@ -112,7 +115,7 @@ class Explorer(widgets.VBox):
         self._followed = controls_of(draw, self.controls)
         self._picture = np.full((120, 860, 3), 255, np.uint8)
         self._error: Exception | None = None
-        self._due, self._drawing, self._held = True, False, 0
+        self._due, self._drawing, self._held, self._unfinished = True, False, 0, False
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         for name in self._followed:
             self.controls[name].observe(self.update, names="value")
@@ -162,6 +165,13 @@ class Explorer(widgets.VBox):
             finally:
                 self._drawing = False
 
+    def finish(self) -> object:
+        """Make all drawings that refine the present one, now."""
+        while self._unfinished and not self._held:
+            self._due = True
+            self.flush()
+        return None
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Set several controls as one change: at most one drawing, when the context closes."""
@@ -176,6 +186,8 @@ class Explorer(widgets.VBox):
     def _ipython_display_(self) -> None:
         """Show the explorer, and a still, which is seen wherever there are no widgets."""
         display({**self._repr_mimebundle_(), "text/plain": ""}, raw=True)
+        if os.environ.get(FINISHED_STILLS):
+            self.finish()
         display(still(self.picture, self.view.alt), raw=True)
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
@@ -208,11 +220,11 @@ class Explorer(widgets.VBox):
                 self.view.offer(drawing.spots, self._pointed)
             self.view.show(drawing.picture)
         except Exception as error:  # whatever a learner's function raises belongs on the page, not in a log
-            self._error = error
+            self._error, self._unfinished = error, False
             self.message.value = _error_html(error, self._hint)
             self.view.show(_faded(self._picture, GROUND if self.bar.dark else 255))
         else:
-            self._picture, self._error = drawing.picture, None
+            self._picture, self._error, self._unfinished = drawing.picture, None, drawing.unfinished
             self.message.value = _notice_html(drawing.notice) or self._pointing
             self.text.value = drawing.text
             if drawing.unfinished:

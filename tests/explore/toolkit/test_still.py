@@ -8,8 +8,10 @@ import numpy as np
 from PIL import Image
 
 from cs231n_viz.explore import Explorer
+from cs231n_viz.explore.toolkit.base import FINISHED_STILLS, Drawing
 from cs231n_viz.explore.toolkit.still import LARGEST
 from tests.explore.controls import shown_by
+from tests.explore.toolkit.test_live_ascent import Grey, explorer_of
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -44,3 +46,25 @@ def test_the_still_of_any_picture_is_small():
     file = still_of(Explorer(lambda: noise, {}))[1]
     assert len(file) <= LARGEST
     assert Image.open(io.BytesIO(file)).size == (860, 450)
+
+
+def test_a_still_that_is_stored_shows_what_an_explorer_arrives_at(monkeypatch):
+    greys = iter(range(0, 250, 50))
+
+    def draw():
+        grey = next(greys, 250)
+        return Drawing(np.full((30, 40, 3), grey, np.uint8), unfinished=grey < 200)
+
+    monkeypatch.setattr(Explorer, "_refine", lambda _: None)  # as in a cell, where the loop is busy
+    explorer = Explorer(draw, {})
+    assert explorer.picture.max() == 0
+    monkeypatch.setenv(FINISHED_STILLS, "1")
+    assert np.array(Image.open(io.BytesIO(still_of(explorer)[1]))).mean() == 200
+    assert explorer.picture.max() == 200
+
+
+def test_a_still_that_is_stored_shows_the_end_of_an_ascent(monkeypatch):
+    explorer = explorer_of(Grey(), steps=2)
+    assert "nothing made yet" in still_of(explorer)[0]
+    monkeypatch.setenv(FINISHED_STILLS, "1")
+    assert "after step 2 of 2" in still_of(explorer)[0]
