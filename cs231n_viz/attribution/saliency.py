@@ -1,7 +1,8 @@
 """Gradients of a logit or a neuron with respect to the picture, and rules that change them: which pixels matter?
 
 All gradients are of the *logit*, not of its probability or of a loss: those also fall when another class rises. They
-are taken with respect to RGB in [0, 1]. Parameters never get a ``.grad``.
+are taken with respect to RGB in [0, 1]. Parameters never get a ``.grad``. SmoothGrad and integrated gradients, means of
+many gradients, stand in ``averaged_gradients.py``.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Compute receptive fields: which pixels of the picture each unit of a network depends on.
 
+Here is how; ``receptive_field(model, layer)`` itself stands in ``layers.py``.
+
 The network is run once and every call of a torch function is followed, so the result is exact whatever the forward
 pass does: residual additions, concatenations, functional ReLUs and pools, modules that are used twice.
 

@@ -51,6 +51,8 @@ def content_layer(model: nn.Module) -> str:
 class StyleLoss:
     """What a stylised picture has in common with the content and with the styles, and how much each counts.
 
+    The settings alone; :class:`JointLoss` computes the loss.
+
     Attributes:
         content: Weight of ‖F - F₀‖² / ‖F₀‖² at the content layer.
         style: Weight of the mean over the style layers of ‖G - G₀‖² / ‖G₀‖².
