@@ -1,5 +1,10 @@
-import pytest
+from collections import OrderedDict
 
+import pytest
+import torch
+from torch import nn
+
+from cs231n_viz import wrap
 from cs231n_viz.explore.toolkit import base
 from cs231n_viz.network.models import Classifier
 from tests.networks import small_classifier
@@ -15,3 +20,14 @@ def model() -> Classifier:
 def no_pause(monkeypatch):
     """In an event loop, a drawing that refines another one is made in the very next pass."""
     monkeypatch.setattr(base, "PAUSE", 0.0)
+
+
+@pytest.fixture(scope="module", params=[3, 1], ids=["rgb", "grey"])
+def network(request) -> Classifier:
+    """A person's own network, of three layers with weights, for colour or grey pictures."""
+    torch.manual_seed(0)
+    layers = {"conv1": nn.Conv2d(request.param, 6, 5, stride=2), "relu1": nn.ReLU()}
+    layers |= {"conv2": nn.Conv2d(6, 8, 3), "relu2": nn.ReLU(), "gap": nn.AdaptiveAvgPool2d(1)}
+    layers |= {"flatten": nn.Flatten(), "fc": nn.Linear(8, 3)}
+    half = [0.5] * request.param
+    return wrap(nn.Sequential(OrderedDict(layers)).eval(), ["a", "b", "c"], mean=half, std=half, input_size=32)

@@ -1,29 +1,16 @@
 """The explorers of notebooks 04 to 06b take a person's own network, also one of grey pictures, and an own picture."""
 
 import io
-from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
-from cs231n_viz import explore, gradient, load_image, wrap
+from cs231n_viz import explore, gradient, load_image
 from cs231n_viz.attribution import scoring
 from cs231n_viz.explore.n04_saliency import saliency
 from tests.explore.toolkit.test_upload import given
-
-
-@pytest.fixture(scope="module", params=[3, 1], ids=["rgb", "grey"])
-def network(request):
-    """Three layers with weights."""
-    torch.manual_seed(0)
-    layers = {"conv1": nn.Conv2d(request.param, 6, 5, stride=2), "relu1": nn.ReLU()}
-    layers |= {"conv2": nn.Conv2d(6, 8, 3), "relu2": nn.ReLU(), "gap": nn.AdaptiveAvgPool2d(1)}
-    layers |= {"flatten": nn.Flatten(), "fc": nn.Linear(8, 3)}
-    half = [0.5] * request.param
-    return wrap(nn.Sequential(OrderedDict(layers)).eval(), ["a", "b", "c"], mean=half, std=half, input_size=32)
 
 
 @pytest.mark.parametrize(

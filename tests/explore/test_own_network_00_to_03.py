@@ -1,27 +1,13 @@
 """The explorers of notebooks 00 to 03 take any network, also one of grey pictures, and any picture."""
 
 import io
-from collections import OrderedDict
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
-from cs231n_viz import Gallery, explore, load_image, pixels, top_patches, wrap
+from cs231n_viz import Gallery, explore, load_image, pixels, top_patches
 from tests.explore.toolkit.test_upload import given
-
-
-@pytest.fixture(scope="module", params=[3, 1], ids=["rgb", "grey"])
-def network(request):
-    """Three layers with weights."""
-    torch.manual_seed(0)
-    layers = {"conv1": nn.Conv2d(request.param, 6, 5, stride=2), "relu1": nn.ReLU()}
-    layers |= {"conv2": nn.Conv2d(6, 8, 3), "relu2": nn.ReLU(), "gap": nn.AdaptiveAvgPool2d(1)}
-    layers |= {"flatten": nn.Flatten(), "fc": nn.Linear(8, 3)}
-    half = [0.5] * request.param
-    return wrap(nn.Sequential(OrderedDict(layers)).eval(), ["a", "b", "c"], mean=half, std=half, input_size=32)
 
 
 @pytest.fixture(scope="module")
