@@ -277,7 +277,7 @@ def test_notebook_03_answers_to_its_controls(open_explorers):
 
 
 def test_notebook_04_answers_to_its_controls(open_explorers):
-    notebook = open_explorers("04_saliency.ipynb", scenes=4)
+    notebook = open_explorers("04_saliency.ipynb")
     notebook.run_all()
     assert notebook.errors() == []
 
