@@ -68,9 +68,9 @@ ENTRY = Entry(
         ),
         _slope(
             "small changes across 0",
-            [0.0625, 4e-4, -1e-3, 0.25],
-            [-0.015625, -6e-4, 3e-3, -0.0078125],
-            [0.8, 0.4, 0.75, 32 / 33],
+            [0.0625, 4e-4, -1e-3, 0.25, 6e-7],
+            [-0.015625, -6e-4, 3e-3, -0.0078125, -2e-7],
+            [0.8, 0.4, 0.75, 32 / 33, 0.75],
         ),
         _slope("a single number: any shape", 2.0, -3.0, 0.4),
         Check(
@@ -94,7 +94,7 @@ ENTRY = Entry(
         "ones where zeros belong: a ReLU that is inactive in both has slope 0": _slope_or(torch.ones_like),
         "zeros where nothing changed: an active ReLU still has slope 1 there": _slope_or(torch.zeros_like),
         "small changes are taken for none: ask whether x and reference are equal": tuple(
-            _same_within(distance) for distance in (1e-3, 2e-3, 0.01, 0.05, 0.1)
+            _same_within(distance) for distance in (1e-6, 1e-3, 2e-3, 0.01, 0.05, 0.1)
         ),
         "rounded: the slope is a fraction": (_rounded(1), _rounded(2), _rounded(3)),
         "½ where nothing changed: the derivative is 1 above 0, else 0": (_slope_or(lambda x: torch.full_like(x, 0.5))),

@@ -196,6 +196,7 @@ ENTRY = Entry(
             ],
         ),
         _random("small errors, higher than wide", (7, 3), scale=1e-3),
+        _random("large errors", (6, 5), (6, 4), (5, 5), scale=1e4),
         _random("a single row", (1, 6)),
         _random("a single column", (4, 1)),
         _random("twelve random ones, against all paths", *[(6, 4), (4, 7), (5, 5)] * 4),
@@ -228,6 +229,10 @@ ENTRY = Entry(
         ),
         "beyond the border stands 0: it draws every path to the edge": (
             lambda error: torch.tensor(_back(_totals(error, 0.0), int(_totals(error, 0.0)[-1].argmin())))
+        ),
+        "beyond the border stands a number that sums exceed: infinity is larger than all": tuple(
+            lambda error, edge=edge: torch.tensor(_back(_totals(error, edge), int(_totals(error, edge)[-1].argmin())))
+            for edge in (50.0, 100.0, 1000.0)
         ),
         "the largest error on the way is made small: the sum was asked for": _smallest_maximum,
         "columns are counted from 1: the first is column 0": lambda error: minimum_cut(error) + 1,

@@ -123,6 +123,11 @@ def a_little_tolerant(x, reference):
     return slope(x, reference, torch.isclose(x, reference, atol=1e-3))
 
 
+@answers.wrong("small changes are taken for none")
+def hardly_tolerant(x, reference):
+    return slope(x, reference, (x - reference).abs() < 1e-5)
+
+
 @answers.wrong("rounded")
 def two_digits(x, reference):
     return torch.round(slope(x, reference, x == reference) * 100) / 100

@@ -185,6 +185,12 @@ def zero_border(error):
     return walk(total, total[-1].argmin())
 
 
+@answers.wrong("sums exceed")
+def hundred_border(error):
+    total = totals(error, 100.0)
+    return walk(total, total[-1].argmin())
+
+
 @answers.wrong("the largest error on the way")
 def bottleneck(error):
     total = error.clone()
