@@ -151,9 +151,6 @@ ENTRY = Entry(
             lambda weights: _from_spectrum(
                 weights, angle=lambda down, right: math.degrees(math.atan2(abs(down), abs(right)))
             ),
-            lambda weights: _from_spectrum(
-                weights, angle=lambda down, right: abs(math.degrees(math.atan2(-down, right)))
-            ),
             lambda weights: math.degrees(
                 math.atan2(weights.diff(dim=0).abs().mean(), weights.diff(dim=1).abs().mean())
             ),
