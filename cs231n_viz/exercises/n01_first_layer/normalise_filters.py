@@ -44,6 +44,7 @@ _ORANGE = [[0.4, 0.0], [0.2, -0.1], [0.0, 0.0]]
 _ORANGE_SHOWN = [[1.0, 0.5], [0.75, 0.375], [0.5, 0.5]]
 _WEAK = [[0.01, 0.02], [-0.03, 0.0], [0.04, 0.02]]
 _WEAK_SHOWN = [[0.625, 0.75], [0.125, 0.5], [1.0, 0.75]]
+_FAINT = [[weight / 2**14 for weight in row] for row in _WEAK]
 _NEGATIVE = [[-0.1, -0.2], [-0.8, -0.4], [-0.2, -0.6]]
 _NEGATIVE_SHOWN = [[0.4375, 0.375], [0.0, 0.25], [0.375, 0.125]]
 
@@ -85,9 +86,10 @@ ENTRY = Entry(
         Check("filters of two rows and three columns", {"weights": _ROWS}, _ROWS_SHOWN),
         _shown("a filter of negative weights lies below mid-grey", (_NEGATIVE, _NEGATIVE_SHOWN)),
         _shown(
-            "a weak filter beside a strong one uses the whole range too",
+            "weak and faint filters beside a strong one use the whole range too",
             (_ORANGE, _ORANGE_SHOWN),
             (_WEAK, _WEAK_SHOWN),
+            (_FAINT, _WEAK_SHOWN),
         ),
         _shown("a filter of zeros is mid-grey", (_ORANGE, _ORANGE_SHOWN), ([[0.0, 0.0]] * 3, [[0.5, 0.5]] * 3)),
     ],
@@ -132,8 +134,13 @@ ENTRY = Entry(
             lambda weights: _halved(weights, plus=1e-3),
             lambda weights: _halved(weights, plus=1e-4),
             lambda weights: _halved(weights, plus=1e-5),
+            lambda weights: _halved(weights, plus=1e-6),
             lambda weights: _halved(weights, plus=5e-4),
             lambda weights: _halved(weights, at_least=1e-1),
+            lambda weights: _halved(weights, at_least=1e-2),
+            lambda weights: _halved(weights, at_least=1e-3),
+            lambda weights: _halved(weights, at_least=1e-4),
+            lambda weights: _halved(weights, at_least=1e-5),
             lambda weights: _halved(weights, at_least=1.0),
         ),
         "only one or two of a filter's three axes are looked at: its maximum runs over channels, rows and columns": (

@@ -104,6 +104,11 @@ ENTRY = Entry(
             torch.tensor([[0, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]),
         ),
         Check("a constant map gives no seeds", {"saliency": torch.ones(3, 4)}, Raises()),
+        Check(
+            "nor does a map with its largest value in half of the pixels",
+            {"saliency": torch.tensor([[0.0, 0.0, 1.0, 1.0]] * 3)},
+            Raises(),
+        ),
         Check("the marks are uint8, which is all that OpenCV takes", {"saliency": _RAMP}, "uint8", dtype_of),
     ],
     mistakes={
@@ -125,7 +130,7 @@ ENTRY = Entry(
         "the quantile counts from the top: a share of 0.95 lies below the threshold, not above": (
             _seeds(lambda values, share: values.quantile(1 - share))
         ),
-        "a map without any contrast must be refused": _seeds(refuses=False),
+        "a map that gives no seeds of the object must be refused": _seeds(refuses=False),
         "the object is marked 255: 1 is its code": _seeds(codes=(255, 0, 2)),
         "between the two quantiles, all is marked as the object": _seeds(codes=(1, 0, 1)),
         "the quantiles of the positive pixels alone: the whole map has them": (

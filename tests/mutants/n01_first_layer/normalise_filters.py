@@ -145,6 +145,11 @@ def at_least_a_tenth(weights):
     return 0.5 + 0.5 * weights / largest_of(weights).clamp(min=0.1)
 
 
+@answers.wrong("makes weak filters paler")
+def faint_ones_paler(weights):
+    return 0.5 + 0.5 * weights / largest_of(weights).clamp(min=1e-4)
+
+
 @answers.wrong("over channels, rows and columns")
 def pixel_by_pixel(weights):
     return 0.5 + 0.5 * weights / weights.abs().amax(1, keepdim=True).clamp_min(1e-20)

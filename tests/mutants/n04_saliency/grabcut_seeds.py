@@ -77,6 +77,14 @@ def all_decided(saliency, *, foreground=0.95, background=0.30):
     return (saliency > saliency.quantile(foreground)).byte()
 
 
+@answers.wrong("must be refused")
+def refuses_only_the_constant(saliency, *, foreground=0.95, background=0.30):
+    if saliency.max() == saliency.min():
+        raise ValueError("no seeds")
+    low, high = limits(saliency, background, foreground)
+    return ((saliency > low) * 2 - 1 * (saliency > high)).byte()
+
+
 @answers.wrong("each row has its own quantile")
 def row_by_row(saliency, *, foreground=0.95, background=0.30):
     low, high = (saliency.quantile(q, dim=1, keepdim=True) for q in (background, foreground))
