@@ -178,6 +178,6 @@ def channels_first(maps: Tensor, images: Tensor) -> Tensor:
     ratio = images.shape[-2] / images.shape[-1]
 
     def fits(rows: int, columns: int) -> bool:
-        return abs(rows - columns * ratio) <= 1  # rounding and padding may add one
+        return abs(rows - columns * ratio) < 1  # rounding may add a part of one
 
     return maps.movedim(-1, 1) if fits(*maps.shape[1:3]) and not fits(*maps.shape[2:]) else maps
