@@ -36,6 +36,7 @@ from torch.nn import functional as F
 from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 from tqdm import tqdm
 
+from cs231n_viz.network.precision import half_precision
 from cs231n_viz.network.shipped import ARCHITECTURES
 from cs231n_viz.representation.filters import smooth_share
 from training import augment, pictures
@@ -215,7 +216,7 @@ class Run:
         views = normalise(views)
         soft = None
         if self.teacher:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), half_precision(torch.device("cpu")):
                 soft = (self.teacher(teacher_views(views)).float() / 2).softmax(1)
         return views, labels, others, share, soft
 
@@ -233,7 +234,7 @@ class Run:
         total, start = 0.0, time.perf_counter()
         for rows in tqdm(order.split(self.args.batch), desc=f"epoch {index + 1}/{self.epochs}, {size} px"):
             views, *goals = self.batch([images[row] for row in rows], labels[rows], index, random)
-            with torch.autocast("cpu", torch.bfloat16):
+            with half_precision(torch.device("cpu")):
                 logits = self.network(views).float()
             loss = loss_of(logits, *goals)
             total += loss.item()

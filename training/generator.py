@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cs231n_viz import activations, load_model
+from cs231n_viz.network.precision import half_precision
 from cs231n_viz.network.shipped import fold_batch_norm
 from cs231n_viz.synthesis.generator import Generator
 from training import pictures
@@ -104,7 +105,7 @@ class Run(StepRun):
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """Compute the activations of the layers that are compared, in float32; images (N, 3, 224, 224)."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(torch.device("cpu")):
             features = activations(self.network, images, list(LAYERS), gradients=images.requires_grad)
         return {layer: value.float() for layer, value in features.items()}
 
@@ -122,13 +123,13 @@ class Run(StepRun):
         with torch.no_grad():
             codes = self.features(real)["relu6"]
         small = F.interpolate(real, size=Generator.size, mode="bilinear", antialias=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(torch.device("cpu")):
             generated = self.generator(codes)
         generated = generated.float()
         terms = {"pixels": PIXELS * F.l1_loss(generated, small)}
         if adversarial:
             self._train_discriminator(small, generated.detach())
-            with torch.autocast("cpu", torch.bfloat16):
+            with half_precision(torch.device("cpu")):
                 terms["adversarial"] = -ADVERSARIAL * self.discriminator(generated).float().mean()
         with torch.no_grad():
             target = self.features(crop(real, random.get_state()))
@@ -139,7 +140,7 @@ class Run(StepRun):
         return terms
 
     def _train_discriminator(self, real: Tensor, generated: Tensor) -> None:
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(torch.device("cpu")):
             scores = self.discriminator(torch.cat([real, generated])).float()
         count = len(real)
         loss = F.relu(1 - scores[:count]).mean() + F.relu(1 + scores[count:]).mean()  # hinge loss

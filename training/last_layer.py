@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as T
 from tqdm import tqdm
 
+from cs231n_viz.network.precision import half_precision
 from training import augment, pictures
 from training.classifiers import RECIPES, normalise
 from training.export import folded
@@ -201,7 +202,7 @@ def features(trunk: nn.Module, views: Views, rounds: int) -> tuple[Tensor, Tenso
     for kind, count in VIEWS.items():
         batches = views.batches(kind, rounds * count)
         for images, truth in tqdm(batches, desc=f"{kind} views", total=math.ceil(rounds * count / _BATCH)):
-            with torch.autocast("cpu", torch.bfloat16):
+            with half_precision(torch.device("cpu")):
                 outputs = trunk(normalise(images))
             inputs.append(outputs.float())
             labels.append(truth)

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 import cs231n_viz as viz
+from cs231n_viz.network.precision import half_precision
 from cs231n_viz.network.shipped import ARCHITECTURES
 from training import augment, pictures
 from training.classifiers import accuracy, decay_groups, held_out_sets, normalise
@@ -75,7 +76,7 @@ def l2_attack(
     change = change * radius / _norm(change)
     for _ in range(steps):
         attacked = (images + change).clamp(0, 1).requires_grad_(True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(torch.device("cpu")):
             logits = network(normalise(attacked)).float()
         (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), attacked)
         change = attacked.detach() - images + step * gradient / _norm(gradient)
@@ -207,14 +208,14 @@ class Run:
 
     def step(self, views: Tensor, labels: Tensor, radius: float, *, steps: int, seed: int) -> float:
         """Attack a batch, make one step of the optimizer on what came out, and return the loss."""
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), half_precision(torch.device("cpu")):
             soft = (self.teacher(normalise(views)).float() / _TEMPERATURE).softmax(1)
         self.network.eval().requires_grad_(False)
         attacked = l2_attack(
             self.network, views, labels, epsilon=radius, steps=steps, step=1.25 * radius / steps, seed=seed
         )
         self.network.train().requires_grad_(True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(torch.device("cpu")):
             logits = self.network(normalise(attacked)).float()
         hard = F.cross_entropy(logits, labels, label_smoothing=0.05)
         divergence = F.kl_div((logits / _TEMPERATURE).log_softmax(1), soft, reduction="batchmean")

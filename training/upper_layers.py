@@ -32,6 +32,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from cs231n_viz import load_model
+from cs231n_viz.network.precision import half_precision
 from cs231n_viz.network.shipped import ARCHITECTURES
 from training import pictures
 from training.classifiers import (
@@ -118,7 +119,7 @@ def record(root: Path, checkpoint: Path, teacher: Path, seed: int, file: Path) -
         for batch, truth in tqdm(views.batches(name, count), desc=f"shard {seed}: {name} views", mininterval=10):
             batch = normalise(batch)
             small = F.interpolate(batch, size=mini_vgg.input_size, mode="bilinear", antialias=True)
-            with torch.autocast("cpu", torch.bfloat16):
+            with half_precision(torch.device("cpu")):
                 inputs = lower(batch)
                 outputs = [(1.0, mini_vgg.network(small))]
                 if name in ("plain", "upright"):  # only mini_vgg was trained on the others
@@ -174,8 +175,8 @@ def tune(upper: nn.Sequential, views: dict[str, Tensor], stage: Stage, *, lr: fl
     for epoch in range(stage.epochs):
         batches = torch.multinomial(weights, length, replacement=True).split(_BATCH)
         for rows in tqdm(batches, desc=f"after {stage.after}, epoch {epoch + 1}/{stage.epochs}", mininterval=10):
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = trained(inputs[rows].contiguous(memory_format=memory_format)).float()
+            with half_precision(torch.device("cpu")):
+                logits = trained(inputs[rows].float().contiguous(memory_format=memory_format)).float()
             hard = F.cross_entropy(logits, views["labels"][rows], label_smoothing=0.1, reduction="none")
             logs = (logits / _TEMPERATURE).log_softmax(1)
             soft = F.kl_div(logs, views["soft"][rows], reduction="none").sum(1) * _TEMPERATURE**2
