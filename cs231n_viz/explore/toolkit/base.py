@@ -165,12 +165,11 @@ class Explorer(widgets.VBox):
             finally:
                 self._drawing = False
 
-    def finish(self) -> object:
+    def finish(self) -> object:  # what a subclass has to show for it; here nothing
         """Make all drawings that refine the present one, now."""
         while self._unfinished and not self._held:
             self._due = True
             self.flush()
-        return None
 
     @contextmanager
     def hold(self) -> Iterator[None]:

@@ -256,9 +256,3 @@ class Canvas:
         marks = [(x, low, "la"), (x + width, limit, "ra"), (x + width / 2, (low + limit) / 2, "ma")]
         for place, value, anchor in marks if width >= 180 else marks[:2]:
             self.text((place, y + 14), f"{value:.3g}".replace("-", "−"), size=12, colour=GREY, anchor=anchor)
-
-
-def position_in(position: tuple[int, int], at: tuple[float, float], side: float) -> tuple[float, float] | None:
-    """Where (row, column) of the picture lies in a square at (x, y), as shares of its sides; None if beside it."""
-    down, right = ((value / SCALE - edge) / side for value, edge in zip(position, at[::-1], strict=True))
-    return (down, right) if 0 <= down < 1 and 0 <= right < 1 else None
