@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.memory import growth, hooks
+from tests.growth import growth, hooks
 from tests.network.test_any_model import ALL, ATTRIBUTIONS, classifier, pictures
 
 pytestmark = pytest.mark.usefixtures("one_thread")
