@@ -23,6 +23,8 @@ CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 export OMP_NUM_THREADS ?= $(CORES)
 # Waiting threads sleep. By default they spin, which beside any other work makes a forward pass several times slower.
 export OMP_WAIT_POLICY ?= passive
+# Kept bytecode: else each kernel, worker and script, hundreds in the tests, compiles the whole package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The stamps' names change with what is to be installed and from where; of each kind there is one at a time.
 name_of = $(shell { $(1); } | cksum | cut -d ' ' -f 1)
