@@ -168,17 +168,21 @@ def watercolour(size: int, random: np.random.Generator) -> np.ndarray:
     side = 2 * size
     warp = [noise(side, random, cell=cell, octaves=5) - 0.5 for cell in (0.3, 0.3, 0.07, 0.07)]
     x, y = grid(side)
-    x, y = x + 0.07 * warp[0] + 0.026 * warp[2], y + 0.07 * warp[1] + 0.026 * warp[3]
+    x, y = x + 0.07 * warp[0] + 0.026 * warp[2], y + 0.07 * warp[1] + 0.026 * warp[3]  # by less than 0.05
     roughness = noise(side, random, cell=0.008, octaves=2)
     absorbed = np.zeros((side, side, 3), np.float32)
     for left, top, reach, turn, flat, colour, wet in _washes(random):
-        right, below = x - left, y - top
+        limit = 0.05 + reach * (2 if wet < 0.1 else 1 + wet)  # no paint, and no rim, is farther from the middle
+        ends = [(int((middle - limit) * side), int((middle + limit) * side) + 1) for middle in (top, left)]
+        part = tuple(slice(max(0, first), max(0, last)) for first, last in ends)
+        right, below = x[part] - left, y[part] - top
         along, over = right * np.cos(turn) + below * np.sin(turn), (below * np.cos(turn) - right * np.sin(turn)) / flat
         far = np.hypot(along, over) / reach
-        body = step(1.0 + wet, 1.0 - wet, far) * (0.45 + 0.35 * far.clip(0, 1) + 0.5 * warp[2] + 0.4 * warp[0])
+        shade = 0.45 + 0.35 * far.clip(0, 1) + 0.5 * warp[2][part] + 0.4 * warp[0][part]
+        body = step(1.0 + wet, 1.0 - wet, far) * shade
         rim = np.exp(-(((far - 0.97) / 0.035) ** 2)) * (0.55 if wet < 0.1 else 0)
-        amount = np.clip(body + rim, 0, None) * (0.82 + 0.36 * roughness)
-        absorbed += (0.75 if wet < 0.4 else 0.5) * amount[..., None] * -np.log(np.float32(colour) / 255)
+        amount = np.clip(body + rim, 0, None) * (0.82 + 0.36 * roughness[part])
+        absorbed[part] += (0.75 if wet < 0.4 else 0.5) * amount[..., None] * -np.log(np.float32(colour) / 255)
     paper = np.float32([250, 247, 240]) - (slope(roughness) * 60)[..., None]
     return finish(paper * np.exp(-absorbed), size)
 

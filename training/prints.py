@@ -99,18 +99,20 @@ def marble(size: int, random: np.random.Generator) -> np.ndarray:
 
 def _owner(x: np.ndarray, y: np.ndarray, drops: list[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray]:
     """Find the drop that each pixel belongs to, −1 for none, and its distance from the centre in radii."""
-    owner = np.full(x.shape, -1)
-    rim = np.zeros(x.shape, np.float32)
+    shape = x.shape
+    owner, rim = np.full(x.size, -1), np.zeros(x.size, np.float32)
+    free, x, y = np.arange(x.size), x.ravel(), y.ravel()  # the pixels without a drop, and where their ink was
     for number in range(len(drops) - 1, -1, -1):
         left, top, reach = drops[number]
         right, below = x - left, y - top
         far = right**2 + below**2
-        inside = (far < reach**2) & (owner < 0)
-        owner[inside] = number
-        rim[inside] = np.sqrt(far[inside]) / reach
+        inside = far < reach**2
+        owner[free[inside]] = number
+        rim[free[inside]] = np.sqrt(far[inside]) / reach
+        free, right, below, far = (values[~inside] for values in (free, right, below, far))
         shrink = np.sqrt(np.clip(1 - reach**2 / np.maximum(far, 1e-9), 0, None))
         x, y = left + right * shrink, top + below * shrink
-    return owner, rim
+    return owner.reshape(shape), rim.reshape(shape)
 
 
 def _combed(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -158,13 +160,16 @@ def _hatch(
     side, gap = len(ink), len(ink) / 140
     taken = np.zeros((142, 142), bool)
     starts = random.uniform(0, side, (14000, 2))
-    for path in follow(starts, angle, steps=30, stride=side / 220):
-        columns, rows = np.clip(path.T.astype(int), 0, side - 1)
-        cells = np.clip((path / gap).astype(int), 0, 141)
-        free = (tone[rows, columns] < limit + random.normal(0, 0.03)) & ~taken[cells[:, 1], cells[:, 0]]
+    paths = follow(starts, angle, steps=30, stride=side / 220)
+    columns, rows = np.clip(paths.T.astype(int), 0, side - 1)
+    tones = tone[rows, columns].T
+    cells = np.clip((paths / gap).astype(int), 0, 141) @ (1, len(taken))  # as indices of the flattened ones
+    taken = taken.ravel()
+    for path, own, dark in zip(paths, cells, tones, strict=True):
+        free = (dark < limit + random.normal(0, 0.03)) & ~taken[own]
         length = len(path) if free.all() else int(np.argmin(free))
         if length >= 5:
-            taken[cells[:length, 1], cells[:length, 0]] = True
+            taken[own[:length]] = True
             shaky = path[:length] + random.normal(0, 0.4, (length, 2))
             line(ink, shaky, 20 + 12 * level, width=random.choice([2, 2, 3]) * side / 1024)
 

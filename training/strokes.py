@@ -79,17 +79,20 @@ def follow(starts: np.ndarray, angle: np.ndarray, *, steps: int, stride: float) 
     return np.stack(path, 1)
 
 
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """Round points to the fractions of a pixel that cv2 takes."""
+    return np.round(np.asarray(points) * 2**_SHIFT).astype(np.int32)
+
+
 def line(sheet: np.ndarray, points: np.ndarray, colour: Colour | float, *, width: float, closed: bool = False) -> None:
     """Draw a smooth line through points (K, 2)."""
-    fixed = np.round(np.asarray(points) * 2**_SHIFT).astype(np.int32)
     colour = tuple(np.clip(np.atleast_1d(colour), 0, 255).tolist())
-    cv2.polylines(sheet, [fixed], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+    cv2.polylines(sheet, [_fixed(points)], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
 
 def area(sheet: np.ndarray, points: np.ndarray, colour: Colour | float) -> None:
     """Fill a polygon (K, 2)."""
-    fixed = np.round(np.asarray(points) * 2**_SHIFT).astype(np.int32)
-    cv2.fillPoly(sheet, [fixed], tuple(np.clip(np.atleast_1d(colour), 0, 255).tolist()), cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(sheet, [_fixed(points)], tuple(np.clip(np.atleast_1d(colour), 0, 255).tolist()), cv2.LINE_AA, _SHIFT)
 
 
 def dot(sheet: np.ndarray, centre: np.ndarray, colour: Colour | float, *, radius: float) -> None:
@@ -130,12 +133,16 @@ class Oil:
         tint = random.normal(0, vary / 3, (count, 3))
         first = random.integers(0, max(1, len(path) // 5) + 1, count)
         last = len(path) - random.integers(0, max(1, len(path) // 5) + 1, count)
-        for bristle, offset in enumerate(np.linspace(-0.5, 0.5, count)):
-            points = (path + across * offset * width)[first[bristle] : last[bristle]]
-            shade = np.asarray(colour) + light[bristle] + tint[bristle]
-            line(self.paint, points, shade, width=width / count + 1.5)
-            thick = 190 - 260 * offset**2 + 2.2 * light[bristle]
-            line(self.relief, points, thick, width=width / count + 1.5)
+        offsets = np.linspace(-0.5, 0.5, count)
+        points = path + across * offsets[:, None, None] * width
+        shades = np.asarray(colour) + light[:, None] + tint
+        thick = 190 - 260 * offsets**2 + 2.2 * light
+        fixed, shades, thick = _fixed(points), np.clip(shades, 0, 255).tolist(), np.clip(thick, 0, 255).tolist()
+        width = max(1, round(width / count + 1.5))
+        for bristle in range(count):
+            curve = [fixed[bristle, first[bristle] : last[bristle]]]
+            cv2.polylines(self.paint, curve, False, shades[bristle], width, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(self.relief, curve, False, thick[bristle], width, cv2.LINE_AA, _SHIFT)
 
     def lit(self, strength: float = 0.6) -> np.ndarray:
         """Light the canvas from the upper left, so that its ridges show: (side, side, 3) float32."""
