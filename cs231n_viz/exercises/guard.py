@@ -28,12 +28,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise ``TimeUp`` in the code below ``with`` once it has run for ``seconds``, and again until it ends.
 
     One operation of a library that lasts longer is stopped when it returns. Outside the main thread, and where the
-    system has no timer signals (Windows), there is no limit.
+    system has no timer signals (Windows), there is no limit. Python 3.10 looks for no signal, not even for Ctrl-C, in a
+    loop that begins with ``try`` and calls nothing.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
     tracer, open_ = sys.gettrace(), True
+    outside = sys._getframe(2)  # which holds the ``with``; between it and this one stands contextlib
 
     def insist(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
         if event == "line":
@@ -42,10 +44,11 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     def end(_: int, frame: FrameType | None) -> None:
         if open_:
-            # A bare `except:` in a loop would swallow this one; the next line that it runs raises a second.
+            # A bare `except:` in a loop would swallow this one; the next line that it runs raises a second, whichever
+            # of the functions inside the ``with`` it stands in.
             sys.settrace(insist)
-            if frame is not None:
-                frame.f_trace = insist
+            while frame not in (None, outside):
+                frame.f_trace, frame = insist, frame.f_back
             raise TimeUp
 
     before = signal.signal(signal.SIGALRM, end)
