@@ -126,12 +126,19 @@ def test_links_resolve(file):
     assert [link for link in links if not (file.parent / link.partition("#")[0]).exists()] == []
 
 
+def at_64_pixels(model):
+    """The same network for smaller pictures, where maps take many passes; it must take pictures of any size."""
+    mean, std = (values.flatten().tolist() for values in (model.mean, model.std))
+    return viz.wrap(model.network, model.categories, mean=mean, std=std, input_size=64)
+
+
 @pytest.fixture(scope="module")
 def build():
     """Name of an explorer -> the explorer, as the notebook builds it, with as few pictures as will do."""
     networks = {name: viz.load_model(name) for name in ("mini_vgg", "mini_vgg_robust", "mini_alexnet")}
     vgg, alexnet = networks["mini_vgg"], networks["mini_alexnet"]
     two = {"mini_alexnet": alexnet, "mini_vgg": vgg}
+    small = {name: at_64_pixels(networks[name]) for name in ("mini_vgg", "mini_vgg_robust")}
     scenes = viz.Gallery.scenes(12).in_memory()
     drawn = torch.rand(4, 3, 32, 32), torch.ones(4, 32, 32, dtype=torch.bool).triu()
 
@@ -181,12 +188,12 @@ def build():
         "top_patches": top_patches,
         "unit_wall": lambda: viz.explore.unit_wall(alexnet, "cat", "relu5"),
         "occlusion": lambda: viz.explore.occlusion(vgg, "motorcycle", "Motorbikes"),
-        "saliency": lambda: viz.explore.saliency(networks, "motorcycle", "Motorbikes"),
+        "saliency": lambda: viz.explore.saliency(small, "motorcycle", "Motorbikes"),
         "segmentation": segmentation,
         "class_activation": lambda: viz.explore.class_activation(networks, "motorcycle"),
         "two_objects": lambda: viz.explore.two_objects(networks),
         "relevance": lambda: viz.explore.relevance(two, "motorcycle"),
-        "all_methods": lambda: viz.explore.all_methods(networks, "cat"),
+        "all_methods": lambda: viz.explore.all_methods(small, "cat"),
         "deletion": deletion,
         "class_visualization": lambda: viz.explore.class_visualization(networks, "cat"),
         "fooling": lambda: viz.explore.fooling(networks, "motorcycle", "lobster"),
