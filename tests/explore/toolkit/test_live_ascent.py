@@ -119,7 +119,7 @@ def test_in_plain_python_start_runs_to_the_end_however_many_steps(one_by_one):
     assert explorer.picture[0, 0, 0] == 3000 % 256
 
 
-def test_the_default_picture_shows_the_image_and_the_scores(one_by_one):
+def test_the_default_picture_shows_the_image_and_the_scores():
     shown = []
     for steps in (1, 60, 90):
         explorer = explorer_of(Grey(count=3), steps=steps, draw=None)
