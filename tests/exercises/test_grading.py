@@ -234,27 +234,43 @@ def test_gradescope_gets_points_and_report_of_each_exercise():
 
 
 ONE_THREAD = {**os.environ, **command._ONE_THREAD}
-# The command, again and again in one process: a new one would load PyTorch every time.
+# The command, and a judge with less patience, again and again in one process: a new one would load PyTorch every time.
 COMMANDS = """
 import json, sys
+from pathlib import Path
 from cs231n_viz.exercises.__main__ import main
+from cs231n_viz.exercises.grading import cells, judging, sandbox
+
+def judge(hidden, *paths):
+    limits = sandbox.Limits(memory=1 << 30, hidden=(Path(hidden),))
+    found = {path: cells.answers(cells.read_cells(Path(path)))["parameter_count"] for path in paths}
+    verdicts = {Path(path).stem: judging.judge(answer, limits, 1.0).as_json() for path, answer in found.items()}
+    return json.dumps([verdicts, sandbox.has_namespaces()])
+
 for line in sys.stdin:
-    print("ended with", main(json.loads(line)), flush=True)
+    first, *arguments = json.loads(line)
+    print("ended with", judge(*arguments) if first == "judge" else main([first, *arguments]), flush=True)
 """
 
 
-@pytest.fixture
-def graded(tmp_path):
-    """Call to grade a folder; returns what was printed, with the exit status as its end."""
-    environment = {**ONE_THREAD, "CS231N_VIZ_PROGRESS": str(tmp_path / "progress")}
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the answers of who grades are kept: nothing must come to lie there."""
+    return tmp_path_factory.mktemp("grader") / "progress"
+
+
+@pytest.fixture(scope="module")
+def commanded(kept):
+    """Call with the words of a command; returns what was printed, with what it ended with as its end."""
+    environment = {**ONE_THREAD, "CS231N_VIZ_PROGRESS": str(kept)}
     piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
     with subprocess.Popen([sys.executable, "-c", COMMANDS], **piped) as process:
 
-        def grade(folder, out):
-            print(json.dumps(["grade", str(folder), "--out", str(out)]), file=process.stdin, flush=True)
+        def command(*words):
+            print(json.dumps([*map(str, words)]), file=process.stdin, flush=True)
             return "".join(iter_until(process.stdout, "ended with"))
 
-        yield grade
+        yield command
         process.stdin.close()
 
 
@@ -308,40 +324,31 @@ def classroom(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_class_gets_what_it_deserves_and_is_graded_once(classroom, graded, tmp_path):
+def test_a_class_gets_what_it_deserves_and_is_graded_once(classroom, commanded, kept, tmp_path):
     folder, deserved = classroom
     before = {path: path.read_bytes() for path in folder.rglob("*.ipynb")}
-    assert graded(folder, tmp_path).endswith("ended with 0\n")
+    assert commanded("grade", folder, "--out", tmp_path).endswith("ended with 0\n")
     assert {name: int(row["total"]) for name, row in rows(tmp_path).items() if name != "(points)"} == deserved
     assert rows(tmp_path)["(points)"]["total"] == str(FULL)
     assert rows(tmp_path)["mutant"]["conv2d"] == "0"
     assert "b.ipynb is not a Jupyter notebook" in rows(tmp_path)["zoe"]["remarks"]
     assert {path: path.read_bytes() for path in folder.rglob("*.ipynb")} == before
-    assert not (tmp_path / "progress").exists()
+    assert not kept.exists()
     assert {path.stem for path in (tmp_path / "feedback").iterdir()} == deserved.keys()
     results = json.loads((tmp_path / "gradescope" / "patches" / "results.json").read_text())
     assert results["score"] == POINTS["output_size"]
 
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "verdicts").iterdir()}
+    first = {path: path.stat().st_mtime_ns for path in (tmp_path / "verdicts").iterdir()}
     small(folder / "zoe" / "b.ipynb", references(["conv2d"])["conv2d"])
-    assert graded(folder, tmp_path).endswith("ended with 0\n")
+    assert commanded("grade", folder, "--out", tmp_path).endswith("ended with 0\n")
     assert rows(tmp_path)["zoe"]["total"] == str(POINTS["max_pool"] + POINTS["conv2d"])
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "verdicts").iterdir()}
-    assert {path for path in after if after[path] != kept.get(path)} == after.keys() - kept.keys()
-    assert len(after) == len(kept) + 1
+    assert {path for path in after if after[path] != first.get(path)} == after.keys() - first.keys()
+    assert len(after) == len(first) + 1
 
 
 # --- one answer at a time, with a second instead of thirty
 
-JUDGE = """
-import json, sys
-from pathlib import Path
-from cs231n_viz.exercises.grading import cells, judging, sandbox
-limits = sandbox.Limits(memory=1 << 30, hidden=(Path(sys.argv[1]),))
-found = {path: cells.answers(cells.read_cells(Path(path)))["parameter_count"] for path in sys.argv[2:]}
-verdicts = {Path(path).stem: judging.judge(answer, limits, 1.0).as_json() for path, answer in found.items()}
-print(json.dumps([verdicts, sandbox.has_namespaces()]))
-"""
 HEAD = '@exercise("parameter_count")\ndef parameter_count(in_channels, out_channels, kernel, *, bias=True):\n    '
 BODIES = {
     "right": "return out_channels * (in_channels * kernel**2 + bias)",
@@ -362,7 +369,7 @@ from cs231n_viz.exercises import find
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
+def judged(commanded, tmp_path_factory):
     """Name of an answer -> verdict; whether there are namespaces; the folder that they should not see."""
     hidden, folder = tmp_path_factory.mktemp("hidden"), tmp_path_factory.mktemp("answers")
     (hidden / "secret").write_text("of another student")
@@ -372,10 +379,8 @@ def judged(tmp_path_factory):
     small(folder / "needs-a-broken-cell.ipynb", "\nbefore = 1 / 0", HEAD + "return before")
     small(folder / "uses-the-package.ipynb", "import cs231n_viz as viz\nfrom cs231n_viz.exercises import exercise",
           HEAD + "assert viz.__name__ and exercise\n    " + BODIES["right"])  # fmt: skip
-    command = [sys.executable, "-c", JUDGE, str(hidden), *map(str, sorted(folder.iterdir()))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
-    assert done.returncode == 0, done.stderr
-    return *json.loads(done.stdout), hidden
+    said = commanded("judge", hidden, *sorted(folder.iterdir()))
+    return *json.loads(said.partition("ended with ")[2]), hidden
 
 
 @pytest.mark.slow
