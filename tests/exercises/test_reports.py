@@ -39,6 +39,7 @@ def test_the_report_of_a_wrong_answer_shows_what_was_fed_what_came_out_and_what_
         "✗ a border as wide as the filter",
         "✗ with stride 3, 3×3 does not fit 7×7",
         "✗ 5×5 does not fit 3×3",
+        "✗ nor does 4×4",
         "Not right yet: output_size is the reference for now, so that the notebook runs on.",
         'viz.exercises.hint("output_size") gives a hint.',
     ]

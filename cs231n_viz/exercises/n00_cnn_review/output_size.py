@@ -78,6 +78,7 @@ ENTRY = Entry(
         Check("a border as wide as the filter", {"size": 3, "kernel": 2, "padding": 2}, 6),
         Check("with stride 3, 3×3 does not fit 7×7", {"size": 7, "kernel": 3, "stride": 3}, Raises()),
         Check("5×5 does not fit 3×3", {"size": 3, "kernel": 5}, Raises()),
+        Check("nor does 4×4", {"size": 3, "kernel": 4}, Raises()),
     ],
     mistakes={  # of size n, kernel k, stride s, padding p
         "the + 1 is missing: the filter also has the position where it starts": lambda n, k, s, p: (n + 2 * p - k) // s,
@@ -134,7 +135,8 @@ ENTRY = Entry(
         "`assert` raises an AssertionError: ValueError was asked for": _asserts,
         "None came out where the filter does not fit: `raise ValueError(...)`": _silent,
         "a filter larger than the padded input has no position at all: raise ValueError for that too": (
-            _large_filters_too
+            _large_filters_too,
+            _refuses(lambda n, k, s, p: (n + 2 * p - k) // s + 1 < 0 or (n + 2 * p - k) % s != 0),
         ),
     },
 )

@@ -44,6 +44,26 @@ def _summed_strides(stack: Sequence[tuple[int, int]]) -> int:
     return field
 
 
+def _summed_from_zero(stack: Sequence[tuple[int, int]]) -> int:
+    steps = [1, *(sum(stride for _, stride in stack[:layer]) for layer in range(1, len(stack)))]
+    return 1 + sum((kernel - 1) * step for (kernel, _), step in zip(stack, steps, strict=False))
+
+
+def _steps_of_kernels(stack: Sequence[tuple[int, int]]) -> int:
+    field, step = 1, 1
+    for kernel, stride in stack:
+        field += (kernel - 1) * step
+        step *= kernel if stride > 1 else 1
+    return field
+
+
+def _downwards_one_too_many(stack: Sequence[tuple[int, int]]) -> int:
+    field = 1
+    for kernel, stride in reversed(stack):
+        field = field * stride + kernel - 1
+    return field
+
+
 def _each(add: Callable[[int, int], int]) -> Callable[[Sequence[tuple[int, int]]], int]:
     """An answer that adds something else for each layer, made of its kernel and the step of the layer below."""
 
@@ -88,8 +108,8 @@ ENTRY = Entry(
         Check("its stride does not change what one unit sees", {"stack": [(3, 2)]}, 3),
         Check("two 3×3 layers see 5", {"stack": [(3, 1), (3, 1)]}, 5),
         Check("with stride 2 in the lower one they see 7", {"stack": [(3, 2), (3, 1)]}, 7),
-        Check("a window of 4 above one of 2 at stride 2 sees 8", {"stack": [(2, 2), (4, 1)]}, 8),
-        Check("three layers of stride 2", {"stack": [(3, 2), (3, 2), (3, 2)]}, 15),
+        Check("a window of 4 above one of 3 at stride 4 sees 15, gaps included", {"stack": [(3, 4), (4, 1)]}, 15),
+        Check("between two of stride 2, one of 1×1 at stride 3", {"stack": [(3, 2), (1, 3), (3, 2)]}, 15),
         Check("no layer at all: the pixel itself", {"stack": []}, 1),
         Check("AlexNet's fifth convolution", {"stack": [(kernel, stride) for kernel, stride, _ in ALEXNET]}, 163),
         Check("VGG-16's last convolution", {"stack": _VGG16}, 196),
@@ -100,7 +120,22 @@ ENTRY = Entry(
         ),
         "a layer's own stride is multiplied in too early: it spreads the layers above, not its own": _early_stride,
         "only the stride of the layer below is used: the strides of all layers below multiply": _last_stride_only,
-        "strides are added up: they multiply": _summed_strides,
+        "strides are added up: they multiply": (_summed_strides, _summed_from_zero),
+        "the step is multiplied by the kernel: neighbouring units lie a stride apart, whatever the kernel": (
+            _steps_of_kernels
+        ),
+        "gaps are left out: a stride larger than the kernel, that of a 1×1 layer too, spreads what lies above": (
+            lambda stack: receptive_field([(kernel, min(stride, kernel)) for kernel, stride in stack]),
+            lambda stack: receptive_field([(kernel, stride) for kernel, stride in stack if kernel > 1]),
+        ),
+        "the stride of the first layer is forgotten: the layers above it lie that far apart": (
+            lambda stack: receptive_field(
+                [(kernel, stride if layer else 1) for layer, (kernel, stride) in enumerate(stack)]
+            )
+        ),
+        "from the top down a field becomes (field - 1) * stride + kernel: its units lie field - 1 strides apart": (
+            _downwards_one_too_many
+        ),
         "the kernels are summed: neighbouring fields overlap, each layer adds kernel - 1": (
             lambda stack: sum(kernel for kernel, _ in stack)
         ),

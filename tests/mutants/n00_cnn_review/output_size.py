@@ -213,3 +213,11 @@ def padding_doubled_twice(size, *, kernel, stride=1, padding=0):
 @answers.wrong("positions in the plane")
 def area(size, *, kernel, stride=1, padding=0):
     return divmod_tells_both(size, kernel=kernel, stride=stride, padding=padding) ** 2
+
+
+@answers.wrong("larger than the padded input")
+def only_a_negative_result_refused(size, *, kernel, stride=1, padding=0):
+    result = (size + 2 * padding - kernel) / stride + 1
+    if result < 0 or result != round(result):
+        raise ValueError(result)
+    return round(result)

@@ -222,3 +222,58 @@ def stretched_by_the_stride(stack):
         field += kernel - 1
         field *= stride
     return field
+
+
+@answers.wrong("gaps are left out")
+def one_by_one_skipped(stack):
+    field, jump = 1, 1
+    for kernel, stride in stack:
+        if kernel != 1:
+            field += (kernel - 1) * jump
+            jump *= stride
+    return field
+
+
+@answers.wrong("gaps are left out")
+def windows_always_touch(stack):
+    field = 1
+    for kernel, stride in reversed(stack):
+        field = (field - 1) * min(kernel, stride) + kernel
+    return field
+
+
+@answers.wrong("the step is multiplied by the kernel")
+def pools_have_stride_kernel(stack):
+    field, jump = 1, 1
+    for kernel, stride in stack:
+        field += (kernel - 1) * jump
+        if stride != 1:
+            jump *= kernel
+    return field
+
+
+@answers.wrong("first layer is forgotten")
+def begins_with_the_first_kernel(stack):
+    if not stack:
+        return 1
+    field, jump = stack[0][0], 1
+    for kernel, stride in stack[1:]:
+        field, jump = field + (kernel - 1) * jump, jump * stride
+    return field
+
+
+@answers.wrong("strides are added up")
+def adds_strides_from_zero(stack):
+    field, jump = 1, 0
+    for kernel, stride in stack:
+        field += (kernel - 1) * (jump or 1)
+        jump += stride
+    return field
+
+
+@answers.wrong("(field - 1) * stride + kernel")
+def downwards_too_wide(stack):
+    field = 1
+    for kernel, stride in stack[::-1]:
+        field = field * stride + (kernel - 1)
+    return field
