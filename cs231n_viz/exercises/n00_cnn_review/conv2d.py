@@ -50,8 +50,25 @@ def _channels_kept(image: Tensor, kernels: Tensor, stride: int, padding: int) ->
     return torch.stack(kept, dim=1)
 
 
+def _windows_not_moved(image: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+    rows, columns = _conv(image, kernels, stride, padding).shape[1:]
+    return _conv(image, kernels, 1, padding)[:, :rows, :columns]
+
+
+def _as_many_columns_as_rows(image: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+    maps = _conv(image, kernels, stride, padding)
+    missing = maps.shape[1] - maps.shape[2]  # too many columns are left at 0
+    return F.pad(maps, (0, missing))
+
+
+def _square_windows(image: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+    """Windows as wide as the filter is tall; weights that a narrower filter lacks are 0."""
+    height, width = kernels.shape[-2:]
+    return _conv(image, F.pad(kernels, (0, height - width)), stride, padding)
+
+
 def _padded_here(*sides: int) -> Callable[..., Tensor]:
-    """Zeros only where ``sides`` (left, right, top, bottom) has a 1."""
+    """Zeros by ``sides`` (left, right, top, bottom): none, ``padding`` or twice as many."""
     return lambda image, kernels, s, p: conv2d(F.pad(image, [p * side for side in sides]), kernels, stride=s)
 
 
@@ -105,6 +122,9 @@ ENTRY = Entry(
         "only the first channel is used: sum over all of them": (
             lambda image, kernels, s, p: _conv(image[:1], kernels[:, :1], s, p)
         ),
+        "only the last channel is used: does the loop over channels overwrite the sum instead of adding to it, `+=`?": (
+            lambda image, kernels, s, p: _conv(image[-1:], kernels[:, -1:], s, p)
+        ),
         "the products are averaged over the window: they are summed": (
             lambda image, kernels, s, p: _conv(image, kernels, s, p) / kernels[0, 0].numel(),
             lambda image, kernels, s, p: _conv(image, kernels, s, p) / kernels[0].numel(),
@@ -113,6 +133,9 @@ ENTRY = Entry(
         "the maps of all filters are added: each filter has a map of its own": (
             lambda image, kernels, s, p: _conv(image, kernels, s, p).sum(dim=0, keepdim=True),
             lambda image, kernels, s, p: _conv(image, kernels, s, p).sum(dim=0),
+        ),
+        "squeezed: a single filter, row or column keeps its axis of length 1, (K, H', W')": (
+            lambda image, kernels, s, p: _conv(image, kernels, s, p).squeeze()
         ),
         "a ReLU follows: the sum itself was asked for, negative or not": (
             lambda image, kernels, s, p: _conv(image, kernels, s, p).relu()
@@ -127,6 +150,11 @@ ENTRY = Entry(
         "the number of rows is counted with the width of the filter: take its height": (
             lambda image, kernels, s, p: _one_side(image, kernels, s, p, axis=3)
         ),
+        "as many columns as rows are counted: they follow from the widths": _as_many_columns_as_rows,
+        "the windows are as wide as the filter is tall: a filter need not be square": _square_windows,
+        "the stride counts the positions, but does not move the window: it begins at (i * stride, j * stride)": (
+            _windows_not_moved
+        ),
         "the stride moves the window along one axis only: both have it": (
             lambda image, kernels, s, p: _conv(image, kernels, 1, p)[:, ::s],
             lambda image, kernels, s, p: _conv(image, kernels, 1, p)[:, :, ::s],
@@ -139,6 +167,8 @@ ENTRY = Entry(
             _padded_here(0, 1, 0, 1),
             _padded_here(1, 1, 0, 0),
             _padded_here(0, 0, 1, 1),
+            _padded_here(0, 2, 0, 2),
+            _padded_here(2, 0, 2, 0),
         ),
         "the border is mirrored: pad with zeros": (
             lambda image, kernels, s, p: conv2d(_bordered(image, p, "reflect"), kernels, stride=s)

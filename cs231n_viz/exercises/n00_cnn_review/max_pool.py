@@ -87,6 +87,20 @@ ENTRY = Entry(
         "the maximum runs over the channels too: each channel is pooled by itself": (
             lambda image, size, stride: max_pool(image, size, stride).amax(dim=0, keepdim=True),
             lambda image, size, stride: max_pool(image, size, stride).amax(dim=0),
+            lambda image, size, stride: (
+                max_pool(image, size, stride).amax(dim=0, keepdim=True).expand(len(image), -1, -1)
+            ),
+        ),
+        "squeezed: a single channel, row or column keeps its axis of length 1, (C, H', W')": (
+            lambda image, size, stride: max_pool(image, size, stride).squeeze()
+        ),
+        "the last window is lost where it just fits: there are (length - size) // stride + 1": (
+            lambda image, size, stride: max_pool(image[:, :-1, :-1], size, stride)
+        ),
+        "length // stride windows: count the room that the first one leaves, (length - size) // stride + 1": (
+            lambda image, size, stride: max_pool(F.pad(image, (0, size, 0, size), value=-torch.inf), size, stride)[
+                :, : image.shape[1] // stride, : image.shape[2] // stride
+            ]
         ),
         "the last windows reach over the edge: only those that lie inside count, as in PyTorch with ceil_mode=False": (
             lambda image, size, stride: F.max_pool2d(image[None], size, stride, ceil_mode=True)[0]
@@ -124,7 +138,9 @@ ENTRY = Entry(
             lambda image, size, stride: max_pool(image, size, stride)[:, :, : (image.shape[1] - size) // stride + 1]
         ),
         "the windows are moved by their size: move them by `stride`, they may overlap": (
-            lambda image, size, stride: max_pool(image, size, size)
+            lambda image, size, stride: max_pool(image, size, size),
+            lambda image, size, stride: F.max_pool2d(image[None], size, (stride, size))[0],
+            lambda image, size, stride: F.max_pool2d(image[None], size, (size, stride))[0],
         ),
         "the windows have the size of the stride: they have `size` rows and columns": (
             lambda image, size, stride: max_pool(image, stride, stride)

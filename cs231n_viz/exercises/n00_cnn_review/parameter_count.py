@@ -58,6 +58,7 @@ ENTRY = Entry(
             lambda c, f, k, b: f * (c * k + b),
             lambda c, f, k, b: f * (c * 2 * k + b),
         ),
+        "`^` is no power in Python, it compares bits: write `kernel ** 2`": lambda c, f, k, b: f * (c * (k ^ 2) + b),
         "a filter is not a cube: its third side is the number of input channels": (
             lambda c, f, k, b: f * (k**3 + b),
             lambda c, f, k, b: c * f * k**3 + b * f,

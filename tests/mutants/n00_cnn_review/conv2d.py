@@ -253,3 +253,62 @@ def upside_down(image, kernels, *, stride=1, padding=0):
 @answers.wrong("row and column of positions are missing")
 def one_position_less(image, kernels, *, stride=1, padding=0):
     return with_columns(image, kernels, stride=stride, padding=padding)[:, :-1, :-1]
+
+
+@answers.wrong("keeps its axis of length 1")
+def squeezed(image, kernels, *, stride=1, padding=0):
+    return torch.squeeze(F.conv2d(image[None], kernels, stride=stride, padding=padding))
+
+
+@answers.wrong("overwrite the sum instead of adding")
+def last_channel(image, kernels, *, stride=1, padding=0):
+    for c in range(len(image)):
+        out = slide(
+            image[c : c + 1], kernels[:, c : c + 1], stride, padding, lambda window, kernel: (window * kernel).sum()
+        )
+    return out
+
+
+@answers.wrong("does not move the window")
+def windows_side_by_side(image, kernels, *, stride=1, padding=0):
+    padded = F.pad(image, [padding] * 4)
+    height, width = kernels.shape[-2:]
+    rows, columns = (padded.shape[1] - height) // stride + 1, (padded.shape[2] - width) // stride + 1
+    out = torch.empty(len(kernels), rows, columns)
+    for y in range(rows):
+        for x in range(columns):
+            out[:, y, x] = (padded[:, y : y + height, x : x + width] * kernels).sum((1, 2, 3))
+    return out
+
+
+@answers.wrong("zeros are missing on some sides")
+def all_zeros_at_the_far_end(image, kernels, *, stride=1, padding=0):
+    return F.conv2d(F.pad(image, (0, 2 * padding, 0, 2 * padding))[None], kernels, stride=stride)[0]
+
+
+@answers.wrong("as many columns as rows")
+def one_side_for_both(image, kernels, *, stride=1, padding=0):
+    padded = F.pad(image, [padding] * 4)
+    count, _, height, width = kernels.shape
+    side = (padded.shape[1] - height) // stride + 1
+    out = torch.zeros(count, side, side)
+    for y in range(side):
+        for x in range(side):
+            window = padded[:, y * stride : y * stride + height, x * stride : x * stride + width]
+            if window.shape[2] == width:
+                out[:, y, x] = (window * kernels).sum((1, 2, 3))
+    return out
+
+
+@answers.wrong("as wide as the filter is tall")
+def square_windows(image, kernels, *, stride=1, padding=0):
+    padded = F.pad(image, [padding] * 4)
+    side = kernels.shape[2]
+    rows, columns = (padded.shape[1] - side) // stride + 1, (padded.shape[2] - side) // stride + 1
+    out = torch.zeros(len(kernels), rows, columns)
+    for i in range(side):
+        for j in range(min(side, kernels.shape[3])):
+            for y in range(rows):
+                for x in range(columns):
+                    out[:, y, x] += kernels[:, :, i, j] @ padded[:, y * stride + i, x * stride + j]
+    return out

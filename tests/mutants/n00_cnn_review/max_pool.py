@@ -202,3 +202,39 @@ def first_channel(image, size, stride):
 @answers.wrong("the maximum of the whole map")
 def one_maximum(image, size, stride):
     return image.flatten(1).max(1).values[:, None, None]
+
+
+@answers.wrong("keeps its axis of length 1")
+def squeezed(image, size, stride):
+    return F.max_pool2d(image[None], size, stride).squeeze()
+
+
+@answers.wrong("over the channels too")
+def over_channels_in_every_map(image, size, stride):
+    rows, columns = ((n - size) // stride + 1 for n in image.shape[1:])
+    out = torch.zeros(len(image), rows, columns)
+    for _, y, x, _ in windows_of(image, size, stride):
+        out[:, y, x] = image[:, y * stride : y * stride + size, x * stride : x * stride + size].max()
+    return out
+
+
+@answers.wrong("lost where it just fits")
+def range_ends_too_early(image, size, stride):
+    rows, columns = (range(0, n - size, stride) for n in image.shape[1:])
+    maxima = [[image[:, y : y + size, x : x + size].amax((1, 2)) for x in columns] for y in rows]
+    return torch.stack([torch.stack(row, -1) for row in maxima], 1)
+
+
+@answers.wrong("length // stride windows")
+def one_window_each_stride(image, size, stride):
+    channels, height, width = image.shape
+    out = torch.empty(channels, height // stride, width // stride)
+    for y in range(out.shape[1]):
+        for x in range(out.shape[2]):
+            out[:, y, x] = image[:, y * stride :, x * stride :][:, :size, :size].amax((1, 2))
+    return out
+
+
+@answers.wrong("moved by their size")
+def stride_down_only(image, size, stride):
+    return F.max_pool2d(image[None], size, (stride, size))[0]

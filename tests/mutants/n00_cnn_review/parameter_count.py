@@ -132,3 +132,9 @@ def in_times_in(in_channels, out_channels, kernel, *, bias=True):
 @answers.wrong("these are bytes")
 def bytes_of_float32(in_channels, out_channels, kernel, *, bias=True):
     return 4 * in_one_line(in_channels, out_channels, kernel, bias)
+
+
+@answers.wrong("`^` is no power")
+def caret(in_channels, out_channels, kernel, *, bias=True):
+    weights = (kernel ^ 2) * in_channels * out_channels
+    return weights + out_channels if bias else weights
