@@ -45,15 +45,25 @@ def _from_spectrum(
     return angle(frequencies[row].item(), frequencies[column].item())
 
 
-def _wave(weights: Tensor, *, size: int | None = 64, centre: bool = True, skip: bool = False) -> tuple[float, float]:
+def _wave(
+    weights: Tensor,
+    *,
+    size: int | None = 64,
+    centre: bool = True,
+    skip: bool = False,
+    quarter: bool = False,
+    split: int | None = None,
+) -> tuple[float, float]:
     """(down, right) of the strongest wave, with the mistakes that can be made on the way."""
     waves = weights - weights.mean() if centre else weights
     spectrum = torch.fft.fft2(waves, s=(size, size) if size else None).abs()
     if skip:
         spectrum[0, 0] = 0
-    row, column = divmod(int(spectrum.argmax()), spectrum.shape[1])
+    if quarter:
+        spectrum[len(spectrum) // 2 :], spectrum[:, len(spectrum) // 2 :] = 0, 0
+    row, column = divmod(int(spectrum.argmax()), split or spectrum.shape[1])
     frequencies = [torch.fft.fftfreq(n) for n in spectrum.shape]
-    return frequencies[0][row].item(), frequencies[1][column].item()
+    return frequencies[0][row % len(spectrum)].item(), frequencies[1][column].item()
 
 
 def _angle(weights: Tensor, **options: Any) -> float:
@@ -131,7 +141,7 @@ ENTRY = Entry(
         "the constant is the strongest wave: subtract the mean of the filter first": (
             lambda weights: _angle(weights, centre=False)
         ),
-        "only the frequency 0 is skipped, but padding spreads the constant over its neighbours: subtract the mean": (
+        "only the frequency 0 is taken out, but padding spreads the constant: subtract the filter's mean, then pad": (
             lambda weights: _angle(weights, centre=False, skip=True)
         ),
         "x and y are swapped: it is atan2(y, x), and rows are y": lambda weights: (90 - _angle(weights)) % 180,
@@ -158,7 +168,18 @@ ENTRY = Entry(
         "only along a row or along a column: the directions between count too": (
             lambda weights: 90.0 * (weights.diff(dim=0).abs().mean() > weights.diff(dim=1).abs().mean()).item(),
             lambda weights: 90.0 * (45 <= _angle(weights) < 135),
+        ),
+        "rounded to a few directions: the angle itself was asked for": (
             lambda weights: 45.0 * (round(_angle(weights) / 45) % 4),
+            lambda weights: 30.0 * (round(_angle(weights) / 30) % 6),
+            lambda weights: 22.5 * (round(_angle(weights) / 22.5) % 8),
+        ),
+        "a quarter of the spectrum has the waves of one diagonal only: search half of it, or all": (
+            lambda weights: _angle(weights, quarter=True)
+        ),
+        "the place is split by the sides of the filter: the spectrum has 64 columns, divmod(place, 64)": (
+            lambda weights: _angle(weights, split=weights.shape[0]),
+            lambda weights: _angle(weights, split=weights.shape[1]),
         ),
         "the place in the spectrum is taken for the frequency: from the middle on, fftfreq is negative": (
             lambda weights: _from_spectrum(weights, frequencies=torch.arange(64.0)),

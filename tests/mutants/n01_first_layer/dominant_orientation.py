@@ -59,7 +59,7 @@ def keeps_the_constant(weights):
     return math.degrees(math.atan2(-down, right)) % 180
 
 
-@answers.wrong("only the frequency 0 is skipped")
+@answers.wrong("only the frequency 0 is taken out")
 def skips_zero(weights):
     spectrum = np.abs(np.fft.fft2(weights.numpy(), (64, 64)))
     spectrum[0, 0] = -1
@@ -179,6 +179,29 @@ def padded_to_sixteen(weights):
     return math.degrees(math.atan2(-down, right)) % 180
 
 
-@answers.wrong("the directions between count too")
+@answers.wrong("rounded to a few directions")
 def nearest_eighth_turn(weights):
     return float(round(in_numpy(weights) / 45) * 45 % 180)
+
+
+@answers.wrong("only the frequency 0 is taken out")
+def mean_of_the_padded_filter(weights):
+    padded = np.zeros((64, 64))
+    padded[: weights.shape[0], : weights.shape[1]] = weights.numpy()
+    down, right = peak(padded - padded.mean())
+    return math.degrees(math.atan2(-down, right)) % 180
+
+
+@answers.wrong("a quarter of the spectrum")
+def positive_frequencies(weights):
+    power = torch.fft.fft2(weights - weights.mean(), s=(64, 64)).abs()[:32, :32]
+    row, column = np.unravel_index(int(power.argmax()), (32, 32))
+    return math.degrees(math.atan2(-row, column)) % 180
+
+
+@answers.wrong("split by the sides of the filter")
+def divmod_by_the_height(weights):
+    place = int(torch.fft.fft2(weights - weights.mean(), s=(64, 64)).abs().argmax())
+    row, column = divmod(place, weights.shape[0])
+    frequencies = torch.fft.fftfreq(64)
+    return math.degrees(math.atan2(-frequencies[row % 64], frequencies[column])) % 180
