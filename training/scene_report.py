@@ -8,6 +8,7 @@ import argparse
 
 import torch
 
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier, load_model
 from cs231n_viz.pictures.scenes import CLASSES, SCALE, Scenes
 
@@ -22,7 +23,7 @@ def predictions(model: Classifier, scenes: Scenes, count: int) -> torch.Tensor:
     predicted = []
     for first in range(0, count, 16):
         images = torch.stack([scenes(i) for i in range(first, min(first + 16, count))])
-        predicted.append(model(model.prepare(images)).argmax(1))
+        predicted.append(model(to_channels_last(model, model.prepare(images))).argmax(1))
     return torch.cat(predicted)
 
 

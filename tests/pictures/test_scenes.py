@@ -165,7 +165,7 @@ def test_two_thousand_scenes_take_at_most_twenty_seconds():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_shipped_network_classifies_three_of_four_scenes_correctly(name):
-    model, painter, count = viz.load_model(name), scenes.Scenes(0, 224), 300
+    model, painter, count = viz.load_model(name).to(memory_format=torch.channels_last), scenes.Scenes(0, 224), 300
     wanted = torch.tensor([model.index(scenes.CLASSES[painter.label(i)]) for i in range(count)])
     assert (predictions(model, painter, count) == wanted).float().mean() >= 0.75
 
