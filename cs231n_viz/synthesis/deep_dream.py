@@ -24,6 +24,7 @@ from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.capture import activations
 from cs231n_viz.network.checks import as_batch, check_images, check_numbers, check_whole
 from cs231n_viz.network.layers import smallest_side, survives
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.pictures.images import resize
@@ -116,11 +117,12 @@ def deep_dream(
     if guide is not None and channel is not None:
         raise ValueError("a guide speaks for the whole layer: give either guide or channel, not both")
     objective = layer_energy(model, layer, channel) if guide is None else resemblance(model, layer, guide)
-    objective = _Jittered(objective, update, seed=seed)
+    # Convolutions are faster in this order, which Pixels never are in.
+    jittered = _Jittered(lambda images: objective(to_channels_last(model, images)), update, seed=seed)
     settings = {"recipe": "deep_dream", "model": model.name, "layer": layer, "channel": channel}
     settings |= {"guided": guide is not None, "octaves": octaves, "octave_scale": octave_scale, "steps": steps}
     settings |= {**asdict(update), "seed": seed}
-    stages = _octaves(image, objective, sizes, steps=steps, lr=update.lr)
+    stages = _octaves(image, jittered, sizes, steps=steps, lr=update.lr)
     return Ascent(stages, octaves * (steps + 1), settings=settings, progress=progress)
 
 
@@ -132,8 +134,7 @@ def _octaves(
     for number, size in enumerate(sizes):
         base = resize(image, size).clamp(0, 1)  # white, averaged, may come out a rounding error above 1
         start = (base + resize(detail, size)).clamp(0, 1)
-        pixels = Pixels(start.contiguous(memory_format=torch.channels_last))  # a third faster on a CPU
-        for step in ascend(pixels, objective, rule="mean", steps=steps, lr=lr):
+        for step in ascend(Pixels(start), objective, rule="mean", steps=steps, lr=lr):
             yield step._replace(index=number * steps + step.index)
         detail = step.image - base
 
