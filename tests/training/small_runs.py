@@ -11,7 +11,7 @@ from training import classifiers, pictures
 
 def run_for(root, out, epochs, monkeypatch, *, more=()):
     """Train a small mini_vgg on tiny pictures up to ``epochs`` of 2; returns its checkpoint."""
-    recipe = dataclasses.replace(classifiers.RECIPES["mini_vgg"], sizes=((1.0, 32),), epochs=2)
+    recipe = dataclasses.replace(classifiers.RECIPES["mini_vgg"], sizes=((1.0, 32),), epochs=2, input_size=64)
     monkeypatch.setitem(classifiers.RECIPES, "mini_vgg", recipe)
     arguments = [str(root), "--network", "mini_vgg", "--batch", "8", "--out", str(out), *more]
     args = classifiers.parser().parse_args(arguments)

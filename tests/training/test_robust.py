@@ -78,12 +78,21 @@ def run_for(root, out, epochs, *, more=()):
     return run
 
 
+def test_the_last_epochs_have_larger_pictures_and_more_steps_of_the_attack():
+    run = object.__new__(robust.Run)
+    run.args = robust.parser().parse_args(["root", "--epochs", "3", "--steps", "2"])
+    assert [run.size(epoch) for epoch in range(3)] == [96, 96, 128]
+    assert [run.steps(epoch) for epoch in range(3)] == [1, 1, 2]
+
+
 @pytest.mark.slow
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(root, tmp_path):
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(robust, "_SMALL", 32)
+    monkeypatch.setattr(robust, "SIZE", 48)
     whole = run_for(root, tmp_path / "whole", 3)
     run_for(root, tmp_path / "parts", 1)
     resumed = run_for(root, tmp_path / "parts", 3)
-    assert [row["size"] for row in resumed.history] == [96, 96, 128]
+    assert [row["size"] for row in resumed.history] == [32, 32, 48]
     for key, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[key]), key
     best = torch.load(tmp_path / "parts/mini_vgg_robust/best.pt", weights_only=True)
