@@ -33,7 +33,7 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 STAMP := $(VENV)/installed-$(call name_of,cat pyproject.toml jupyter_settings.py; pwd)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab stage reset test quick lint format notebooks assignments data pictures plates bench exactness train site lock clean
+.PHONY: help setup lab stage reset test quick lint format notebooks assignments data pictures plates bench bench-quick exactness train site lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
@@ -136,8 +136,11 @@ plates: $(STAMP) ## Make the pictures of data/plates that take minutes, those th
 pictures: $(STAMP) ## Fetch photographs that notebooks 02, 03 and 07 use where they are there (1 GB; ARGS=folder for another place)
 	$(PY) -m cs231n_viz.pictures $(ARGS)
 
-bench: $(STAMP) ## Measure the budgets, each beside its peers (ARGS="explorers patches" for some parts)
+bench: $(STAMP) ## Measure the budgets, each beside its peers and ceiling; writes benchmarks/results.md (ARGS="patches" for a part)
 	$(PY) -m benchmarks $(ARGS)
+
+bench-quick: $(STAMP) ## Measure some of the budgets, in three minutes; fails where one is missed
+	$(PY) -m benchmarks --quick $(ARGS)
 
 TEACHER = --teacher runs/squeezenet1_1/last.pt
 

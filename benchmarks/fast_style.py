@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import cs231n_viz as viz
+from benchmarks.ceiling import counted, most_times
 from benchmarks.row import Row
 from cs231n_viz.style.fast import load_fast_style
 from cs231n_viz.style.painter import Painter
@@ -68,12 +69,15 @@ def median_seconds(work: Callable[[], object], frames: int) -> float:
     return sorted(times[2:])[frames // 2]
 
 
-def rows() -> Iterator[Row]:
+def rows(*, frames: int = FRAMES) -> Iterator[Row]:
     painter, theirs = Painter(load_fast_style()), Other().eval()
     mixture = torch.ones(len(painter.styles))
     for side, wanted in WANTED.items():
         image = viz.load_image("astronaut")[:, :side, :side].contiguous()
-        own = median_seconds(lambda image=image: painter(image, mixture), FRAMES)
-        yield Row(f"fast style, {side} × {side} px, all styles mixed: frames a second", 1 / own, "≥", wanted)
+        _, flops = counted(lambda image=image: painter(image, mixture))
+        own = median_seconds(lambda image=image: painter(image, mixture), frames)
+        what, most = f"fast style, {side} × {side} px", most_times(flops, dtype=painter.dtype)
+        yield Row(f"{what}, all styles mixed: frames a second", 1 / own, "≥", wanted, ceiling=most)
         peer = median_seconds(lambda image=image: other_frame(theirs, image), 10)
-        yield Row(f"fast style, {side} × {side} px: × the frame rate of pytorch/examples", peer / own, "≥", FASTER)
+        most = most_times(flops, peer, painter.dtype)
+        yield Row(f"{what}: × the frame rate of pytorch/examples", peer / own, "≥", FASTER, ceiling=most)

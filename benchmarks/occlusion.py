@@ -1,7 +1,7 @@
 """Time incremental occlusion against one full forward pass per window, captum's and our own."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -10,12 +10,14 @@ from captum.attr import Occlusion
 from torch import Tensor
 
 import cs231n_viz as viz
+from benchmarks.ceiling import counted, most_times, near_the_ceiling
 from benchmarks.row import Row
 from cs231n_viz.pictures.images import resize
 
 SIDE, WINDOW, STRIDE, TARGET = 224, 32, 8, 3
 POSITIONS = ((SIDE - WINDOW) // STRIDE + 1) ** 2
-GOALS = {"vgg16": (8, 4), "alexnet": (5, 1.7), "resnet18": (5, 1.5)}  # × captum's default, × its best
+# × captum's default, × its best; None: the goal, 5 ×, was found to lie beyond the ceiling
+GOALS = {"vgg16": (8, 4), "alexnet": (5, 1.7), "resnet18": (None, 1.5)}
 OTHERS = ("squeezenet1_1", "googlenet", "densenet121", "mobilenet_v2", "mini_alexnet", "mini_vgg")
 BATCHES = (4, 8, 16, 32, 64)
 SAMPLED = 64  # windows of a timed run of full passes, which take the same time for each window
@@ -83,28 +85,32 @@ def ours(model: viz.Classifier, image: Tensor) -> Tensor:
     return viz.occlusion(model, image, TARGET, window=WINDOW, stride=STRIDE, progress=False)
 
 
-def rows() -> Iterator[Row]:
-    for name in (*GOALS, *OTHERS):
+def rows(*, networks: Collection[str] = (*GOALS, *OTHERS)) -> Iterator[Row]:
+    for name in networks:
         model = viz.load_model(name, weights="DEFAULT" if name.startswith("mini") else None)
         image = resize(model.prepare("cat"), (SIDE, SIDE)).clamp(0, 1)  # mini_vgg's own input is smaller
         places = range(0, POSITIONS, 11)
         with torch.no_grad():
             logits = model(image)[0]
             expected = logits[TARGET] - full_passes(model, image, places=places, batch=8)
-        error = (ours(model, image).flatten()[places.start :: places.step] - expected).abs().max() / logits.abs().max()
+        drops, flops = counted(lambda model=model, image=image: ours(model, image))
+        error = (drops.flatten()[places.start :: places.step] - expected).abs().max() / logits.abs().max()
         yield Row(f"occlusion, {name}: difference from full passes / logit, × 1e-5", error.item() * 1e5, "≤", 1)
-        yield from ratios(name, times(model, image, peers=name in GOALS))
+        yield from ratios(name, times(model, image, peers=name in GOALS), flops / POSITIONS)
 
 
-def ratios(name: str, seconds: dict[str, float]) -> Iterator[Row]:
+def ratios(name: str, seconds: dict[str, float], flops: float) -> Iterator[Row]:
+    """The ratios of the seconds for each window; ``flops`` are ours for each."""
+
     def best(prefix: str) -> float:
         return min(value for run, value in seconds.items() if run.startswith(prefix))
 
+    def row(what: str, peer: float, limit: float | None) -> Row:
+        what, ratio, most = f"occlusion, {name}: × {what}", peer / seconds["ours"], most_times(flops, peer)
+        return near_the_ceiling(what, ratio, most) if limit is None else Row(what, ratio, "≥", limit, ceiling=most)
+
     if name in GOALS:
         default, tuned = GOALS[name]
-        single, batched = (f"occlusion, {name}: × captum, {which}" for which in ("one window", "its best batch"))
-        yield Row(
-            f"{single} at a time ({SINGLE} of {POSITIONS} timed)", seconds["captum 1"] / seconds["ours"], "≥", default
-        )
-        yield Row(f"{batched} ({SAMPLED} of {POSITIONS} timed)", best("captum") / seconds["ours"], "≥", tuned)
-    yield Row(f"occlusion, {name}: × full passes, best batch", best("full") / seconds["ours"], "≥", 1)
+        yield row(f"captum, one window at a time ({SINGLE} of {POSITIONS} timed)", seconds["captum 1"], default)
+        yield row(f"captum, its best batch ({SAMPLED} of {POSITIONS} timed)", best("captum"), tuned)
+    yield row("full passes, best batch", best("full"), 1)

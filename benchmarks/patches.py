@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 import cs231n_viz as viz
+from benchmarks.ceiling import counted, least_seconds, most_times, near_the_ceiling
 from benchmarks.row import Row, alternating_seconds, fastest_seconds
 
 LAYER, K = "conv5", 9
@@ -83,19 +84,24 @@ def peak_memory(work: Callable[[], object]) -> float:
     return peak - before
 
 
-def rows() -> Iterator[Row]:
+def rows(*, peers_only: bool = False) -> Iterator[Row]:
     model = viz.load_model("mini_alexnet")
     pictures = Pictures(256)
 
     def ours() -> Tensor:
         return viz.top_patches(model, pictures, LAYER, k=K, progress=False).values
 
-    torch.testing.assert_close(ours().T, batches_all_stored(model, pictures), atol=1e-4, rtol=1e-4)
+    values, flops = counted(ours)
+    torch.testing.assert_close(values.T, batches_all_stored(model, pictures), atol=1e-4, rtol=1e-4)
     own = fastest_seconds(ours, repeats=3)
     plain = fastest_seconds(lambda: hook_and_batch_of_one(model, pictures), repeats=3)
     stored = fastest_seconds(lambda: batches_all_stored(model, pictures), repeats=3)
-    yield Row(f"top_patches, {LAYER}: × faster than a hook and batches of one", plain / own, "≥", 3)
-    yield Row(f"top_patches, {LAYER}: × faster than batches with all activations stored", stored / own, "≥", 1.2)
+    what = f"top_patches, {LAYER}: × faster than"
+    yield near_the_ceiling(f"{what} a hook and batches of one", plain / own, most_times(flops, plain))
+    most = most_times(flops, stored)
+    yield Row(f"{what} batches with all activations stored", stored / own, "≥", 1.2, ceiling=most)
+    if peers_only:
+        return
     scenes = viz.Gallery.scenes(2000)
     taken = fastest_seconds(lambda: viz.top_patches(model, scenes, LAYER, k=K, progress=False))
     yield Row(f"top_patches, {LAYER}: 2 000 scenes", taken, "≤", 60, " s")
@@ -108,6 +114,8 @@ def rows() -> Iterator[Row]:
         yield Row("top_patches: memory for 5 000 pictures above that for 500", more - less, "≤", 20, " MB")
     layers, few = ("fc8", "conv1", "conv3", "fc6"), Pictures(64)
     works = [partial(viz.features, model, few, layer, pool="mean", progress=False) for layer in layers]
+    _, *flops = (counted(work)[1] for work in works)
     whole, *parts = alternating_seconds(works, repeats=30)  # after fc6 there is little to skip
-    for layer, part in zip(layers[1:], parts, strict=True):
-        yield Row(f"features, {layer}: share of the time of a full forward pass", part / whole, "≤", 1)
+    for layer, part, count in zip(layers[1:], parts, flops, strict=True):
+        least = least_seconds(count) / whole
+        yield Row(f"features, {layer}: share of the time of a full forward pass", part / whole, "≤", 1, ceiling=least)

@@ -1,5 +1,6 @@
 """One line of the benchmark: what was measured, and what it must reach; and how to measure times."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,21 +8,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A measured number and its budget; ``sign`` says on which side of ``limit`` it must lie."""
+    """A measured number and its budget; ``sign`` says on which side of ``limit``, if there is one, it must lie.
+
+    ``ceiling`` is the best that the processor allows, in the same unit, where that is known.
+    """
 
     what: str
     measured: float
     sign: str  # "≤" or "≥"
-    limit: float
+    limit: float | None
     unit: str = ""
+    ceiling: float | None = None
 
     @property
     def fits(self) -> bool:
+        if self.limit is None:
+            return math.isfinite(self.measured)
         return self.measured <= self.limit if self.sign == "≤" else self.measured >= self.limit
 
     def __str__(self) -> str:
         verdict = "" if self.fits else "   MISSED"
-        return f"{self.what:72} {self.measured:8.2f}{self.unit} ({self.sign} {self.limit:g}{self.unit}){verdict}"
+        limit = "no limit" if self.limit is None else f"{self.sign} {self.limit:.4g}{self.unit}"
+        ceiling = "" if self.ceiling is None else f"; ceiling {self.ceiling:.4g}{self.unit}"
+        return f"{self.what:72} {self.measured:8.2f}{self.unit} ({limit}{ceiling}){verdict}"
 
 
 def fastest_seconds(work: Callable[[], object], *, repeats: int = 1) -> float:

@@ -119,7 +119,7 @@ def test_every_dependency_says_why_it_is_there():
 
 
 def targets() -> list[str]:
-    return re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
+    return re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
 
 
 def make(*arguments: str, recipe: str = "", **environment: str) -> str:
@@ -138,7 +138,7 @@ def test_make_help_lists_every_target():
     assert set(phony) >= set("setup lab reset test quick lint format notebooks bench train clean help".split())
     assert set(phony) == set(targets())
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"^  ([a-z]+) +\S", shown, re.MULTILINE) == targets()
+    assert re.findall(r"^  ([a-z-]+) +\S", shown, re.MULTILINE) == targets()
 
 
 @pytest.mark.parametrize(
