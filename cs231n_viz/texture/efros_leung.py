@@ -15,6 +15,7 @@ _SEED = 3  # side of the patch that growth starts from
 _MOST_DIFFERENT = 0.3  # a match that is further away is refused ...
 _LOOSEN = 1.1  # ... until a whole layer was refused; then the limit grows by this
 _ROUNDING = 1e-12  # of a distance in float64; what is below is an exact match
+_SMALLEST_BY_FFT = 13  # windows from this side on are compared by Fourier transforms, which take less time for them
 
 
 def efros_leung(
@@ -142,10 +143,14 @@ class _Matcher:
         self.window, self.tolerance = window, tolerance
         grey = bool((sample[1:] == sample[:1]).all())  # then one channel is enough
         self._sample = sample[: 1 if grey else 3].double()
-        windows = self._sample.unfold(1, window, 1).unfold(2, window, 1)  # (C, rows, columns, window, window)
-        self._columns = windows.shape[2]
-        windows = windows.permute(1, 2, 0, 3, 4).reshape(-1, len(self._sample), window**2)
-        self._bank = torch.cat([windows.square().sum(1), windows.flatten(1)], dim=1).T.contiguous()
+        terms = torch.cat([self._sample.square().sum(0, keepdim=True), self._sample])  # s² over all channels, and s
+        self._rows, self._columns = (side - window + 1 for side in self._sample.shape[1:])
+        self._spectra = self._bank = None
+        if window >= _SMALLEST_BY_FFT:
+            self._spectra = torch.fft.rfft2(terms)
+        else:  # one column for each window
+            windows = terms.unfold(1, window, 1).unfold(2, window, 1).permute(0, 3, 4, 1, 2)
+            self._bank = windows.reshape(-1, self._rows * self._columns)
         offsets = torch.arange(window) - window // 2
         gauss = torch.exp(-offsets.double().square() / (2 * (window / 6.4) ** 2))
         self._weights = torch.outer(gauss, gauss).flatten()
@@ -179,7 +184,16 @@ class _Matcher:
         weights = known * self._weights
         weights /= weights.sum(1, keepdim=True) * len(colours)
         weighted = [colour * weights for colour in colours]
-        # sum w (s - t)² = sum w s² - 2 sum (w t) s + sum w t²: the first two are one matrix product for all windows
-        products = torch.cat([weights, *(-2 * colour for colour in weighted)], dim=1) @ self._bank
+        # sum w (s - t)² = sum w s² - 2 sum (w t) s + sum w t²: the first two are one product for all windows
+        products = self._products(torch.stack([weights, *(-2 * colour for colour in weighted)], dim=1))
         squares = sum((colour * values).sum(1) for colour, values in zip(colours, weighted, strict=True))
         return np.maximum(products.numpy() + squares.numpy()[:, None], 0)
+
+    def _products(self, factors: Tensor) -> Tensor:
+        """(n, 1 + C, window²) -> (n, P): the sum over each window of the sample of s² and s, times these factors."""
+        if self._bank is not None:
+            return factors.flatten(1) @ self._bank
+        size = self._sample.shape[1:]
+        spectra = torch.fft.rfft2(factors.unflatten(2, (self.window, self.window)), s=size)
+        correlation = torch.fft.irfft2((spectra.conj() * self._spectra).sum(1), s=size)
+        return correlation[:, : self._rows, : self._columns].flatten(1)  # what is beyond goes round the sample's border
