@@ -11,6 +11,7 @@ from cs231n_viz.deprecation import moved_keywords
 from cs231n_viz.network.checks import channels_in, check_images
 from cs231n_viz.network.layers import smallest_side
 from cs231n_viz.network.memory import PROBE, check_memory
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.running import outside_inference_mode
 from cs231n_viz.representation.gram import (
     Statistic,
@@ -134,11 +135,12 @@ def texture_objective(model: nn.Module, sample: Tensor, loss: TextureLoss = Text
     """Make the objective of :func:`synthesize_texture`: how well pictures (N, 3, H, W) match a sample (1, 3, h, w)."""
     layers = loss.layers_of(model)
     options = {"average_pooling": loss.average_pooling, "statistic": loss.statistic}
-    targets = grams(model, sample, layers, **options)
+    targets = grams(model, to_channels_last(model, sample), layers, **options)  # a faster order for convolutions
     palette = _colours(sample, loss.statistic)
 
     def objective(images: Tensor) -> Tensor:
-        distance = gram_distance(grams(model, images, layers, gradients=torch.is_grad_enabled(), **options), targets)
+        pixels, gradients = to_channels_last(model, images), torch.is_grad_enabled()
+        distance = gram_distance(grams(model, pixels, layers, gradients=gradients, **options), targets)
         if loss.colours:
             own = gram_distance(_colours(images, loss.statistic), palette)
             distance = distance + loss.colours * len(palette) * own
