@@ -354,9 +354,9 @@ BODIES = {
     "right": "return out_channels * (in_channels * kernel**2 + bias)",
     "never-ends": "while True: pass",
     "cannot-be-interrupted": """\
-import signal
+import signal, time
     signal.setitimer(signal.ITIMER_REAL, 0)
-    while True: pass""",
+    while True: time.sleep(1)""",
     "takes-the-solution": """\
 from cs231n_viz.exercises import find
     return find("parameter_count").reference(in_channels, out_channels, kernel, bias=bias)""",
