@@ -1,6 +1,6 @@
 """The part of a photograph where a unit is most active."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +54,11 @@ def _masked(
 def _sides_swapped(activation: Tensor, image: Tensor, quantile: float) -> Tensor:
     large = F.interpolate(activation[None, None], size=(image.shape[2], image.shape[1]), mode="bilinear")[0, 0]
     return torch.where(large.T > activation.flatten().quantile(quantile), image, image / 4)
+
+
+def _stretched_to(size: Sequence[int], activation: Tensor, image: Tensor, quantile: float) -> Tensor:
+    large = F.interpolate(activation[None, None], size=tuple(size), mode="bilinear")[0, 0]
+    return torch.where(large > activation.flatten().quantile(quantile), image, image / 4)
 
 
 def _one_channel(activation: Tensor, image: Tensor, quantile: float) -> Tensor:
@@ -146,7 +151,18 @@ ENTRY = Entry(
         ),
         "the quantile of the positive values alone: all h · w values count, zeros too": (
             _masked(threshold=_of_the_active),
+        ),
+        "negative values are set to 0 first: the quantile is that of the map as it is": (
             _masked(threshold=lambda values, q: values.clamp_min(0).flatten().quantile(q)),
+            lambda activation, image, quantile: _masked()(activation.clamp_min(0), image, quantile),
+        ),
+        "stretched by a whole factor: the photograph need not be so many times as large, size=image.shape[1:]": (
+            lambda activation, image, quantile: _stretched_to(
+                [large // small * small for large, small in zip(image.shape[1:], activation.shape, strict=True)],
+                activation,
+                image,
+                quantile,
+            )
         ),
         "the threshold is one of the values: between two of them the quantile is interpolated linearly": (
             _masked(threshold=lambda values, q: values.flatten().quantile(q, interpolation="lower")),
@@ -172,7 +188,10 @@ ENTRY = Entry(
             ),
         ),
         "stretched bicubically: bilinear was asked for": _masked(mode="bicubic", align_corners=False),
-        "height and width are swapped: the image is (3, H, W)": _sides_swapped,
+        "height and width are swapped: the image is (3, H, W)": (
+            _sides_swapped,
+            lambda activation, image, quantile: _stretched_to(image.shape[:0:-1], activation, image, quantile),
+        ),
         "only one channel is darkened: all three are": _one_channel,
         "darkened to another share: a quarter of its brightness was asked for, image / 4": (
             _masked(rest=0.5),
@@ -191,6 +210,7 @@ ENTRY = Entry(
         "the rest is grey: it is the photograph, a quarter as bright": (
             lambda activation, image, quantile: _below(activation, image, quantile, torch.tensor(0.25)),
             lambda activation, image, quantile: _below(activation, image, quantile, torch.tensor(0.5)),
+            lambda activation, image, quantile: _below(activation, image, quantile, image.mean(0, keepdim=True) / 4),
         ),
         "the part below the threshold stays and the part above is darkened": _masked(above=torch.lt),
         "quantile is the share that lies below the threshold, not the share that stays": (

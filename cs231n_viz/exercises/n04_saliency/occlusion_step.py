@@ -80,6 +80,21 @@ def _step(
     return step
 
 
+def _predicted_afterwards(
+    model: nn.Module, images: Tensor, targets: Tensor, top: int, left: int, window: int, fill: float
+) -> Tensor:
+    covered = images.masked_fill(_square(images, top, left, window), fill)
+    return (target_logits(model(images), targets) - predicted_logits(model(covered), targets)).detach()
+
+
+def _patched(
+    model: nn.Module, images: Tensor, targets: Tensor, top: int, left: int, window: int, fill: float
+) -> Tensor:
+    covered = images.clone()
+    covered[:, :, top : top + window, left : left + window] = torch.full((3, window, window), fill)
+    return (target_logits(model(images), targets) - target_logits(model(covered), targets)).detach()
+
+
 def _drop(title: str, size: tuple[int, int], targets: list[int], **where: float) -> Check:
     """On a linear network, the drop is the sum of weight × (image − fill) over the window."""
     weights, images = integers(3, 3, *size), pixels(len(targets), 3, *size)
@@ -135,7 +150,8 @@ ENTRY = Entry(
         ),
         "the predicted class is followed instead of the target": _step(predicted_logits),
         "the batch is mixed: logits[:, targets] takes all targets of every image, one each was asked for": (
-            _step(all_target_logits)
+            _step(all_target_logits),
+            _step(lambda logits, targets: logits[:, targets]),
         ),
         "top and left are swapped: rows come first": (
             _step(where=lambda images, top, left, window: _square(images, left, top, window))
@@ -148,13 +164,26 @@ ENTRY = Entry(
                 where=lambda images, top, left, window: _square(
                     images, max(top - window // 2, 0), max(left - window // 2, 0), window
                 )
-            )
+            ),
+            _step(
+                where=lambda images, top, left, window: _square(images, top - window // 2, left - window // 2, window)
+            ),
         ),
         "only one channel is covered: all three were asked for": (
             _step(where=lambda images, *place: _square(images, *place) & torch.tensor([1, 0, 0]).view(3, 1, 1).bool())
         ),
         "everything but the window is covered": _step(where=lambda images, *place: ~_square(images, *place)),
-        "the window is black whatever fill says": _step(value=lambda images, _: torch.zeros_like(images)),
+        "the window is black or grey whatever fill says": (
+            _step(value=lambda images, _: torch.zeros_like(images)),
+            _step(value=lambda images, _: torch.full_like(images, 0.5)),
+        ),
+        "both logits are of the covered images: cover a copy (`clone`), and run the images as they came as well": (
+            _step(drop=lambda before, after: after - after)
+        ),
+        "after covering, the class that is then predicted is followed: the target stays the target": (
+            _predicted_afterwards
+        ),
+        "a patch of window × window does not fit at the border: assign the number `fill` to the slice": _patched,
         "the window gets the mean of the image: it gets the value fill": (
             _step(value=lambda images, _: images.mean(dim=(1, 2, 3), keepdim=True).expand_as(images)),
             _step(value=lambda images, _: images.mean(dim=(2, 3), keepdim=True).expand_as(images)),

@@ -207,3 +207,28 @@ def dark_grey(activation, image, *, quantile=0.9):
 @answers.wrong("the mean or the median")
 def one_deviation_above(activation, image, *, quantile=0.9):
     return darken(image, above(activation, image, activation.mean() + activation.std()))
+
+
+@answers.wrong("negative values are set to 0 first")
+def rectified(activation, image, *, quantile=0.9):
+    activation = functional.relu(activation)
+    return darken(image, stretch(activation, image) > torch.quantile(activation, quantile))
+
+
+@answers.wrong("stretched by a whole factor")
+def whole_scale_factor(activation, image, *, quantile=0.9):
+    factors = image.shape[1] // activation.shape[0], image.shape[2] // activation.shape[1]
+    large = functional.interpolate(activation[None, None], scale_factor=factors, mode="bilinear")[0, 0]
+    return darken(image, large > torch.quantile(activation, quantile))
+
+
+@answers.wrong("height and width are swapped")
+def width_first_untransposed(activation, image, *, quantile=0.9):
+    large = nn.Upsample((image.shape[2], image.shape[1]), mode="bilinear")(activation[None, None])[0, 0]
+    return darken(image, large > torch.quantile(activation, quantile))
+
+
+@answers.wrong("the rest is grey")
+def rest_without_colour(activation, image, *, quantile=0.9):
+    above = stretch(activation, image) > torch.quantile(activation, quantile)
+    return torch.where(above, image, image.mean(0) / 4)

@@ -111,7 +111,7 @@ def surroundings(model, images, targets, *, top, left, window=32, fill=0.5):
     return pick(model(images) - model(covered), targets)
 
 
-@answers.wrong("black whatever fill says")
+@answers.wrong("whatever fill says")
 def black(model, images, targets, *, top, left, window=32, fill=0.5):
     return pick(model(images) - model(cover(images, top, left, window, 0)), targets)
 
@@ -226,3 +226,53 @@ def dimmed(model, images, targets, *, top, left, window=32, fill=0.5):
 @answers.wrong("begins one pixel too late")
 def counted_from_one(model, images, targets, *, top, left, window=32, fill=0.5):
     return pick(model(images) - model(cover(images, top + 1, left + 1, window, fill)), targets)
+
+
+def drops(model, images, covered, targets):
+    rows = range(len(images))
+    before, after = model(images), model(covered)
+    return torch.stack([before[i, targets[i]] - after[i, targets[i]] for i in rows]).detach()
+
+
+@answers.wrong("all targets of every image")
+def a_matrix_of_drops(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[..., top : top + window, left : left + window] = fill
+    return (model(images)[:, targets] - model(covered)[:, targets]).detach()
+
+
+@answers.wrong("whatever fill says")
+def always_grey(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[..., top : top + window, left : left + window] = 0.5
+    return drops(model, images, covered, targets)
+
+
+@answers.wrong("both logits are of the covered images")
+def both_covered(model, images, targets, *, top, left, window=32, fill=0.5):
+    images = images.clone()
+    covered = images
+    covered[..., top : top + window, left : left + window] = fill
+    return drops(model, images, covered, targets)
+
+
+@answers.wrong("centred on (top, left)")
+def half_a_window_each_way(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered, half = images.clone(), window // 2
+    covered[:, :, max(0, top - half) : top + half, max(0, left - half) : left + half] = fill
+    return drops(model, images, covered, targets)
+
+
+@answers.wrong("the target stays the target")
+def another_class_afterwards(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[:, :, top : top + window, left : left + window] = fill
+    before = model(images).gather(1, targets[:, None])[:, 0]
+    return (before - model(covered).max(dim=1).values).detach()
+
+
+@answers.wrong("does not fit at the border")
+def a_square_of_ones(model, images, targets, *, top, left, window=32, fill=0.5):
+    covered = images.clone()
+    covered[:, :, top : top + window, left : left + window] = fill * torch.ones(1, 3, window, window)
+    return drops(model, images, covered, targets)
