@@ -91,7 +91,7 @@ ENTRY = Entry(
         ),
         Check(
             "one image, asked about all three classes",
-            {"maps": _BOTH.expand(3, -1, -1, -1), "weight": _WEIGHT, "bias": _BIAS, "targets": torch.arange(3)},
+            {"maps": _BOTH.repeat(3, 1, 1, 1), "weight": _WEIGHT, "bias": _BIAS, "targets": torch.arange(3)},
             torch.tensor(
                 [
                     [[0.0, 3.0, -1.0], [5.0, 2.0, 0.0]],
@@ -142,12 +142,22 @@ ENTRY = Entry(
             lambda *fed: cam_map(*fed) / cam_map(*fed).amax((1, 2), keepdim=True),
             lambda *fed: cam_map(*fed) / cam_map(*fed).abs().amax((1, 2), keepdim=True),
         ),
+        "reshaped where the axes had to be permuted, permute(0, 2, 3, 1): that mixes channels and positions": (
+            lambda maps, weight, bias, targets: cam_map(
+                maps.reshape(len(maps), *maps.shape[2:], -1).permute(0, 3, 1, 2), weight, bias, targets
+            )
+        ),
+        "columns of the weights are taken: row k belongs to class k, weight[targets]": (
+            lambda maps, weight, bias, targets: torch.einsum("nchw,cn->nhw", maps, weight[:, targets]),
+            lambda maps, weight, bias, targets: torch.einsum("cn,nchw->nhw", weight[:, targets], maps),
+        ),
         "all are maps of the first image": lambda maps, *rest: cam_map(maps[:1].expand_as(maps), *rest),
         "the strongest channel of each position: add all of them up": (
             lambda maps, weight, bias, targets: (maps * weight[targets][:, :, None, None]).amax(1)
         ),
-        "averaged over the positions: this is the logit without its bias, the map was asked for": (
-            lambda *fed: cam_map(*fed).mean((1, 2))
+        "averaged or summed over the positions: the map itself was asked for": (
+            lambda *fed: cam_map(*fed).mean((1, 2)),
+            lambda *fed: cam_map(*fed).sum((1, 2)),
         ),
         "the maps of all classes: pick that of each image's target": (
             lambda maps, weight, bias, targets: torch.einsum("nchw,kc->nkhw", maps, weight)

@@ -53,6 +53,16 @@ def _scaled(maps: Tensor, weights: Tensor, size: tuple[int, int], signed: bool) 
     return cams / cams.amax((1, 2), keepdim=True)
 
 
+def _by_the_strongest(maps: Tensor, weights: Tensor, size: tuple[int, int], signed: bool) -> Tensor:
+    cams = grad_cam_map(maps, weights, size=size, signed=signed)
+    return cams / cams.max()
+
+
+def _by_a_whole_factor(maps: Tensor, weights: Tensor, size: tuple[int, int], signed: bool) -> Tensor:
+    size = [large // small * small for large, small in zip(size, maps.shape[2:], strict=True)]
+    return grad_cam_map(maps, weights, size=size, signed=signed)
+
+
 def _asked(title: str, images: slice, size: tuple[int, int], *, weights: Tensor | None = None, **signed: bool) -> Check:
     maps, weights = TWO_MAPS[images], _WEIGHTS[images] if weights is None else weights
     total = torch.einsum("nchw,nc->nhw", maps, weights)
@@ -124,7 +134,17 @@ ENTRY = Entry(
             _combined(after=lambda total: total.abs())
         ),
         "signed is ignored": lambda maps, weights, size, signed: grad_cam_map(maps, weights, size=size),
-        "divided by its maximum: maps could not be compared, and without evidence for the class 0 / 0 is NaN": _scaled,
+        "divided by its maximum: maps could not be compared, and without evidence for the class 0 / 0 is NaN": (
+            _scaled,
+            _by_the_strongest,
+        ),
+        "stretched by a whole factor: the size need not be so many times as large": _by_a_whole_factor,
+        "224×224 whatever `size` is": (
+            lambda maps, weights, size, signed: grad_cam_map(maps, weights, size=(224, 224), signed=signed)
+        ),
+        "the minimum is subtracted: what is negative is set to 0 instead": (
+            _combined(after=lambda total: total - total.amin((2, 3), keepdim=True))
+        ),
         "blocks: stretch bilinearly": (
             _combined(mode="nearest"),
             _combined(mode="nearest-exact"),

@@ -190,6 +190,10 @@ ENTRY = Entry(
             _weighted(summary=lambda gradients, maps: gradients.mean(1))
         ),
         "the maps are averaged, not the gradient": _weighted(summary=lambda gradients, maps: maps.mean((2, 3))),
+        "divided by a fixed number: h · w belongs to the layer": tuple(
+            _weighted(summary=lambda gradients, maps, number=number: gradients.sum((2, 3)) / number)
+            for number in (36, 49, 144, 169, 196)
+        ),
         "divided by the square of one side: h and w may differ": (
             _weighted(summary=lambda gradients, maps: gradients.sum((2, 3)) / maps.shape[2] ** 2),
             _weighted(summary=lambda gradients, maps: gradients.sum((2, 3)) / maps.shape[3] ** 2),

@@ -140,7 +140,7 @@ def strongest_channel(maps, weight, bias, targets):
     return (maps * weight[targets][:, :, None, None]).max(dim=1).values
 
 
-@answers.wrong("averaged over the positions")
+@answers.wrong("averaged or summed over the positions")
 def logit_without_bias(maps, weight, bias, targets):
     return (maps.mean((2, 3)) * weight[targets]).sum(1)
 
@@ -179,3 +179,26 @@ def in_doubles(maps, weight, bias, targets):
 @answers.wrong("the weights of the first class")
 def class_zero(maps, weight, bias, targets):
     return torch.tensordot(maps, weight[0], dims=([1], [0]))
+
+
+@answers.wrong("averaged or summed over the positions")
+def one_number(maps, weight, bias, targets):
+    return (maps * weight[targets][:, :, None, None]).sum((1, 2, 3))
+
+
+@answers.wrong("mixes channels and positions")
+def reshaped(maps, weight, bias, targets):
+    count, channels, height, width = maps.shape
+    positions = maps.reshape(count, height * width, channels)
+    return (positions * weight[targets][:, None]).sum(2).view(count, height, width)
+
+
+@answers.wrong("columns of the weights")
+def columns(maps, weight, bias, targets):
+    return torch.einsum("cn,nchw->nhw", weight[:, targets], maps)
+
+
+@answers.wrong("something works in place")
+def maps_weighed_in_place(maps, weight, bias, targets):
+    maps *= weight[targets][:, :, None, None]
+    return maps.sum(1)

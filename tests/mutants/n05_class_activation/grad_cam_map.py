@@ -224,3 +224,33 @@ def every_channel(maps, weights, *, size, signed=False):
 def with_an_axis(maps, weights, *, size, signed=False):
     total = (weights[:, :, None, None] * maps).sum(1, keepdim=True)
     return functional.interpolate(total if signed else total.relu(), size=size, mode="bilinear")
+
+
+@answers.wrong("divided by its maximum")
+def by_the_strongest_of_the_batch(maps, weights, *, size, signed=False):
+    total = (maps * weights[:, :, None, None]).sum(1, keepdim=True)
+    total = total if signed else total.relu()
+    cams = torch.nn.functional.interpolate(total, size, mode="bilinear")[:, 0]
+    return cams / torch.max(cams)
+
+
+@answers.wrong("stretched by a whole factor")
+def whole_scale_factor(maps, weights, *, size, signed=False):
+    total = (maps * weights[:, :, None, None]).sum(1, keepdim=True)
+    total = total if signed else total.relu()
+    factors = size[0] // maps.shape[2], size[1] // maps.shape[3]
+    return torch.nn.functional.interpolate(total, scale_factor=factors, mode="bilinear")[:, 0]
+
+
+@answers.wrong("224×224 whatever")
+def for_one_network(maps, weights, *, size, signed=False):
+    total = (maps * weights[:, :, None, None]).sum(1, keepdim=True)
+    total = total if signed else total.relu()
+    return torch.nn.functional.interpolate(total, (224, 224), mode="bilinear")[:, 0]
+
+
+@answers.wrong("the minimum is subtracted")
+def lifted(maps, weights, *, size, signed=False):
+    total = (maps * weights[:, :, None, None]).sum(1, keepdim=True)
+    total = total if signed else total - total.flatten(1).min(1).values[:, None, None, None]
+    return torch.nn.functional.interpolate(total, size, mode="bilinear")[:, 0]
