@@ -33,11 +33,11 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 STAMP := $(VENV)/installed-$(call name_of,cat pyproject.toml jupyter_settings.py; pwd)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab stage reset test quick lint format notebooks assignments data pictures plates bench bench-quick exactness train site lock clean
+.PHONY: help setup lab stage reset test test-versions quick lint format notebooks assignments data pictures plates bench bench-quick exactness train site lock clean
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=...] [VENV=folder] [PYTHON=python3]"
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  \1|/' | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  \1|/' | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 $(LOCKED):
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python 3.10 or newer is needed; $(PYTHON) is {v.major}.{v.minor}")'
@@ -108,6 +108,11 @@ NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-
 
 test: $(STAMP) ## Run all tests: the package, every notebook, and JupyterLab in Chromium where there is one
 	$(PY) -m pytest -p tests.redone_exercises $(NBVAL) $(if $(PATHS),,$(SPREAD) $(TESTS)) $(ARGS)
+
+test-versions: ## Run the quick tests with the lowest, locked and newest versions, and each Python here (ARGS=lowest-3.10 for one)
+	@[ -x build/versions/uv/bin/python ] || $(PYTHON) -m venv build/versions/uv
+	@build/versions/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
+	build/versions/uv/bin/python tests/versions.py $(ARGS)
 
 quick: $(STAMP) ## Run what takes two minutes: no notebook, explorer, browser, or wrong answer to an exercise
 	$(PY) -m pytest -p no:nbval -m "not slow" --ignore=tests/browser $(if $(PATHS),,--ignore=tests/explore $(SPREAD) tests) $(ARGS)

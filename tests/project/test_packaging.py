@@ -313,3 +313,9 @@ def test_no_file_names_a_package_registry_or_a_path_of_one_machine():
 def test_the_package_is_imported_from_this_checkout():
     """Otherwise the tests would promise something about another copy."""
     assert Path(importlib.util.find_spec("cs231n_viz").origin).parent == ROOT / "cs231n_viz"
+
+
+def test_versions_run_the_oldest_python_with_the_lowest_and_the_newest_with_the_newest():
+    from tests.versions import runs
+
+    assert runs(["3.10", "3.12"]) == ["lowest-3.10", "locked-3.10", "locked-3.12", "newest-3.12"]
