@@ -110,6 +110,29 @@ def _rest_by_images(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return score, favourite
 
 
+def _runs(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    classes, counts = labels.unique_consecutive(return_counts=True)
+    means = torch.stack([part.mean(dim=0) for part in responses.split(counts.tolist())])
+    best, place = means.max(dim=0)
+    rest = (means.sum(dim=0) - best) / (len(means) - 1)
+    return ((best - rest) / (best + rest)).nan_to_num(0), classes[place]
+
+
+def _two_orders(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    score, favourite = selectivity(responses, labels)
+    appeared = torch.tensor(list(dict.fromkeys(labels.tolist())))
+    return score, appeared[torch.searchsorted(labels.unique(), favourite)]
+
+
+def _scored_by_the_sum(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    classes = labels.unique()
+    means = torch.stack([responses[labels == c].mean(dim=0) for c in classes])
+    place = torch.stack([responses[labels == c].sum(dim=0) for c in classes]).argmax(dim=0)
+    best = means.gather(0, place[None])[0]
+    rest = (means.sum(dim=0) - best) / (len(classes) - 1)
+    return ((best - rest) / (best + rest)).nan_to_num(0), classes[place]
+
+
 def _over_all(responses: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     classes = labels.unique()
     means = torch.stack([responses[labels == c].mean(dim=0) for c in classes])
@@ -173,8 +196,8 @@ ENTRY = Entry(
         ),
         _preferred(
             "a class counts once, however many images it has",
-            [[5.0, 9.0], [3.0, 0.0], [3.0, 0.0], [3.0, 3.0], [1.0, 3.5]],
-            [0, 1, 1, 1, 2],
+            [[3.0, 0.0], [3.0, 3.0], [5.0, 9.0], [3.0, 0.0], [1.0, 3.5]],
+            [1, 1, 0, 1, 2],
             [3 / 7, 27 / 45],
             [0, 0],
         ),
@@ -186,11 +209,11 @@ ENTRY = Entry(
             [1],
         ),
         _preferred(
-            "the favourite is a label, also where numbers are left out",
+            "the favourite is a label, in any order and also where numbers are left out",
             [[1.0, 3.0], [3.0, 1.0]],
-            [4, 7],
-            [0.5, 0.5],
             [7, 4],
+            [0.5, 0.5],
+            [4, 7],
         ),
         _preferred("weak units are scored, too", [[0.003], [0.001]], [0, 1], [0.5], [0]),
         Check(
@@ -283,7 +306,12 @@ ENTRY = Entry(
             lambda responses, labels: selectivity(responses, labels)[::-1]
         ),
         "the favourite is chosen by the sum over a class: it grows with the class, take that of the largest mean": (
-            _favourite_by(lambda rows: rows.sum(dim=0))
+            _favourite_by(lambda rows: rows.sum(dim=0)),
+            _scored_by_the_sum,
+        ),
+        "runs of equal labels are taken for classes: the images of a class may be anywhere": _runs,
+        "classes in the order of their appearance, means in that of their labels: both need the same order": (
+            _two_orders
         ),
         "the favourites are floats: labels are whole numbers": (
             lambda responses, labels: (selectivity(responses, labels)[0], selectivity(responses, labels)[1].float()),

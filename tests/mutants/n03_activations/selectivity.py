@@ -272,3 +272,29 @@ def silent_units_score_one(responses, labels):
 def squared(responses, labels):
     score, favourite = in_numpy(responses, labels)
     return score**2, favourite
+
+
+@answers.wrong("runs of equal labels")
+def consecutive_labels(responses, labels):
+    starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
+    rows = np.stack([part.mean(0) for part in np.split(responses.numpy(), starts[1:])])
+    scores = [(column.max() - others(column)) / max(column.max() + others(column), 1e-9) for column in rows.T]
+    return torch.tensor(np.array(scores)), labels[starts][rows.argmax(0)]
+
+
+@answers.wrong("both need the same order")
+def names_as_they_appear(responses, labels):
+    scores, _ = in_numpy(responses, labels)
+    rows = np.stack(list(table(responses, labels).values()))
+    names = list(dict.fromkeys(labels.tolist()))
+    return scores, torch.tensor([names[i] for i in rows.argmax(0)])
+
+
+@answers.wrong("chosen by the sum over a class")
+def sum_chooses_and_is_scored(responses, labels):
+    means, sums = table(responses, labels), table(responses, labels, np.sum)
+    names, rows = list(means), np.stack(list(means.values()))
+    place = np.stack(list(sums.values())).argmax(0)
+    best = rows[place, np.arange(len(place))]
+    rest = (rows.sum(0) - best) / (len(rows) - 1)
+    return torch.tensor((best - rest) / np.maximum(best + rest, 1e-9)), torch.tensor([names[i] for i in place])
