@@ -105,6 +105,32 @@ def _last_pixel_lost(layers: Layers, row: int, col: int, image_size: tuple[int, 
     return top, left, min(bottom, image_size[0] - 1), min(right, image_size[1] - 1)
 
 
+def _walked(
+    *,
+    size_of: Callable[[int, int, int, int], int] = lambda n, k, s, p: (n + 2 * p - k) // s + 1,
+    beyond: int = 0,
+    cut: int = 1,
+    upwards: bool = False,
+) -> Callable[..., Box]:
+    """The reference, with the mistakes that can be made at one layer."""
+
+    def walked(layers: Layers, row: int, col: int, image_size: tuple[int, int]) -> Box:
+        edges = []
+        for unit, size in zip((row, col), image_size, strict=True):
+            sizes = [size]
+            for layer in layers:
+                sizes.append(size_of(sizes[-1], *layer))
+            first = last = unit
+            for (kernel, stride, padding), below in list(zip(layers, sizes, strict=False))[:: 1 if upwards else -1]:
+                first = max(first * stride - padding, 0)
+                last = min(last * stride - padding + kernel - 1 + beyond, below - cut)
+            edges.append((first, last + 1))
+        (top, bottom), (left, right) = edges
+        return top, left, bottom, right
+
+    return walked
+
+
 def _square_image(axis: int) -> Callable[..., Box]:
     """One side of the image is taken for both."""
     return lambda layers, row, col, image_size: receptive_field_box(
@@ -151,8 +177,21 @@ ENTRY = Entry(
         "the box reaches into the padding: cut it off at the image": (
             lambda layers, row, col, image_size: _unclipped(layers, row, col)
         ),
-        "cut off at the image only: a layer's last unit may not reach its edge, so clip at every layer on the way": (
+        "what lies beyond a layer's last unit is not cut off: it has (size + 2 * padding - kernel) // stride + 1": (
             _with_field(_field)
+        ),
+        "a layer has other units than that: (size + 2 * padding - kernel) // stride + 1, with padding on both sides": (
+            _walked(size_of=lambda n, k, s, p: (n + p - k) // s + 1),
+            _walked(size_of=lambda n, k, s, p: (n - k) // s + 1),
+            _walked(size_of=lambda n, k, s, p: (n + 2 * p - k) // s),
+        ),
+        "in each layer the range reaches one unit too far: its last is last * stride - padding + kernel - 1": _walked(
+            beyond=1
+        ),
+        "cut off one too late: a layer's last unit is its size - 1": _walked(cut=0),
+        "the row is used for the columns too, or the other way round": (
+            lambda layers, row, col, image_size: receptive_field_box(layers, row, row, image_size=image_size),
+            lambda layers, row, col, image_size: receptive_field_box(layers, col, col, image_size=image_size),
         ),
         "the box is pushed inside and keeps its size: what lies outside is cut off": _pushed_inside,
         "bottom and right are the last pixels: half-open means one further": (
@@ -183,6 +222,7 @@ ENTRY = Entry(
         "the layers are walked from the wrong end: the first one lies on the image": (
             _with_field(lambda layers: _field(layers[::-1])),
             lambda layers, row, col, image_size: receptive_field_box(layers[::-1], row, col, image_size=image_size),
+            _walked(upwards=True),
         ),
         "the field keeps its size after top and left were cut off: add the size first, then cut": _size_kept,
         "counted from 1: the first unit is (0, 0)": (

@@ -142,6 +142,7 @@ def _merged(
     rank: Callable[[Tensor], Tensor] = lambda values: values,
     taken: int | None = None,
     places_as_numbers: bool = False,
+    unmoved: bool = False,
     forget: bool = False,
 ) -> Callable[[Iterable[Tensor], int], tuple[Tensor, Tensor]]:
     """The reference, with the mistakes that can be made on the way."""
@@ -159,7 +160,9 @@ def _merged(
                 named = named.gather(1, best)
             candidates, named = torch.cat([values, new], dim=1), torch.cat([numbers, named], dim=1)
             places = rank(candidates).topk(k, dim=1).indices
-            values, numbers = candidates.gather(1, places), places if places_as_numbers else named.gather(1, places)
+            moved = places if places_as_numbers else named.gather(1, places)
+            values = candidates.gather(1, places)
+            numbers = torch.where(places < k, numbers, moved) if unmoved else moved
             seen += n
         return values, numbers
 
@@ -196,6 +199,40 @@ def _each_batch_kept(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]
 def _with_numbers(change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., tuple[Tensor, Tensor]]:
     """The reference, whose values and numbers are then changed."""
     return lambda batches, k: change(*streaming_top_k(batches, k))
+
+
+def _counted_by_the_first(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    lengths = []
+
+    def first(seen: int, step: int, n: int) -> int:
+        lengths.append(n)
+        return step * lengths[0]
+
+    return _merged(first=first)(batches, k)
+
+
+def _shorter_ones_skipped(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    kept = []  # the checks are short
+    for batch in batches:
+        kept += [batch] * (len(batch) >= len(kept[0]) if kept else True)
+    return streaming_top_k(iter(kept), k)
+
+
+def _read_twice(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    list(batches)
+    return _all_kept(batches, k)
+
+
+def _replaced(batches: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    """Each value takes the place of the smallest so far, and nothing is sorted."""
+    values = numbers = None
+    for number, image in enumerate(image for batch in batches for image in batch):
+        if values is None:
+            values, numbers = torch.full((len(image), k), -torch.inf), torch.full((len(image), k), -1)
+        weakest, place = values.min(dim=1)
+        rows = (image > weakest).nonzero()[:, 0]
+        values[rows, place[rows]], numbers[rows, place[rows]] = image[rows], number
+    return values, numbers
 
 
 def _first_lost(batches: Iterable[Tensor], k: int, *, counted: bool = False) -> tuple[Tensor, Tensor]:
@@ -334,7 +371,10 @@ ENTRY = Entry(
                 )
             ),
         ),
-        "places left over hold a large negative number: -inf marks them": (
+        "the best so far begin as a negative number: activations below it lose, and it is left over; begin with -inf": (
+            _merged(start=-1.0),
+            _merged(start=-10.0),
+            _merged(start=-100.0),
             _merged(start=-1e9),
             _merged(start=-1e6),
             _merged(start=-1e4),
@@ -373,7 +413,12 @@ ENTRY = Entry(
             _first_lost,
             lambda batches, k: _first_lost(batches, k, counted=True),
         ),
-        "the k are right, but in the order of their numbers: strongest first": _first_places,
+        "the k are right, but not sorted: strongest first": (_first_places, _replaced),
+        "a batch smaller than the first is left out: batches may differ in length": _shorter_ones_skipped,
+        "the stream can be read once: a second loop over it finds nothing": _read_twice,
+        "the numbers of the best so far stay where they were while their values move: gather both": (
+            _merged(unmoved=True)
+        ),
         "squeezed: for k = 1 an axis of length 1 stays, (C, 1)": (
             _with_numbers(lambda values, numbers: (values.squeeze(), numbers.squeeze())),
             _with_numbers(lambda values, numbers: (values.squeeze(1), numbers.squeeze(1))),
@@ -390,7 +435,8 @@ ENTRY = Entry(
             _merged(first=lambda seen, step, n: 0)
         ),
         "batches may differ in length: add up the images, do not multiply the number of the batch": (
-            _merged(first=lambda seen, step, n: step * n)
+            _merged(first=lambda seen, step, n: step * n),
+            _counted_by_the_first,
         ),
         "the best so far begin as zeros, which beat every negative activation: begin with -inf": _merged(start=0.0),
         "these are places among the candidates: gather the images' numbers along with the values": (

@@ -83,7 +83,7 @@ def not_clipped(layers, row, col, *, image_size):
     return formula(layers, row, col)
 
 
-@answers.wrong("cut off at the image only")
+@answers.wrong("beyond a layer's last unit")
 def clipped_once(layers, row, col, *, image_size):
     return clip(formula(layers, row, col), image_size)
 
@@ -271,3 +271,51 @@ def cells(layers, row, col, *, image_size):
 @answers.wrong("this is the whole image")
 def everything(layers, row, col, *, image_size):
     return 0, 0, image_size[0], image_size[1]
+
+
+def downwards(layers, unit, length, *, size=lambda n, k, s, p: (n + 2 * p - k) // s + 1, far=0, late=0, order=reversed):
+    lengths = [length]
+    for kernel, stride, padding in layers:
+        lengths.append(size(lengths[-1], kernel, stride, padding))
+    low = high = unit
+    for depth in order(range(len(layers))):
+        kernel, stride, padding = layers[depth]
+        low = max(0, low * stride - padding)
+        high = min(lengths[depth] - 1 + late, high * stride - padding + kernel - 1 + far)
+    return low, high + 1
+
+
+def box_of(layers, row, col, image_size, **how):
+    top, bottom = downwards(layers, row, image_size[0], **how)
+    left, right = downwards(layers, col, image_size[1], **how)
+    return top, left, bottom, right
+
+
+@answers.wrong("beyond a layer's last unit")
+def sizes_rounded_up(layers, row, col, *, image_size):
+    return box_of(layers, row, col, image_size, size=lambda n, k, s, p: 1 - (k - n - 2 * p) // s)
+
+
+@answers.wrong("with padding on both sides")
+def sizes_with_one_padding(layers, row, col, *, image_size):
+    return box_of(layers, row, col, image_size, size=lambda n, k, s, p: (n - k + p) // s + 1)
+
+
+@answers.wrong("reaches one unit too far")
+def kernel_for_kernel_minus_one(layers, row, col, *, image_size):
+    return box_of(layers, row, col, image_size, far=1)
+
+
+@answers.wrong("cut off one too late")
+def size_for_size_minus_one(layers, row, col, *, image_size):
+    return box_of(layers, row, col, image_size, late=1)
+
+
+@answers.wrong("the row is used for the columns")
+def row_twice(layers, row, col, *, image_size):
+    return box_of(layers, row, row, image_size)
+
+
+@answers.wrong("from the wrong end")
+def first_layer_first(layers, row, col, *, image_size):
+    return box_of(layers, row, col, image_size, order=iter)

@@ -307,7 +307,7 @@ def loses_the_first(batches, k):
     return values, names
 
 
-@answers.wrong("in the order of their numbers")
+@answers.wrong("but not sorted")
 def in_order_of_arrival(batches, k):
     values, names = in_numpy(batches, k)
     names, where = names.sort(dim=1)
@@ -354,7 +354,7 @@ def positive_only(batches, k):
     return values.masked_fill(values <= 0, -torch.inf), names.masked_fill(values <= 0, -1)
 
 
-@answers.wrong("a large negative number")
+@answers.wrong("begin as a negative number")
 def minus_a_billion(batches, k):
     return merge(batches, k, begin=-1e9)
 
@@ -374,3 +374,68 @@ def squeezed(batches, k):
 @answers.wrong("only the first batches")
 def k_batches(batches, k):
     return merge((batch for _, batch in zip(range(k), batches, strict=False)), k)
+
+
+def merged(batches, k, start=-float("inf"), skip=lambda batch, first: False, count=lambda batch, first: len(batch)):
+    best, seen, first = None, 0, None
+    for batch in batches:
+        if best is None:
+            best = torch.full((k, batch.shape[1]), start)
+            who = torch.full((k, batch.shape[1]), -1)
+            first = len(batch)
+        if skip(batch, first):
+            continue
+        names = torch.arange(seen, seen + len(batch))[:, None].repeat(1, batch.shape[1])
+        best, order = torch.cat([best, batch]).topk(k, dim=0)
+        who = torch.cat([who, names]).gather(0, order)
+        seen += count(batch, first)
+    return best.T, who.T
+
+
+@answers.wrong("begin as a negative number")
+def from_minus_one(batches, k):
+    return merged(batches, k, start=-1.0)
+
+
+@answers.wrong("a batch smaller than the first")
+def whole_batches_only(batches, k):
+    return merged(batches, k, skip=lambda batch, first: len(batch) < first)
+
+
+@answers.wrong("do not multiply the number of the batch")
+def first_length_for_all(batches, k):
+    return merged(batches, k, count=lambda batch, first: first)
+
+
+@answers.wrong("can be read once")
+def counts_first(batches, k):
+    count = sum(len(batch) for batch in batches)
+    return tuple(part.T for part in torch.cat(list(batches)).topk(min(k, count), dim=0))
+
+
+@answers.wrong("but not sorted")
+def weakest_replaced(batches, k):
+    values, numbers, number = None, None, 0
+    for batch in batches:
+        if values is None:
+            values, numbers = torch.full((batch.shape[1], k), -torch.inf), torch.full((batch.shape[1], k), -1)
+        for image in batch:
+            weakest, place = values.min(dim=1)
+            for c in range(len(image)):
+                if image[c] > weakest[c]:
+                    values[c, place[c]], numbers[c, place[c]] = image[c], number
+            number += 1
+    return values, numbers
+
+
+@answers.wrong("stay where they were")
+def only_new_numbers_written(batches, k):
+    best, seen = None, 0
+    for batch in batches:
+        if best is None:
+            best, who = torch.full((k, batch.shape[1]), -torch.inf), torch.full((k, batch.shape[1]), -1)
+        best, places = torch.cat([best, batch]).topk(k, dim=0)
+        new = places >= k
+        who[new] = places[new] - k + seen
+        seen += len(batch)
+    return best.T, who.T
