@@ -58,7 +58,10 @@ def number(value: Any) -> float | None:
 
 
 def change(after: Any, before: Any) -> str | None:
-    """Name what of an argument is not as it was: "values", "requires_grad", "gradient", "mode"; None if nothing is."""
+    """Name what of an argument is not as it was, or None.
+
+    "values", "requires_grad", and of a network "requires_grad of parameters", "gradient" or "mode".
+    """
     if isinstance(before, Tensor):
         if not equal(after, before) or after.dtype != before.dtype:
             return "values"
@@ -172,7 +175,7 @@ def _change_of_network(after: nn.Module, before: nn.Module) -> str | None:
     if not _same_items(after.state_dict(), before.state_dict()):
         return "values"
     if not _same_items(*({n: p.requires_grad for n, p in net.named_parameters()} for net in (after, before))):
-        return "requires_grad"
+        return "requires_grad of parameters"
     if not _same_items(*({n: p.grad for n, p in net.named_parameters()} for net in (after, before))):
         return "gradient"
     return None if [m.training for m in after.modules()] == [m.training for m in before.modules()] else "mode"

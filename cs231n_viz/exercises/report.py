@@ -19,6 +19,7 @@ from cs231n_viz.exercises.guard import SECONDS, TimeUp
 _ADVICE = {
     "values": "something works in place (`+=`, `x[...] =`, `.pop()`, a method ending in `_`): work on a copy",
     "requires_grad": "`requires_grad_()` was called on the input itself: call it on `x.detach().clone()`",
+    "requires_grad of parameters": "`requires_grad_()` was called on the network: leave that of its parameters alone",
     "gradient": "`.backward()` also fills the `.grad` of whatever was given: use `torch.autograd.grad(score, x)`",
     "mode": "`.train()` or `.eval()` was called on the network that was given: leave its mode alone",
 }

@@ -196,7 +196,7 @@ def test_another_handler_of_the_alarm_is_left_in_place():
     [
         (lambda net: net.weight.data.zero_(), "in place"),
         (lambda net: net(torch.ones(2)).backward(), ".backward()"),
-        (lambda net: net.requires_grad_(False), "requires_grad"),
+        (lambda net: net.requires_grad_(False), "called on the network"),
         (lambda net: net.train(), "mode"),
     ],
 )

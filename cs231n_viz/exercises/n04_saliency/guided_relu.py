@@ -23,7 +23,7 @@ def guided_relu(inputs: Tensor, gradient: Tensor) -> Tensor:
 _INPUTS = torch.tensor([[1.5, -2.0, 0.0, 3.0], [-0.5, 2.5, 0.25, -4.0], [4.0, -1.0, 0.0, 0.5]])
 _GRADIENT = torch.tensor([[2.0, 5.0, 7.0, -1.0], [-3.0, 0.5, -6.0, 4.0], [1.0, -8.0, -2.0, 3.0]])
 _SMALL = {  # above 0 is above 0, however little
-    "inputs": torch.tensor([[1e-4, 2.0, -1e-4], [3.0, 5e-4, 0.02]]),
+    "inputs": torch.tensor([[1e-4, 0.9, -1e-4], [3.0, 5e-4, 0.02]]),
     "gradient": torch.tensor([[0.75, 4e-4, 0.5], [-3e-4, 6e-3, 2e-3]]),
 }
 _GUIDED = torch.tensor([[2.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.0, 0.0], [1.0, 0.0, 0.0, 3.0]])
@@ -66,7 +66,22 @@ ENTRY = Entry(
         "this is the rule of deconvnet: the gradient must also be stopped where the ReLU was not active": (
             lambda x, g: g.clamp_min(0)
         ),
-        "multiplied by the activation: only whether it is above 0 counts": lambda x, g: g.clamp_min(0) * x.clamp_min(0),
+        "multiplied by the activation: only whether it is above 0 counts": (
+            lambda x, g: g.clamp_min(0) * x.clamp_min(0),
+            lambda x, g: g.clamp_min(0) * x.clamp(0, 1),
+        ),
+        "multiplied by the sign of the input, which is -1 below 0: nothing passes there": (
+            lambda x, g: g.clamp_min(0) * x.sign()
+        ),
+        "an input below 0 passes as well: the ReLU is active above 0, not wherever its input is not 0": (
+            lambda x, g: g.clamp_min(0) * (x != 0)
+        ),
+        "the threshold depends on the other inputs: it is 0": lambda x, g: g.clamp_min(0) * (x > x.mean()),
+        "the gradient is scaled or cut off at 1: what passes is left as it is": (
+            lambda x, g: g.clamp(0, 1) * (x > 0),
+            lambda x, g: (g.clamp_min(0) * (x > 0)) / (g.clamp_min(0) * (x > 0)).max(),
+            lambda x, g: (g.clamp_min(0) * (x > 0)) / g.abs().max(),
+        ),
         "this is a mask of zeros and ones: the gradient itself was asked for": lambda x, g: ((g > 0) & (x > 0)).float(),
         "the activation is passed back: the gradient was asked for": lambda x, g: x.clamp_min(0) * (g > 0),
         "one of the two conditions is enough here: both were asked for": lambda x, g: g * ((g > 0) | (x > 0)),

@@ -49,6 +49,10 @@ def _largest(gradient: Tensor, magnitude: str) -> Tensor:
     return _sized(gradient, magnitude).amax(1)
 
 
+def _strongest(gradient: Tensor) -> Tensor:
+    return gradient.gather(1, gradient.abs().argmax(1, keepdim=True))[:, 0]
+
+
 def _scaled(gradient: Tensor, magnitude: str) -> Tensor:
     maps = _largest(gradient, magnitude)
     return maps / maps.amax((1, 2), keepdim=True)
@@ -147,6 +151,10 @@ ENTRY = Entry(
         ),
         "the smallest of the three channels: the largest was asked for": (
             _map(reduce=lambda gradient, magnitude: _sized(gradient, magnitude).amin(1))
+        ),
+        "the largest of the three by magnitude, but with its sign: the magnitude was asked for": (
+            _map(reduce=lambda gradient, magnitude: _strongest(gradient)),
+            _map(reduce=lambda gradient, magnitude: _strongest(gradient).pow(1 if magnitude == "abs" else 2)),
         ),
         "negative gradients are cut off: they matter as much": (
             _map(reduce=lambda gradient, magnitude: _sized(gradient.clamp_min(0), magnitude).amax(1))

@@ -136,3 +136,28 @@ def above_one(inputs, gradient):
 @answers.wrong("'float64' came out")
 def in_doubles(inputs, gradient):
     return (torch.relu(gradient) * (inputs > 0)).double()
+
+
+@answers.wrong("multiplied by the activation")
+def soft_mask(inputs, gradient):
+    return torch.where(gradient > 0, gradient, 0.0) * torch.clip(inputs, 0, 1)
+
+
+@answers.wrong("multiplied by the sign")
+def signs(inputs, gradient):
+    return torch.sign(inputs) * torch.where(gradient > 0, gradient, 0.0)
+
+
+@answers.wrong("not wherever its input is not 0")
+def inputs_as_truth(inputs, gradient):
+    return gradient * (gradient > 0) * inputs.bool()
+
+
+@answers.wrong("depends on the other inputs")
+def above_the_mean(inputs, gradient):
+    return torch.where((inputs > inputs.mean()) & (gradient > 0), gradient, 0.0)
+
+
+@answers.wrong("scaled or cut off")
+def at_most_one(inputs, gradient):
+    return torch.where(inputs > 0, gradient, 0.0).clip(0, 1)

@@ -196,3 +196,19 @@ def plain_backward(model, images, targets, *, magnitude="abs"):
     pixels = images.clone().requires_grad_()
     model(pixels).gather(1, targets[:, None]).sum().backward()
     return of(pixels.grad, magnitude).amax(1)
+
+
+@answers.wrong("but with its sign")
+def signed_extreme(model, images, targets, *, magnitude="abs"):
+    pixels = images.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(pixels).gather(1, targets[:, None]).sum(), pixels)
+    extreme = torch.gather(gradient, 1, gradient.abs().max(1, keepdim=True).indices).squeeze(1)
+    return extreme**2 if magnitude == "square" else extreme
+
+
+@answers.wrong("called on the network")
+def freezes_the_network(model, images, targets, *, magnitude="abs"):
+    model.requires_grad_(False)
+    pixels = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(pixels).gather(1, targets[:, None]).sum(), pixels)
+    return gradient.square().amax(1) if magnitude == "square" else gradient.abs().amax(1)
