@@ -204,16 +204,21 @@ class _Attack:
     ) -> None:
         self.model, self.targets, self.confidence = model, targets, confidence
         self.stop, self.resting = stop, resting
+        self.odds = torch.zeros(len(targets), device=targets.device)
+        self.fooled = self.arrived = torch.zeros_like(targets, dtype=torch.bool)
 
     def __call__(self, images: Tensor) -> Tensor:
+        moving = ~self.arrived if self.resting else torch.ones_like(self.arrived)
+        rows, targets = (images, self.targets) if moving.all() else (images[moving], self.targets[moving])
         with evaluating(self.model):
-            logits = self.model(images)
-        odds = log_odds_of(logits, self.targets)
-        self.odds = odds.detach()
-        self.fooled = logits.argmax(1) == self.targets
-        self.arrived = self.fooled & (self.odds.sigmoid() >= self.confidence)
-        if self.resting and not self.arrived.all():  # where all have arrived nothing moves any more
-            odds = odds.masked_fill(self.arrived, 0)
+            logits = self.model(rows)  # a picture that rests is what it was, and so is all that is known of it
+        odds, fooled = log_odds_of(logits, targets), logits.argmax(1) == targets
+        arrived = fooled & (odds.detach().sigmoid() >= self.confidence)
+        self.odds = self.odds.to(odds.dtype).masked_scatter(moving, odds.detach())
+        self.fooled = self.fooled.masked_scatter(moving, fooled)
+        self.arrived = self.arrived.masked_scatter(moving, arrived)
+        if self.resting and not arrived.all():  # where all have arrived nothing moves any more
+            odds = odds.masked_fill(arrived, 0)
         return odds.sum()
 
 

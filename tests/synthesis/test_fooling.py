@@ -95,6 +95,24 @@ def test_each_picture_of_a_batch_goes_its_own_way(rule):
     assert together.image.max() <= 1
 
 
+@pytest.mark.parametrize("rule", ["unit", "sign"])
+def test_a_picture_that_has_arrived_is_not_evaluated_again(rule, weights):
+    class Counting(nn.Module):
+        def forward(self, images):
+            fed.append(len(images))
+            return inner(images)
+
+    fed, inner, slope = [], linear(weights), weights[1] - weights[0]
+    near = GREY + 0.1 * slope / slope.square().sum()  # a tenth of the way to the second class
+    far = GREY - 0.4 * slope / slope.square().sum()
+    targets = torch.tensor([1, 1, 0])
+    length = 0.36 / (slope.norm() if rule == "unit" else slope.abs().sum()).item()
+    found = fooling_image(Counting(), torch.cat([near, far, far]), targets, rule=rule, lr=length, progress=False)
+    assert found.flips.tolist() == [3, 4, 0]  # 0.9 and 1.4 of the way in steps of 0.36; the third is there already
+    assert fed == [1, 3, 2, 2, 2, 1]  # one for the number of classes
+    torch.testing.assert_close(found.image[2:], far)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_confidence_goes_on_until_the_network_is_sure(rule, weights):
     model, lr = linear(weights * 3), {"sign": 0.001, "unit": 0.01, "nearest": 0.02}[rule]
