@@ -1,5 +1,6 @@
 """The seeds of a segmentation by GrabCut."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -54,12 +55,12 @@ def _seeds(
     return seeds
 
 
-def _by_counting(saliency: Tensor, foreground: float, background: float) -> Tensor:
+def _by_counting(saliency: Tensor, foreground: float, background: float, whole: Callable[[float], int] = int) -> Tensor:
     if (saliency == saliency[0, 0]).all():
         raise ValueError
     order, count = saliency.flatten().argsort(), saliency.numel()
     marks = torch.full_like(order, 2, dtype=torch.uint8)
-    marks[order[: int(count * background)]] = 0
+    marks[order[: whole(count * background)]] = 0
     marks[order[int(count * foreground) :]] = 1
     return marks.view(saliency.shape)
 
@@ -73,7 +74,14 @@ def _by_deviation(saliency: Tensor, foreground: float, background: float) -> Ten
     return marks
 
 
-_RAMP = torch.tensor([[0.5, 3.0, 8.0, 14.0], [1.0, 2.0, 9.0, 60.0], [0.0, 4.0, 5.0, 6.0]])
+def _refuses_more(saliency: Tensor, foreground: float, background: float) -> Tensor:
+    marks = _seeds()(saliency, foreground, background)
+    if not (marks == 2).any():
+        raise ValueError
+    return marks
+
+
+_RAMP = torch.tensor([[0.5, 3.0, 8.0, 200.0], [1.0, 2.0, 9.0, 1500.0], [0.0, 4.0, 5.0, 6.0]])
 _SPARSE = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
 
 ENTRY = Entry(
@@ -89,9 +97,9 @@ ENTRY = Entry(
     ),
     checks=[
         Check(
-            "quantiles 0.75 and 0.25 of twelve values: three are the object, three the background",
-            {"saliency": _RAMP, "foreground": 0.75, "background": 0.25},
-            torch.tensor([[0, 2, 2, 1], [0, 2, 1, 1], [0, 2, 2, 2]]),
+            "quantiles 0.75 and 0.4 of twelve values: three are the object, five the background",
+            {"saliency": _RAMP, "foreground": 0.75, "background": 0.4},
+            torch.tensor([[0, 0, 2, 1], [0, 0, 1, 1], [0, 2, 2, 2]]),
         ),
         Check(
             "the quantiles are 0.95 and 0.30 unless given",
@@ -136,8 +144,19 @@ ENTRY = Entry(
         "the quantiles of the positive pixels alone: the whole map has them": (
             _seeds(lambda values, share: values[values > 0].quantile(share))
         ),
+        "foreground and background are exchanged: the object lies above the quantile `foreground`": (
+            lambda saliency, foreground, background: _seeds()(saliency, background, foreground)
+        ),
+        "rounded to 0 … 255 first: beside one large value all others become alike": (
+            lambda saliency, *shares: _seeds()((255 * saliency / saliency.max()).round(), *shares),
+            lambda saliency, *shares: _seeds()((255 * saliency / saliency.max()).trunc(), *shares),
+        ),
+        "an error where no pixel is left to GrabCut: only a map without seeds of the object is refused": _refuses_more,
         "foreground and background are ignored": lambda saliency, *_: _seeds()(saliency, 0.95, 0.30),
-        "pixels are counted off: quantiles lie between two of them, and equal ones belong together": _by_counting,
+        "pixels are counted off: quantiles lie between two of them, and equal ones belong together": (
+            _by_counting,
+            lambda *fed: _by_counting(*fed, whole=math.ceil),
+        ),
         "mean and standard deviation: quantiles were asked for": _by_deviation,
     },
 )

@@ -215,3 +215,22 @@ def deviations(saliency, *, foreground=0.95, background=0.30):
 def returns_the_error(saliency, *, foreground=0.95, background=0.30):
     low, high = limits(saliency, background, foreground)
     return paint(saliency, low, high) if (saliency > high).any() else None
+
+
+@answers.wrong("foreground and background are exchanged")
+def shares_exchanged(saliency, *, foreground=0.95, background=0.30):
+    return in_numpy(saliency, foreground=background, background=foreground)
+
+
+@answers.wrong("rounded to 0 … 255")
+def as_a_grey_picture(saliency, *, foreground=0.95, background=0.30):
+    grey = torch.round(saliency / saliency.amax() * 255)
+    return in_numpy(grey, foreground=foreground, background=background)
+
+
+@answers.wrong("an error where no pixel is left")
+def all_three_marks_wanted(saliency, *, foreground=0.95, background=0.30):
+    marks = in_numpy(saliency, foreground=foreground, background=background)
+    if len(marks.unique()) < 2 or 2 not in marks:
+        raise ValueError("a mark is missing")
+    return marks
