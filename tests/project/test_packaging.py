@@ -124,7 +124,9 @@ def targets() -> list[str]:
 
 def make(*arguments: str, recipe: str = "", **environment: str) -> str:
     """What make prints, called as from a shell; a ``recipe`` is that of the further target ``shown``."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "OMP_", "ARGS", "TESTS"))}
+    inherited = {
+        k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "OMP_", "MALLOC_", "ARGS", "TESTS"))
+    }
     makefile = f"include Makefile\nshown:\n\t@{recipe}\n"
     command = ["make", "--no-print-directory", "-f", "-", *arguments]
     ran = subprocess.run(
@@ -164,6 +166,14 @@ def test_a_path_in_args_is_the_only_one_that_is_tested(target, arguments, tested
 def test_waiting_threads_sleep_in_all_that_make_starts_unless_told_otherwise():
     assert make("shown", recipe="echo $$OMP_WAIT_POLICY") == "passive"
     assert make("shown", recipe="echo $$OMP_WAIT_POLICY", OMP_WAIT_POLICY="active") == "active"
+
+
+def test_freed_memory_is_kept_the_same_everywhere_unless_told_otherwise():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())["containerEnv"]
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+        assert make("shown", recipe=f"echo $${name}") == container[name]
+        assert make("shown", recipe=f"echo $${name}", **{name: "7"}) == "7"
+        assert f'  {name}: "{container[name]}" ' in ENVIRONMENT
 
 
 @pytest.mark.parametrize(("policy", "expected"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
