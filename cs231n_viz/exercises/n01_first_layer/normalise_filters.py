@@ -31,6 +31,11 @@ def _by_magnitude(weights: Tensor, *dims: int) -> Tensor:
     return 0.5 + weights / (2 * torch.where(largest == 0, 1.0, largest))
 
 
+def _by_percentile(weights: Tensor, share: float) -> Tensor:
+    largest = weights.abs().flatten(1).quantile(share, dim=1).clamp_min(1e-30)
+    return 0.5 + weights / (2 * largest[:, None, None, None])
+
+
 def _by_deviation(weights: Tensor, *dims: int) -> Tensor:
     return (weights - weights.mean(dim=dims, keepdim=True)) / weights.std(dim=dims, keepdim=True)
 
@@ -45,13 +50,14 @@ _ORANGE_SHOWN = [[1.0, 0.5], [0.75, 0.375], [0.5, 0.5]]
 _WEAK = [[0.01, 0.02], [-0.03, 0.0], [0.04, 0.02]]
 _WEAK_SHOWN = [[0.625, 0.75], [0.125, 0.5], [1.0, 0.75]]
 _FAINT = [[weight / 2**14 for weight in row] for row in _WEAK]
+_FAINTEST = torch.tensor([[0.4, 0.0], [0.2, -0.2], [0.0, 0.0]])[None, :, None, :] / 2**30
 _NEGATIVE = [[-0.1, -0.2], [-0.8, -0.4], [-0.2, -0.6]]
 _NEGATIVE_SHOWN = [[0.4375, 0.375], [0.0, 0.25], [0.375, 0.125]]
 
 
 def _halved(weights: Tensor, *, by: float = 1.0, plus: float = 0.0, at_least: float = 0.0) -> Tensor:
     """The reference, with the mistakes of the denominator."""
-    largest = (weights.abs().amax(dim=(1, 2, 3), keepdim=True) + plus).clamp_min(max(at_least, 1e-12))
+    largest = (weights.abs().amax(dim=(1, 2, 3), keepdim=True) + plus).clamp_min(max(at_least, 1e-30))
     return 0.5 + by * weights / (2 * largest)
 
 
@@ -91,6 +97,12 @@ ENTRY = Entry(
             (_WEAK, _WEAK_SHOWN),
             (_FAINT, _WEAK_SHOWN),
         ),
+        Check(
+            "a filter of weights around 1e-10 does, too (to a hundredth)",
+            {"weights": _FAINTEST},
+            torch.tensor([[1.0, 0.5], [0.75, 0.25], [0.5, 0.5]])[None, :, None, :],
+            lambda function, weights: (100 * function(weights)).round() / 100,
+        ),
         _shown("a filter of zeros is mid-grey", (_ORANGE, _ORANGE_SHOWN), ([[0.0, 0.0]] * 3, [[0.5, 0.5]] * 3)),
     ],
     mistakes={
@@ -110,7 +122,8 @@ ENTRY = Entry(
             lambda weights: _by_magnitude(weights, 0, 1, 2, 3)
         ),
         "the largest value is used instead of the largest magnitude: negative weights leave the range": (
-            lambda weights: 0.5 + weights / (2 * weights.amax(dim=(1, 2, 3), keepdim=True))
+            lambda weights: 0.5 + weights / (2 * weights.amax(dim=(1, 2, 3), keepdim=True)),
+            lambda weights: (0.5 + weights / (2 * weights.amax(dim=(1, 2, 3), keepdim=True))).clamp(0, 1),
         ),
         "the weights are only clamped to [0, 1]: everything negative turns black": (
             lambda weights: weights.clamp(0, 1),
@@ -136,6 +149,10 @@ ENTRY = Entry(
             lambda weights: _halved(weights, plus=1e-5),
             lambda weights: _halved(weights, plus=1e-6),
             lambda weights: _halved(weights, plus=5e-4),
+            lambda weights: _halved(weights, plus=1e-8),
+            lambda weights: _halved(weights, plus=1e-10),
+            lambda weights: _halved(weights, at_least=1e-6),
+            lambda weights: _halved(weights, at_least=1e-8),
             lambda weights: _halved(weights, at_least=1e-1),
             lambda weights: _halved(weights, at_least=1e-2),
             lambda weights: _halved(weights, at_least=1e-3),
@@ -159,6 +176,15 @@ ENTRY = Entry(
             lambda weights: 0.5 + weights / (2 * weights.square().sum((1, 2, 3), True).sqrt().clamp_min(1e-12)),
             lambda weights: 0.5 + weights / (2 * weights.square().sum((1, 2, 3), True).sqrt()),
             lambda weights: 0.5 + weights / weights.square().sum((1, 2, 3), True).sqrt().clamp_min(1e-12),
+        ),
+        "scaled by a percentile: the largest magnitude itself becomes 0 or 1": (
+            lambda weights: _by_percentile(weights, 0.98),
+            lambda weights: _by_percentile(weights, 0.98).clamp(0, 1),
+            lambda weights: _by_percentile(weights, 0.99),
+            lambda weights: _by_percentile(weights, 0.99).clamp(0, 1),
+        ),
+        "each filter's mean is subtracted first: then zero is no longer mid-grey": (
+            lambda weights: _halved(weights - weights.mean((1, 2, 3), keepdim=True))
         ),
         "scaled by the mean or median magnitude: larger weights leave [0, 1], take the largest": (
             lambda weights: 0.5 + weights / (2 * weights.abs().mean((1, 2, 3), True).clamp_min(1e-12)),

@@ -238,3 +238,27 @@ def blue_first(weights):
 @answers.wrong("the first filter's scale")
 def one_scale_for_all(weights):
     return 0.5 + 0.5 * weights / weights[0].abs().max()
+
+
+@answers.wrong("makes weak filters paler")
+def a_floor_of_1e_8(weights):
+    largest = torch.clamp(weights.abs().amax((1, 2, 3), keepdim=True), min=1e-8)
+    return weights / largest / 2 + 0.5
+
+
+@answers.wrong("instead of the largest magnitude")
+def largest_value_then_clipped(weights):
+    largest = weights.flatten(1).max(1).values.view(-1, 1, 1, 1)
+    return torch.clip(weights / (2 * largest) + 0.5, 0, 1)
+
+
+@answers.wrong("scaled by a percentile")
+def outliers_clipped(weights):
+    scale = torch.quantile(weights.abs().flatten(1), 0.99, dim=1).clamp(min=1e-20)
+    return (weights / scale[:, None, None, None] / 2 + 0.5).clip(0, 1)
+
+
+@answers.wrong("each filter's mean is subtracted")
+def centred(weights):
+    moved = weights - weights.flatten(1).mean(1)[:, None, None, None]
+    return one_filter_at_a_time(moved)
