@@ -60,8 +60,8 @@ ENTRY = Entry(
         ),
         _cosine(
             "short rows have the same cosines as long ones",
-            [[0.03, 0.04], [0.12, -0.05]],
-            [[0.04, 0.03], [0.0, 0.02], [-60.0, -80.0]],
+            [[3e-4, 4e-4], [0.12, -0.05]],
+            [[0.04, 0.03], [0.0, 0.002], [-60.0, -80.0]],
             [[0.96, 0.8, -1.0], [33 / 65, -5 / 13, -16 / 65]],
         ),
         _cosine(
@@ -77,7 +77,8 @@ ENTRY = Entry(
         "divided by the length of the row of the bank only": lambda q, b: q @ b.T / b.norm(dim=1),
         "divided by the squared lengths": lambda q, b: q @ b.T / _lengths(q, b) ** 2,
         "divided by the sum of the two lengths: their product is needed": (
-            lambda q, b: q @ b.T / (q.norm(dim=1)[:, None] + b.norm(dim=1))
+            lambda q, b: q @ b.T / (q.norm(dim=1)[:, None] + b.norm(dim=1)),
+            lambda q, b: 2 * q @ b.T / (q.norm(dim=1)[:, None] + b.norm(dim=1)).clamp_min(1e-12),
         ),
         "this is 1 minus the cosine, a distance: the similarity was asked for": lambda q, b: 1 - _cosines(q, b),
         "the rows are divided by the sum of their magnitudes: the L2 norm makes them unit vectors": (
@@ -109,12 +110,17 @@ ENTRY = Entry(
             lambda q, b: q @ b.T / _lengths(q, b).clamp_min(1),
             lambda q, b: q @ b.T / _lengths(q, b).clamp_min(0.1),
             lambda q, b: q @ b.T / _lengths(q, b).clamp_min(0.01),
+            lambda q, b: q @ b.T / _lengths(q, b).clamp_min(1e-3),
+            lambda q, b: q @ b.T / _lengths(q, b).clamp_min(1e-4),
+            lambda q, b: q @ b.T / _lengths(q, b).clamp_min(1e-5),
             lambda q, b: q @ b.T / (_lengths(q, b) + 1),
             lambda q, b: q @ b.T / (_lengths(q, b) + 1e-2),
             lambda q, b: q @ b.T / (_lengths(q, b) + 1e-3),
             lambda q, b: q @ b.T / (_lengths(q, b) + 1e-4),
             lambda q, b: q @ b.T / (_lengths(q, b) + 1e-5),
             lambda q, b: q @ b.T / (_lengths(q, b) + 1e-6),
+            lambda q, b: q @ b.T / (_lengths(q, b) + 1e-8),
+            lambda q, b: (q / (q.norm(dim=1) + 1e-2)[:, None]) @ (b / (b.norm(dim=1) + 1e-2)[:, None]).T,
             lambda q, b: (q / (q.norm(dim=1) + 1e-3)[:, None]) @ (b / (b.norm(dim=1) + 1e-3)[:, None]).T,
             lambda q, b: (q / (q.norm(dim=1) + 1e-4)[:, None]) @ (b / (b.norm(dim=1) + 1e-4)[:, None]).T,
             lambda q, b: (q / (q.norm(dim=1) + 1e-5)[:, None]) @ (b / (b.norm(dim=1) + 1e-5)[:, None]).T,

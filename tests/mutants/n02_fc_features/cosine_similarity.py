@@ -195,3 +195,15 @@ def unit_distances(queries, bank):
 def largest_is_one(queries, bank):
     queries, bank = (rows / rows.abs().max(1, keepdim=True).values.clamp_min(1e-12) for rows in (queries, bank))
     return queries @ bank.T
+
+
+@answers.wrong("kept above a number")
+def product_kept_above_a_thousandth(queries, bank):
+    lengths = torch.outer(queries.norm(dim=1), bank.norm(dim=1))
+    return queries @ bank.t() / torch.clamp(lengths, min=1e-3)
+
+
+@answers.wrong("kept above a number")
+def a_hundredth_on_each_length(queries, bank):
+    q, b = (rows / (rows.norm(dim=1, keepdim=True) + 0.01) for rows in (queries, bank))
+    return q @ b.T

@@ -204,3 +204,25 @@ def no_cross_term(queries, bank):
 @answers.wrong("distances have fractions")
 def whole_numbers(queries, bank):
     return torch.cdist(queries, bank).int()
+
+
+@answers.wrong("was given another number")
+def nan_becomes_large(queries, bank):
+    squared = (queries**2).sum(1, keepdim=True) - 2 * queries @ bank.T + (bank**2).sum(1)
+    distances = squared.sqrt()
+    distances[distances.isnan()] = float("inf")
+    return distances
+
+
+@answers.wrong("the diagonal is set to 0")
+def diagonal_cleared(queries, bank):
+    distances = by_broadcasting(queries, bank)
+    for i in range(min(distances.shape)):
+        distances[i, i] = 0
+    return distances
+
+
+@answers.wrong("along the wrong axes")
+def norms_exchanged(queries, bank):
+    squared = (queries**2).sum(1)[None] + (bank**2).sum(1)[:, None] - 2 * queries.mm(bank.t())
+    return squared.clamp(min=0) ** 0.5
