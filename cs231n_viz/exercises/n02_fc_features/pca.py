@@ -62,6 +62,9 @@ _LONG = torch.zeros(3, 50)
 _LONG[0, :9], _LONG[1, :9], _LONG[:, 20:36] = 2.0, -2.0, 1.0
 # Two unit vectors at right angles, neither along an axis of the features.
 _ONE, _TWO = torch.tensor([2.0, 1.0, 2.0]) / 3, torch.tensor([1.0, 2.0, -2.0]) / 3
+# Two rows along each of twelve axes, one on either side: the axes are the directions, at these distances.
+_SIDES = torch.diag(torch.tensor([4.0, 7.0] + [0.35] * 10))
+_MANY = torch.cat([_SIDES, -_SIDES])
 _SPREAD = torch.tensor([[4.0, 1.0], [-4.0, 1.0], [4.0, -1.0], [-4.0, -1.0]])
 
 
@@ -92,6 +95,7 @@ ENTRY = Entry(
             _SPREAD / 3 @ torch.stack([_ONE, _TWO]) + torch.tensor([1.0, 0.0, 2.0]),
             _SPREAD / 3,
         ),
+        _projected("two strong axes among twelve", _MANY + 0.5, _MANY[:, [1, 0]]),
         _projected("fewer images than numbers per image", _LONG, torch.tensor([[6.0], [-6.0], [0.0]])),
     ],
     mistakes={
@@ -147,6 +151,15 @@ ENTRY = Entry(
             lambda features, k: _scores(features, k) / _scores(features, k).abs().amax(0),
             lambda features, k: _scores(features, k) / _scores(features, k).amax(0),
         ),
+        "all coordinates are divided by the largest: they are lengths, in the units of the features": (
+            lambda features, k: _scores(features, k) / _scores(features, k).abs().max(),
+            lambda features, k: _scores(features, k) / _scores(features, k).max(),
+        ),
+        "the singular values scale the rows of U: each belongs to a column, `u[:, :k] * s[:k]`": (
+            lambda features, k: (_factors(features)[1][:, None] * _factors(features)[0][: len(_factors(features)[1])])[
+                :, :k
+            ]
+        ),
         "rounded to half precision: keep the numbers as they are": lambda features, k: _scores(features, k).half(),
         "these are singular values or shares of the variance: the coordinates of each image were asked for": (
             lambda features, k: _factors(features)[1][:k],
@@ -163,7 +176,10 @@ ENTRY = Entry(
             lambda features, k: _scores(torch.nn.functional.normalize(features.double(), dim=1), k)
         ),
         "multiplied by the singular values twice": (
-            lambda features, k: _factors(features)[0][:, :k] * _factors(features)[1][:k] ** 2
+            lambda features, k: _factors(features)[0][:, :k] * _factors(features)[1][:k] ** 2,
+            lambda features, k: (
+                _factors(features)[0][:, :k] * _factors(features)[1][:k] ** 2 / (len(features) - 1) ** 0.5
+            ),
         ),
         "the directions are the rows of svd's third result: centred @ v[:k].T": (
             _by_columns,

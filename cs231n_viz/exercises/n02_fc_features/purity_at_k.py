@@ -104,6 +104,10 @@ ENTRY = Entry(
             lambda i, n, q: _matches(i, n, q).mean(1).mul(10).round() / 10,
             lambda i, n, q: _matches(i, n, q).mean(1).mul(1000).round() / 1000,
         ),
+        "the nearest neighbour is taken for the query: its class is in `query_labels`": (
+            lambda i, n, q: (n[i] == n[i[:, :1]]).float().mean(1),
+            lambda i, n, q: (n[i[:, 1:]] == n[i[:, :1]]).float().mean(1),
+        ),
         "the queries' labels are looked up in the bank: they are classes already": (
             lambda i, n, q: (n[i] == n[q.clamp_max(len(n) - 1)][:, None]).float().mean(1)
         ),

@@ -212,3 +212,29 @@ def at_the_first_image(features, k):
 @answers.wrong("made unit vectors first")
 def unit_rows(features, k):
     return projected(features / features.norm(dim=1, keepdim=True).clamp_min(1e-12), k)
+
+
+@answers.wrong("values differ")
+def random_and_approximate(features, k):
+    u, s, _ = torch.pca_lowrank(features, q=k, niter=0)
+    return u * s
+
+
+@answers.wrong("divided by the largest")
+def within_one(features, k):
+    u, s, _ = torch.linalg.svd(centre(features), full_matrices=False)
+    coordinates = u[:, :k] * s[:k]
+    return coordinates / torch.max(torch.abs(coordinates))
+
+
+@answers.wrong("multiplied by the singular values twice")
+def directions_already_scaled(features, k):
+    x = centre(features)
+    u, variances, _ = torch.linalg.svd(x.T @ x / (len(x) - 1))
+    return x @ (u[:, :k] * variances[:k] ** 0.5)
+
+
+@answers.wrong("scale the rows of U")
+def broadcast_down(features, k):
+    u, s, _ = torch.linalg.svd(centre(features), full_matrices=False)
+    return (s.unsqueeze(1) * u[: len(s)])[:, :k]

@@ -191,3 +191,9 @@ def without_itself(indices, labels, query_labels):
 @answers.wrong("booleans have no mean")
 def mean_of_booleans(indices, labels, query_labels):
     return (labels[indices] == query_labels.unsqueeze(1)).mean(-1)
+
+
+@answers.wrong("taken for the query")
+def first_neighbour_as_the_query(indices, labels, query_labels):
+    classes = labels[indices]
+    return (classes == classes[:, 0, None]).double().mean(-1)
