@@ -2,7 +2,6 @@ import warnings
 
 import pytest
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -12,7 +11,7 @@ from cs231n_viz.attribution.incremental import graph
 from cs231n_viz.attribution.incremental.changes import ChangedMaps
 from cs231n_viz.attribution.incremental.network import Incremental
 from cs231n_viz.attribution.occlusion import grow_occlusion, occlusion, occlusion_steps
-from cs231n_viz.network.efficientnet import efficientnet_lite0
+from tests.explicit import build, randomise
 
 NETWORKS = [
     *("mini_alexnet", "mini_vgg", "alexnet", "vgg11_bn", "resnet18", "googlenet", "squeezenet1_1", "densenet121"),
@@ -48,10 +47,9 @@ def classifier(network: nn.Module, size: int = 24) -> viz.Classifier:
 def named(name: str) -> viz.Classifier:
     if name.startswith("mini"):
         return viz.load_model(name, weights=None, seed=1).double()
-    if name == "efficientnet_lite0":
-        return classifier(efficientnet_lite0(7), size=80)
-    extra = {"init_weights": False, "transform_input": True} if name in {"googlenet", "inception_v3"} else {}
-    network = torchvision.models.get_model(name, weights=None, num_classes=7, **extra)
+    network = randomise(build(name, wide=False)).float()
+    if name in {"googlenet", "inception_v3"}:
+        network.transform_input = True
     return classifier(network, size=107 if name == "inception_v3" else 80)
 
 
@@ -86,7 +84,8 @@ def check(model: viz.Classifier, images: Tensor, targets: list[int], *, window: 
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_equals_one_full_pass_for_each_window(name):
+def test_equals_one_full_pass_for_each_window(name, monkeypatch):
+    monkeypatch.setattr(graph, "_LARGE", 2**16)  # a 64th, as the linear layers of AlexNet and VGG are narrow here
     model = named(name)
     height, width = {"mini_alexnet": (224, 224), "inception_v3": (107, 111)}.get(name, (80, 85))
     stride = {"mini_alexnet": 89, "inception_v3": 45, "densenet121": 32}.get(name, 21)
@@ -236,7 +235,7 @@ def flops(work) -> int:
 
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("mini_vgg", 0.3), ("vgg11_bn", 0.5), ("resnet18", 0.7), ("googlenet", 0.6), ("efficientnet_lite0", 0.8)],
+    [("mini_vgg", 0.3), ("vgg11_bn", 0.43), ("resnet18", 0.6), ("googlenet", 0.5), ("efficientnet_lite0", 0.72)],
 )
 def test_it_computes_less_than_full_passes_do(name, share):
     model = named(name).float()
