@@ -7,6 +7,7 @@ from torch import nn
 
 import cs231n_viz as viz
 from cs231n_viz.network.capture import evaluating, watch
+from tests.explicit import build, randomise
 
 
 def state_of(model):
@@ -44,12 +45,12 @@ def test_records_the_output_of_a_layer_before_an_inplace_relu(tiny_cnn):
 )
 def test_the_four_layers_that_popular_libraries_record_wrongly(name, layer):
     """The reference is the same network with every in-place flag off and a plain hook."""
-    model = torchvision.models.get_model(name, weights=None).eval().double()
+    model = randomise(build(name, wide=False))
     plain = copy.deepcopy(model)
     for module in plain.modules():
         if hasattr(module, "inplace"):
             module.inplace = False
-    image, reference = torch.rand(1, 3, 224, 224, dtype=torch.float64), {}
+    image, reference = torch.rand(1, 3, 96, 96, dtype=torch.float64), {}
     handle = plain.get_submodule(layer).register_forward_hook(lambda m, a, out: reference.update(out=out))
     plain(image)
     handle.remove()
