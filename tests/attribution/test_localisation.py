@@ -103,13 +103,19 @@ def scenes():
     shipped = viz.load_model("mini_vgg")
     model = viz.wrap(shipped.network, shipped.categories, input_size=128)
     gallery = viz.Gallery.scenes(120, seed=1, size=128, scale=(0.5, 0.75))
-    images = torch.stack([image for image, _ in gallery])
-    targets = torch.tensor([model.index(gallery.categories[label]) for label in gallery.labels])
-    with torch.no_grad():
-        predictions = torch.cat([model(part) for part in images.split(BATCH)]).argmax(1)
-    right = (predictions == targets).nonzero().flatten()[:40]
-    masks = torch.stack([gallery.masks[i] for i in right.tolist()])
-    return Trial(model, images[right], masks, targets[right], "relu5_2")
+    images, right = [], []
+    for rows in torch.arange(len(gallery)).split(BATCH):
+        images += [gallery[i][0] for i in rows.tolist()]
+        with torch.no_grad():
+            predictions = model(torch.stack(images[-len(rows) :])).argmax(1).tolist()
+        names = [gallery.categories[gallery.labels[i]] for i in rows.tolist()]
+        right += [i for i, k, name in zip(rows.tolist(), predictions, names, strict=True) if k == model.index(name)]
+        if len(right) >= 40:
+            break
+    right = right[:40]
+    targets = torch.tensor([model.index(gallery.categories[gallery.labels[i]]) for i in right])
+    masks = torch.stack([gallery.masks[i] for i in right])
+    return Trial(model, torch.stack([images[i] for i in right]), masks, targets, "relu5_2")
 
 
 @pytest.mark.slow
