@@ -90,7 +90,9 @@ ENTRY = Entry(
         "the sign is lost: rise and run fall together, their ratio is positive": (
             lambda x, r: deep_lift_multiplier(x, r) * (x - r).sign()
         ),
-        "0 / 0 is NaN: where nothing changed, take the derivative": lambda x, r: (x.relu() - r.relu()) / (x - r),
+        "0 / 0 is NaN: take the derivative where nothing changed, value by value": lambda x, r: (
+            (x.relu() - r.relu()) / (x - r)
+        ),
         "ones where zeros belong: a ReLU that is inactive in both has slope 0": _slope_or(torch.ones_like),
         "zeros where nothing changed: an active ReLU still has slope 1 there": _slope_or(torch.zeros_like),
         "small changes are taken for none: ask whether x and reference are equal": tuple(
@@ -111,6 +113,10 @@ ENTRY = Entry(
         "divided by the sum of both: the run is their difference": (
             lambda x, r: ((x.relu() - r.relu()) / (x + r)).nan_to_num(0, 0, 0),
             lambda x, r: ((x.relu() - r.relu()) / (x.abs() + r.abs())).nan_to_num(0, 0, 0),
+        ),
+        "a case is missing: where image and reference lie on two sides of 0, the slope is a fraction": (
+            lambda x, r: deep_lift_multiplier(x, r) * ((x > 0) | (r <= 0)),
+            lambda x, r: deep_lift_multiplier(x, r) * ((x <= 0) | (r > 0)),
         ),
     },
 )

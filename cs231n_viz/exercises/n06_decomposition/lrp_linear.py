@@ -48,9 +48,19 @@ def _shared(
     return shared
 
 
-def _redistributed(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
-    shares = relevance / _stabilised(x @ weight.T, epsilon)
-    return x * (shares @ weight) + (shares @ bias)[:, None] / x.shape[1]
+def _redistributed(*, counted: bool) -> Callable[..., Tensor]:
+    """Everybody gets an equal part of the bias, which is counted in the denominator or not."""
+
+    def redistributed(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
+        shares = relevance / _stabilised(x @ weight.T + counted * bias, epsilon)
+        return x * (shares @ weight) + (shares @ bias)[:, None] / x.shape[1]
+
+    return redistributed
+
+
+def _rescaled(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
+    result = _shared()(x, weight, bias, relevance, epsilon)
+    return result / result.sum(1, keepdim=True) * relevance.sum(1, keepdim=True)
 
 
 def _as_a_whole(x: Tensor, weight: Tensor, bias: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
@@ -91,9 +101,15 @@ ENTRY = Entry(
         Check("two outputs, one negative contribution", _hidden(), torch.tensor([[9.0, -3.0]])),
         Check("a bias gets nothing", _hidden(bias=[8.0, 3.0]), torch.tensor([[9.0, -3.0]])),
         Check(
-            "a large epsilon takes its share: 10 of 20 and of -20",
-            _hidden(x=[[2.0, 1.0]], weight=[[4.0, 2.0], [-4.0, -2.0]], relevance=[[6.0, 3.0]], epsilon=10.0),
-            torch.tensor([[3.6, 0.9]]),
+            "a large epsilon takes its share, 5 of 15 and of -15, whatever the biases",
+            _hidden(
+                x=[[2.0, 1.0]],
+                weight=[[4.0, 2.0], [-4.0, -2.0]],
+                bias=[-12.0, 3.0],
+                relevance=[[6.0, 3.0]],
+                epsilon=5.0,
+            ),
+            torch.tensor([[4.8, 1.2]]),
         ),
         Check(
             "an output of 0 that has no relevance hands nothing on",
@@ -126,9 +142,9 @@ ENTRY = Entry(
             torch.tensor([[2.0, 9.0]]),
         ),
         Check(
-            "contributions of 2 and -2 and an epsilon of 0.5: 0 counts as positive",
-            _hidden(x=[[1.0, 1.0]], weight=[[2.0, -2.0]], bias=[0.0], relevance=[[1.0]], epsilon=0.5),
-            torch.tensor([[4.0, -4.0]]),
+            "contributions of 2 and -2, beside 1 and 1, and an epsilon of 0.5: 0 counts as positive",
+            _hidden(x=[[1.0, 1.0]], weight=[[2.0, -2.0], [1.0, 1.0]], relevance=[[1.0, 1.0]], epsilon=0.5),
+            torch.tensor([[4.4, -3.6]]),
         ),
     ],
     mistakes={
@@ -179,7 +195,10 @@ ENTRY = Entry(
         "epsilon is subtracted from the magnitude: it is added": (
             _shared(stabilise=lambda z, epsilon: z - epsilon * torch.where(z >= 0, 1.0, -1.0))
         ),
-        "the share of the bias is handed to the inputs in equal parts: it gets none": _redistributed,
+        "the share of the bias is handed to the inputs in equal parts: it gets none": (
+            _redistributed(counted=False),
+            _redistributed(counted=True),
+        ),
         "all outputs are shared together: each output shares its own relevance": _as_a_whole,
         "averaged over the outputs: add up what comes from each": (
             lambda x, weight, *rest: _shared()(x, weight, *rest) / len(weight)
@@ -206,6 +225,15 @@ ENTRY = Entry(
         ),
         "the inputs lost their signs: a contribution is x times weight": (
             lambda x, *rest: _shared()(x, *rest) * x.sign(),
+        ),
+        "epsilon has the sign of the output, bias included: give it that of the inputs' sum alone": (
+            lambda x, weight, bias, relevance, epsilon: (
+                x * ((relevance / (x @ weight.T + epsilon * torch.where(x @ weight.T + bias >= 0, 1.0, -1.0))) @ weight)
+            )
+        ),
+        "rescaled to the whole relevance: what epsilon absorbs is lost, and stays so": _rescaled,
+        "outputs whose sum is not above 0 hand nothing on: their relevance is shared as well": (
+            _shared(stabilise=lambda z, epsilon: torch.where(z > 0, z + epsilon, float("inf")))
         ),
     },
 )

@@ -74,6 +74,37 @@ def _curve(
     return curve
 
 
+def _by_limit(*, inclusive: bool) -> Callable[..., Tensor]:
+    """A limit instead of a number of pixels."""
+
+    def curve(model: nn.Module, image: Tensor, heatmap: Tensor, target: int, blank: Tensor, steps: int) -> Tensor:
+        values, images = sorted(heatmap.flatten().tolist(), reverse=True), []
+        limits = [float("inf"), *values] if inclusive else [*values, -float("inf")]
+        for step in range(steps + 1):
+            limit = limits[step * len(values) // steps]
+            images.append(torch.where(heatmap >= limit if inclusive else heatmap > limit, blank, image))
+        with torch.no_grad():
+            return model(torch.stack(images)).softmax(1)[:, target]
+
+    return curve
+
+
+def _by_height(model: nn.Module, image: Tensor, heatmap: Tensor, target: int, blank: Tensor, steps: int) -> Tensor:
+    height, images = len(heatmap), []
+    order = heatmap.flatten().argsort(descending=True)
+    for step in range(steps + 1):
+        changed, gone = image.clone(), order[: step * heatmap.numel() // steps]
+        changed[:, gone // height, gone % height] = blank[:, gone // height, gone % height]
+        images.append(changed)
+    with torch.no_grad():
+        return model(torch.stack(images)).softmax(1)[:, target]
+
+
+# One bright pixel, which is all that a map shows, and three that are equal.
+_EQUAL = torch.zeros(3, 2, 2)
+_EQUAL[0] = torch.tensor([[1.0, 4.0], [1.0, 1.0]])
+
+
 def _question(**changes: object) -> dict[str, object]:
     """Four pixels of brightness 1, 2, 3 and 4 in the first colour; a good map knows which are the bright ones."""
     image = torch.zeros(3, 2, 2)
@@ -141,9 +172,9 @@ ENTRY = Entry(
             _probabilities(3.0, 2.1, 1.5, 1.2, 1.2),
         ),
         Check(
-            "five steps for four pixels: 0, 0, 1, 2, 3, 4 are deleted",
-            _question(steps=5),
-            _probabilities(3.0, 3.0, 1.8, 0.9, 0.3, 0.0),
+            "five steps for four pixels, three of them equal: 0, 0, 1, 2, 3, 4 are deleted",
+            _question(image=_EQUAL, heatmap=(_EQUAL[0] > 1).float(), steps=5),
+            _probabilities(2.1, 2.1, 0.9, 0.6, 0.3, 0.0),
         ),
         Check(
             "a pixel is deleted in all three colours",
@@ -220,5 +251,10 @@ ENTRY = Entry(
             _curve(value=lambda logits, target: logits.softmax(1)[:, 1]),
             _curve(value=lambda logits, target: 1 - logits.softmax(1)[:, target]),
         ),
+        "pixels of the same importance go all at once: their number is asked for, a limit does not count them": (
+            _by_limit(inclusive=True),
+            _by_limit(inclusive=False),
+        ),
+        "a place in the flattened map is row index // W and column index % W, the width both times": _by_height,
     },
 )

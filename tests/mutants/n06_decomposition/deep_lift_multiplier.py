@@ -172,3 +172,18 @@ def over_the_sum(x, reference):
 @answers.wrong("'float64' came out")
 def in_doubles(x, reference):
     return slope(x, reference, x == reference).double()
+
+
+@answers.wrong("a case is missing")
+def downwards_forgotten(x, reference):
+    multiplier = torch.where((x > 0) & (reference > 0), 1.0, 0.0)
+    upwards = (x > 0) & (reference <= 0)
+    multiplier[upwards] = x[upwards] / (x - reference)[upwards]
+    return multiplier
+
+
+@answers.wrong("0 / 0 is NaN")
+def all_or_nothing(x, reference):
+    if (x == reference).all():
+        return (x > 0).float()
+    return (x.relu() - reference.relu()) / (x - reference)

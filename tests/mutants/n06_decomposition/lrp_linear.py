@@ -213,3 +213,29 @@ def zero_is_negative(x, weight, bias, relevance, *, epsilon=1e-6):
 def magnitudes_of_inputs(x, weight, bias, relevance, *, epsilon=1e-6):
     z = x @ weight.T
     return abs(x) * ((relevance / torch.where(z < 0, z - epsilon, z + epsilon)) @ weight)
+
+
+@answers.wrong("epsilon has the sign of the output")
+def sign_of_the_output(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = torch.nn.functional.linear(x, weight, bias)
+    z = torch.where(z < 0, z - epsilon, z + epsilon) - bias
+    return x * ((relevance / z) @ weight)
+
+
+@answers.wrong("what epsilon absorbs is lost")
+def nothing_absorbed(x, weight, bias, relevance, *, epsilon=1e-6):
+    shares = by_einsum(x, weight, bias, relevance, epsilon=epsilon)
+    return shares * (relevance.sum(1) / shares.sum(1))[:, None]
+
+
+@answers.wrong("whose sum is not above 0 hand nothing on")
+def active_outputs_alone(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = x @ weight.T
+    return x * (((z > 0) * relevance / (z + epsilon)) @ weight)
+
+
+@answers.wrong("handed to the inputs in equal parts")
+def bias_among_the_contributions(x, weight, bias, relevance, *, epsilon=1e-6):
+    z = torch.einsum("ni,oi->noi", x, weight) + bias[:, None] / x.shape[1]
+    sums = z.sum(2)
+    return torch.einsum("noi,no->ni", z, relevance / torch.where(sums < 0, sums - epsilon, sums + epsilon))

@@ -205,3 +205,25 @@ def a_list(model, image, heatmap, *, target, blank, steps=10):
 @answers.wrong("'float64' came out")
 def in_doubles(model, image, heatmap, *, target, blank, steps=10):
     return by_rank(model, image, heatmap, target=target, blank=blank, steps=steps).double()
+
+
+@answers.wrong("go all at once")
+def down_to_a_limit(model, image, heatmap, *, target, blank, steps=10):
+    ranked, curve = heatmap.flatten().sort(descending=True).values, []
+    for count in shares(heatmap, steps):
+        gone = heatmap >= ranked[count - 1] if count else torch.zeros(heatmap.shape, dtype=torch.bool)
+        with torch.no_grad():
+            curve.append(model(torch.where(gone, blank, image)[None]).softmax(1)[0, target])
+    return torch.stack(curve)
+
+
+@answers.wrong("the width both times")
+def column_from_the_height(model, image, heatmap, *, target, blank, steps=10):
+    h, changed, curve = heatmap.shape[0], image.clone(), []
+    order = heatmap.flatten().argsort(descending=True)
+    for count in shares(heatmap, steps):
+        for index in order[:count].tolist():
+            changed[:, index // h, index % h] = blank[:, index // h, index % h]
+        with torch.no_grad():
+            curve.append(model(changed[None]).softmax(1)[0, target])
+    return torch.stack(curve)
