@@ -101,6 +101,9 @@ ENTRY = Entry(
         "the gradient is returned, or its product with the pixels: the pixels were asked for": (
             lambda pixels, gradient, share: kept(_contribution)(pixels, gradient, share) * gradient,
             lambda pixels, gradient, share: kept(_contribution)(pixels, gradient, share) * gradient * pixels,
+            lambda pixels, gradient, share: clipping(lambda product: product.norm(dim=1, keepdim=True))(
+                pixels * gradient, share
+            ),
         ),
         "the channels are summed before they are multiplied": (
             clipping(lambda pixels, gradient: (pixels.sum(1, keepdim=True) * gradient.sum(1, keepdim=True)).abs())

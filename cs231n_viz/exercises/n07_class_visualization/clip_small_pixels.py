@@ -57,6 +57,22 @@ def _filled(importance: Importance, value: Callable[[Tensor], Tensor]) -> Callab
     return filled
 
 
+def _softened(importance: Importance) -> Callable[..., Tensor]:
+    def softened(pixels: Tensor, *rest: Tensor | float) -> Tensor:
+        size = importance(pixels, *rest[:-1])
+        return pixels * (1 - _quantile(size, rest[-1]) / size).clamp_min(0)
+
+    return softened
+
+
+def _without_an_axis(importance: Importance) -> Callable[..., Tensor]:
+    def clipped(pixels: Tensor, *rest: Tensor | float) -> Tensor:
+        size = importance(pixels, *rest[:-1])
+        return pixels * (size >= _quantile(size, rest[-1]))[:, 0]
+
+    return clipped
+
+
 def kept(importance: Importance) -> Callable[..., Tensor]:
     """A mistake: 1 where a pixel stays, and 0 where it is clipped."""
 
@@ -100,6 +116,10 @@ def clipping_mistakes(importance: Importance, of_each_value: Importance) -> dict
         "a mask of zeros and ones: the pixels were asked for": kept(importance),
         "a share of the largest value is used as the limit; a quantile was asked for": (
             clipping(importance, lambda size, share: share * size.amax((1, 2, 3), keepdim=True))
+        ),
+        "what stays is made smaller as well: a pixel is set to 0 or left as it is": _softened(importance),
+        "an axis is missing, so that images meet channels or rows: limits (N, 1, 1), a mask (N, 1, H, W)": (
+            _without_an_axis(importance)
         ),
     }
 

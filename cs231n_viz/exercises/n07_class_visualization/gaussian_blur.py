@@ -72,6 +72,12 @@ def _as_numpy(mode: str) -> Callable[[np.ndarray, int], np.ndarray]:
     return lambda images, reach: np.pad(images, [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode=mode)
 
 
+def _three_channels(images: Tensor, sigma: float) -> Tensor:
+    if images.shape[1] == 3:
+        return _blur()(images, sigma)
+    return F.conv2d(images, torch.ones(3, 1, 1, 1), groups=3)  # refused
+
+
 def _unpadded(images: Tensor, sigma: float) -> Tensor:
     reach = round(3 * sigma)
     return _blur()(images, sigma)[:, :, reach:-reach, reach:-reach]
@@ -162,6 +168,12 @@ ENTRY = Entry(
         "weights that fall in a straight line: this is no Gaussian": (
             _blur(lambda d, sigma: 1 - d.abs() / (d.max() + 1)),
             _blur(lambda d, sigma: (1 - d.abs() / (3 * sigma)).clamp_min(0)),
+        ),
+        "three channels are written into the kernel: there may be any number": _three_channels,
+        "at the border the weights inside are divided by their own sum: mirror the image there": (
+            lambda images, sigma: (
+                _blur(mode="constant")(images, sigma) / _blur(mode="constant")(torch.ones_like(images), sigma)
+            )
         ),
     },
 )

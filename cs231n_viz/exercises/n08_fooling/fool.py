@@ -118,6 +118,16 @@ def _away(model: nn.Module, image: Tensor, target: int, steps: int, lr: float) -
     return image
 
 
+def _piled_up(model: nn.Module, image: Tensor, target: int, steps: int, lr: float) -> Tensor:
+    gradient = torch.zeros_like(image)
+    for _ in range(steps):
+        if model(image).argmax() == target:
+            break
+        gradient = gradient + score_gradient(target_logits, model, image, torch.tensor([target]))
+        image = (image + lr * _unit(gradient)).clamp(0, 1)
+    return image
+
+
 def _clipped_to(low: float | None, high: float | None) -> Callable[..., Tensor]:
     def fooling(model: nn.Module, image: Tensor, target: int, steps: int, lr: float) -> Tensor:
         for _ in range(steps):
@@ -238,7 +248,8 @@ ENTRY = Entry(
             _fooling(lambda g: g / g.abs().mean())
         ),
         "each channel has a length of its own: the gradient has one": (
-            _fooling(lambda g: g / g.norm(dim=(2, 3), keepdim=True).clamp_min(1e-12))
+            _fooling(lambda g: g / g.norm(dim=(2, 3), keepdim=True).clamp_min(1e-12)),
+            _fooling(lambda g: g / g.norm(dim=(2, 3), keepdim=True)),
         ),
         "a number is added to the length that is not small beside it": tuple(
             _fooling(lambda g, small=small: g / (g.norm() + small)) for small in (1e-5, 1e-4, 1e-3, 0.01)
@@ -273,6 +284,9 @@ ENTRY = Entry(
         ),
         "this stops once the target is the second: it must be the first": (
             _fooling(done=lambda logits, target, first: target in logits[0].topk(2).indices)
+        ),
+        "the gradients of all steps pile up in `.grad`: a step follows the newest, `torch.autograd.grad` gives it": (
+            _piled_up
         ),
     },
 )

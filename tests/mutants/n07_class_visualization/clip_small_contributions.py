@@ -183,3 +183,21 @@ def size_of_the_slope(pixels, gradient, share):
 @answers.wrong("one channel alone")
 def red_alone(pixels, gradient, share):
     return clipped(pixels, (pixels[:, 0] * gradient[:, 0]).abs(), share)
+
+
+@answers.wrong("made smaller as well")
+def shrunk(pixels, gradient, share):
+    size = contributions(pixels, gradient)
+    return pixels * torch.relu(1 - limits(size, share) / size)[:, None]
+
+
+@answers.wrong("an axis is missing")
+def images_as_channels(pixels, gradient, share):
+    size = contributions(pixels, gradient)
+    return pixels * (size >= limits(size, share))
+
+
+@answers.wrong("the gradient is returned")
+def long_products(pixels, gradient, share):
+    product = pixels * gradient
+    return clipped(product, product.norm(dim=1), share)

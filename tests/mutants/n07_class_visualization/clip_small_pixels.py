@@ -132,3 +132,22 @@ def only_the_mask(pixels, share):
 @answers.wrong("the third powers are added up")
 def third_powers(pixels, share):
     return clipped(pixels, torch.linalg.vector_norm(pixels, ord=3, dim=1), share)
+
+
+@answers.wrong("made smaller as well")
+def shrunk(pixels, share):
+    size = norms(pixels)
+    limit = torch.quantile(size.flatten(1), share, dim=1)[:, None, None]
+    return pixels * torch.relu(size - limit)[:, None] / size[:, None]
+
+
+@answers.wrong("an axis is missing")
+def images_as_channels(pixels, share):
+    size = norms(pixels)
+    return pixels * (size >= torch.quantile(size.flatten(1), share, dim=1)[:, None, None])
+
+
+@answers.wrong("an axis is missing")
+def images_as_columns(pixels, share):
+    size = norms(pixels)
+    return pixels * (size >= torch.quantile(size.flatten(1), share, dim=1))[:, None]

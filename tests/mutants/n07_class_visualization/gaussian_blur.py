@@ -176,3 +176,21 @@ def triangle(images, *, sigma):
     reach = round(3 * sigma)
     weights = reach + 1 - torch.arange(-reach, reach + 1).abs().float()
     return blurred(images, round_spot(weights / weights.sum()))
+
+
+@answers.wrong("there may be any number")
+def for_photographs(images, *, sigma):
+    reach = round(3 * sigma)
+    kernel = line(sigma).float().repeat(3, 1, 1, 1)
+    padded = functional.pad(images, (reach,) * 4, mode="reflect")
+    return functional.conv2d(functional.conv2d(padded, kernel.mT, groups=3), kernel, groups=3)
+
+
+@answers.wrong("divided by their own sum")
+def weighed_anew_at_the_border(images, *, sigma):
+    def matrix(size):
+        apart = torch.arange(size)[:, None] - torch.arange(size)
+        weights = torch.exp(-(apart**2) / (2 * sigma**2)) * (apart.abs() <= round(3 * sigma))
+        return weights / weights.sum(1, keepdim=True)
+
+    return matrix(images.shape[2]) @ images @ matrix(images.shape[3]).mT

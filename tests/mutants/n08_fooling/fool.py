@@ -339,3 +339,26 @@ def until_second(model, image, target, *, steps=30, lr=0.5):
     while steps and target not in model(x)[0].argsort(descending=True)[:2]:
         x, steps = (x + lr * normalised(gradient_of(model, x, target))).clamp(0, 1), steps - 1
     return x
+
+
+@answers.wrong("pile up in `.grad`")
+def never_cleared(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone().requires_grad_()
+    for _ in range(steps):
+        logits = model(x)
+        if logits.argmax() == target:
+            break
+        logits[0, target].backward(inputs=[x])
+        x.data = torch.clamp(x.data + lr * normalised(x.grad), 0, 1)
+    return x.detach()
+
+
+@answers.wrong("each channel has a length of its own")
+def channel_by_channel_unguarded(model, image, target, *, steps=30, lr=0.5):
+    x = image.clone()
+    for _ in range(steps):
+        if class_of(model, x) == target:
+            break
+        gradient = gradient_of(model, x, target)
+        x = (x + lr * gradient / gradient.flatten(2).norm(dim=2)[..., None, None]).clamp(0, 1)
+    return x
