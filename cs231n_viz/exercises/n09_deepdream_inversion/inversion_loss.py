@@ -134,7 +134,10 @@ ENTRY = Entry(
         "the distance is not squared: ‖·‖² over ‖·‖² was asked for": _loss(lambda f, w: (f - w).norm() / w.norm()),
         "divided by ‖wanted‖, not by its square": _loss(lambda f, w: (f - w).square().sum() / w.norm()),
         "each feature is divided on its own: zeros in the features of the photograph blow up": (
-            _loss(lambda f, w: ((f - w) / w).square().sum())
+            _loss(lambda f, w: ((f - w) / w).square().sum()),
+            _loss(lambda f, w: ((f - w) / w).square().mean()),
+            _loss(lambda f, w: ((f - w).square() / (w.square() + 1e-8)).sum()),
+            _loss(lambda f, w: ((f - w).square() / (w.square() + 1e-8)).mean()),
         ),
         "this is minus the similarity: a product has no smallest value at the wanted features": (
             _loss(lambda f, w: -(f * w).sum() / w.square().sum())
@@ -159,7 +162,9 @@ ENTRY = Entry(
                 variation=lambda images: torch.cat(
                     [images.diff(dim=2).square().flatten(), images.diff(dim=3).square().flatten()]
                 ).mean()
-            ),
+            )
+        ),
+        "divided by the number of values: there are fewer steps, one row less down and one column less to the right": (
             _loss(
                 variation=lambda images: (
                     (images.diff(dim=2).square().sum() + images.diff(dim=3).square().sum()) / images.numel()

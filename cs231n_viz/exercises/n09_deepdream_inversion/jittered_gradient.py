@@ -61,6 +61,12 @@ def _jittered(there: _Move, back: _Move, shift: Callable[..., Tensor] = _rolled)
     )
 
 
+def _around_by(axis: int) -> Callable[..., Tensor]:
+    return lambda gradient_of, images, down, right: _rolled(
+        gradient_of(_rolled(images, down, right)), images.shape[axis] - down, images.shape[axis] - right
+    )
+
+
 class Weighted:
     """The gradient of Σ w x² / 2: w x, with other weights at every position."""
 
@@ -70,6 +76,10 @@ class Weighted:
     def __call__(self, images: Tensor) -> Tensor:
         """(N, 3, H, W), as the argument."""
         return self.weights * images
+
+    def __repr__(self) -> str:
+        """Read by the student after `gradient_of =`."""
+        return "images -> weights * images, with other weights at every position"
 
 
 def _shifted(title: str, images: Tensor, down: int, right: int) -> Check:
@@ -124,9 +134,20 @@ ENTRY = Entry(
             _jittered(lambda d, r: (d, r), lambda d, r: (-d, -r), _along(1, 2)),
             _jittered(lambda d, r: (d, r), lambda d, r: (-d, -r), _along(0, 1)),
         ),
-        "one row and column off on the way back": (
-            _jittered(lambda d, r: (d, r), lambda d, r: (1 - d, 1 - r)),
-            _jittered(lambda d, r: (d, r), lambda d, r: (-d - 1, -r - 1)),
+        "one row or column off on the way back": tuple(
+            _jittered(lambda d, r: (d, r), lambda d, r, rows=rows, columns=columns: (rows - d, columns - r))
+            for rows, columns in ((1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
+        ),
+        "on around by the same side for both axes: there are H rows and W columns": (
+            _around_by(2),
+            _around_by(3),
+        ),
+        "rolled without `dims`: all values are one long row then, which runs on into the next channel and image": (
+            _jittered(
+                lambda d, r: (d, r),
+                lambda d, r: (-d, -r),
+                lambda images, down, right: images.roll(down * images.shape[3] + right),
+            )
         ),
         "the shifted images came back: their gradient was asked for": (
             lambda gradient_of, images, down, right: _rolled(images, down, right),

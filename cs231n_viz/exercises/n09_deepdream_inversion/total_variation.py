@@ -107,7 +107,7 @@ ENTRY = Entry(
         "only steps to the right: the steps down are missing, horizontal stripes would count 0": _variation(3),
         "only steps down: the steps to the right are missing, vertical stripes would count 0": _variation(2),
         "magnitudes instead of squares": _variation(2, 3, of=lambda steps: steps.abs().sum()),
-        "the mean instead of the sum": (
+        "the mean instead of the sum: no number of images, channels, pixels or steps divides it": (
             _variation(2, 3, of=lambda steps: steps.square().mean()),
             lambda images: total_variation(images) / images.numel(),
             lambda images: total_variation(images) / images[0].numel(),
@@ -130,8 +130,11 @@ ENTRY = Entry(
             lambda images: 4 * _centred(images),
         ),
         "the length of each slope, √(down² + right²), is summed: squares were asked for": (
-            lambda images: _isotropic(images, 0.0),
-            lambda images: _isotropic(images, 1e-8),
+            *(lambda images, eps=eps: _isotropic(images, eps) for eps in (0.0, 1e-12, 1e-8, 1e-6)),
+            *(
+                lambda images, eps=eps: _isotropic(F.pad(images, (0, 1, 0, 1), mode="replicate"), eps)
+                for eps in (0.0, 1e-12, 1e-8, 1e-6)
+            ),
         ),
         "the channels are averaged first: each counts on its own": (
             lambda images: total_variation(images.mean(1, keepdim=True))

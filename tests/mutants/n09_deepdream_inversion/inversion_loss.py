@@ -317,3 +317,14 @@ def variation_of_features(features, wanted, images, *, tv=1.0, sixth=0.01):
 @answers.wrong("the sixth power of the features")
 def power_of_features(features, wanted, images, *, tv=1.0, sixth=0.01):
     return near(features, wanted) + tv * mean_steps(images) + sixth * power(features)
+
+
+@answers.wrong("divided by the number of values")
+def per_value(features, wanted, images, *, tv=1.0, sixth=0.01):
+    steps = sum(images.diff(dim=axis).square().sum() for axis in (2, 3))
+    return near(features, wanted) + tv * steps / images.numel() + sixth * power(images)
+
+
+@answers.wrong("each feature is divided on its own")
+def each_to_its_own(features, wanted, images, *, tv=1.0, sixth=0.01):
+    return ((features - wanted) ** 2 / (wanted**2 + 1e-8)).mean() + rest(images, tv, sixth)

@@ -106,7 +106,7 @@ def cols_back(gradient_of, images, *, down, right):
     return torch.roll(gradient_of(torch.roll(images, (down, right), (2, 3))), -right, 3)
 
 
-@answers.wrong("one row and column off")
+@answers.wrong("one row or column off")
 def off(gradient_of, images, *, down, right):
     return gradient_of(images.roll((down, right), (2, 3))).roll((-down - 1, -right - 1), (2, 3))
 
@@ -188,3 +188,20 @@ def minus(gradient_of, images, *, down, right):
 def rescaled(gradient_of, images, *, down, right):
     g = torch.roll(gradient_of(torch.roll(images, (down, right), (2, 3))), (-down, -right), (2, 3))
     return g / g.abs().mean()
+
+
+@answers.wrong("one row or column off")
+def one_row_off(gradient_of, images, *, down, right):
+    return gradient_of(images.roll((down, right), (2, 3))).roll((-down - 1, -right), (2, 3))
+
+
+@answers.wrong("by the same side for both axes")
+def on_around_a_square(gradient_of, images, *, down, right):
+    side = images.shape[2]
+    return torch.roll(gradient_of(images.roll((down, right), (2, 3))), (side - down, side - right), (2, 3))
+
+
+@answers.wrong("rolled without `dims`")
+def as_one_row(gradient_of, images, *, down, right):
+    places = down * images.shape[-1] + right
+    return torch.roll(gradient_of(torch.roll(images, places)), -places)
