@@ -136,5 +136,13 @@ ENTRY = Entry(
         "the mean over the images: each has a matrix of its own": (
             lambda features: covariance(features).mean(0, True).expand(len(features), -1, -1)
         ),
+        "the means are detached: in G - m mᵀ they depend on the features, and the gradient goes through them too": (
+            lambda features: _products(features) - _products(_means(features)).detach()
+        ),
+        "only the first image: each has a matrix of its own": (
+            lambda features: covariance(features[:1]),
+            lambda features: covariance(features[:1])[0],
+            lambda features: covariance(features[:1]).expand(len(features), -1, -1),
+        ),
     },
 )

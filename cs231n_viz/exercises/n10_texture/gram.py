@@ -110,7 +110,10 @@ ENTRY = Entry(
         "positions. Divide by their number only if `normalise` is true.",
     ),
     mistakes={
-        "the images of the batch are mixed: each has a matrix of its own": _over(products=_whole_batch),
+        "the images of the batch are mixed: each has a matrix of its own": (
+            _over(products=_whole_batch),
+            _over(products=lambda f: _whole_batch(f) / len(f)),
+        ),
         "the batch has become channels: one matrix for all images": _over(products=_batch_as_channels),
         "the sum instead of the mean: normalise divides by the number of positions": _over(lambda f: 1),
         "the mean instead of the sum: normalise=False was ignored": lambda features, normalise: gram(features),
@@ -124,7 +127,7 @@ ENTRY = Entry(
             _over(products=lambda f: torch.einsum("nchw,ndhv->ncd", f, f))
         ),
         "the outer product of the mean activations: the mean has to be taken last": _over(products=_of_means),
-        "the channels come last before they are flattened, so that channels and positions are mixed": (
+        "channels and positions are mixed: `features.flatten(2)` keeps a row for each channel": (
             _over(products=_reshaped),
             _over(products=_flat_first),
         ),
@@ -133,6 +136,10 @@ ENTRY = Entry(
         "divided by the number of rows or of columns alone: there are h · w positions": (
             _over(lambda f: f.shape[2]),
             _over(lambda f: f.shape[3]),
+        ),
+        "divided by h² or w²: there are h · w positions": (
+            _over(lambda f: f.shape[2] ** 2),
+            _over(lambda f: f.shape[3] ** 2),
         ),
         "divided by the lengths of the channels: these are cosines": (
             _over(products=lambda f: _products(F.normalize(f.flatten(2), dim=2)[..., None]) * _positions(f)),

@@ -66,11 +66,17 @@ ENTRY = Entry(
         "the square is missing: magnitudes are summed": lambda g, t: (g - t).abs().sum((1, 2)) / t.abs().sum((1, 2)),
         "the square root is taken: this is the ratio of the norms": lambda g, t: gram_error(g, t).sqrt(),
         "the norm of the target is not squared": lambda g, t: _squares(g - t) / _squares(t).sqrt(),
-        "not divided by the target": lambda g, t: _squares(g - t),
+        "not divided by the target": (
+            lambda g, t: _squares(g - t),
+            lambda g, t: (g - t).square().mean((1, 2)),
+        ),
         "normalised twice: divided by the target's square again": lambda g, t: gram_error(g, t) / _squares(t),
         "the mean over the entries is divided by a sum": lambda g, t: (g - t).square().mean((1, 2)) / _squares(t),
         "divided by the first matrix: the target sets the unit": lambda g, t: _squares(g - t) / _squares(g),
-        "each entry is divided by its own target": lambda g, t: ((g - t) / t).square().mean((1, 2)),
+        "each entry is divided by its own target": (
+            lambda g, t: ((g - t) / t).square().mean((1, 2)),
+            lambda g, t: _squares((g - t) / t),
+        ),
         "the lengths are compared, not the matrices": (
             lambda g, t: (_squares(g).sqrt() - _squares(t).sqrt()).square() / _squares(t)
         ),

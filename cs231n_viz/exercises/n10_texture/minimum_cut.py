@@ -99,6 +99,16 @@ def _back(total: Tensor, last: int) -> list[int]:
     return path[::-1]
 
 
+def _back_shifted_at_the_border(error: Tensor) -> Tensor:
+    """As if the slice began one column to the left of the path in column 0, too."""
+    total, width = _totals(error), error.shape[1]
+    path = [int(total[-1].argmin())]
+    for row in range(len(total) - 2, -1, -1):
+        near = total[row, max(path[-1] - 1, 0) : path[-1] + 2]
+        path.append(min(max(path[-1] - 1 + int(near.argmin()), 0), width - 1))
+    return torch.tensor(path[::-1])
+
+
 def _smallest_maximum(error: Tensor) -> Tensor:
     total = error.clone()
     for row in range(1, len(error)):
@@ -135,7 +145,7 @@ def _random(title: str, *shapes: tuple[int, int], scale: float = 1.0) -> Check:
     expected = [torch.tensor(_cheapest(error.tolist())) for error in errors]
     if len(errors) == 1:
         return Check(title, {"error": errors[0]}, expected[0])
-    return Check(title, {"errors": errors}, expected, lambda function, errors: [function(error) for error in errors])
+    return Check(title, {"error": errors}, expected, lambda function, error: [function(one) for one in error])
 
 
 def _drawn(title: str, rows: list[str]) -> Check:
@@ -266,6 +276,9 @@ ENTRY = Entry(
         "an axis too many: (h,) was asked for": (
             lambda error: minimum_cut(error)[:, None],
             lambda error: minimum_cut(error)[None],
+        ),
+        "on the way back from column 0 the slice has two entries only, and its first is column 0, not -1": (
+            _back_shifted_at_the_border
         ),
     },
 )

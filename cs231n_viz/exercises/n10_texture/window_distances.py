@@ -138,7 +138,12 @@ ENTRY = Entry(
             lambda sample, window, known: window_distances(sample, window.flip(-2, -1), known)
         ),
         "the distance is measured from the corner: d is that from the middle": _distances(middle=lambda side: 0),
+        "half a pixel off: of w pixels, w odd, number w // 2 is the middle": (
+            _distances(middle=lambda side: side / 2),
+            _distances(middle=lambda side: (side + 1) / 2),
+        ),
         "another σ: w / 6.4 was asked for": (
+            _distances(gauss=lambda d, sigma: torch.exp(-d.square() / (2 * (sigma // 1) ** 2))),
             _distances(divisor=6.0),
             _distances(divisor=3.2),
             _distances(divisor=12.8),

@@ -100,7 +100,7 @@ def mean_first(features, normalise=True):
     return products if normalise else products * features[0, 0].numel()
 
 
-@answers.wrong("channels come last")
+@answers.wrong("channels and positions are mixed")
 def shuffled(features, normalise=True):
     rows = features.permute(0, 2, 3, 1).reshape(*features.shape[:2], -1)
     products = rows @ rows.transpose(1, 2)
@@ -112,7 +112,7 @@ def centred(features, normalise=True):
     return by_einsum(features - features.mean((2, 3), keepdim=True), normalise)
 
 
-@answers.wrong("channels come last")
+@answers.wrong("channels and positions are mixed")
 def reshape_last(features, normalise=True):
     n, c, h, w = features.shape
     f = features.reshape(n, -1, c)
@@ -221,3 +221,16 @@ def over_entries(features, *, normalise=True):
     f = features.flatten(2)
     g = f @ f.mT
     return g / g.shape[1] ** 2 if normalise else g
+
+
+@answers.wrong("images of the batch are mixed")
+def mean_of_the_batch(features, *, normalise=True):
+    n, c, h, w = features.shape
+    vectors = features.permute(1, 0, 2, 3).reshape(c, -1)
+    return (vectors @ vectors.T / (n * h * w if normalise else n)).repeat(n, 1, 1)
+
+
+@answers.wrong("divided by h² or w²")
+def as_if_square(features, *, normalise=True):
+    vectors = features.flatten(2)
+    return vectors @ vectors.mT / (features.shape[-2] ** 2 if normalise else 1)

@@ -158,3 +158,13 @@ def spectral(found, target):
 @answers.wrong("axes of length 1")
 def kept_axes(found, target):
     return (found - target).square().sum((1, 2), keepdim=True) / target.square().sum((1, 2), keepdim=True)
+
+
+@answers.wrong("not divided by")
+def plain_mean(found, target):
+    return (found - target).pow(2).mean((1, 2))
+
+
+@answers.wrong("its own target")
+def entry_by_entry_summed(found, target):
+    return (found / target - 1).pow(2).sum((1, 2))

@@ -276,3 +276,13 @@ def downwards_along_sums(error):
         near = [c for c in (path[-1] - 1, path[-1], path[-1] + 1) if 0 <= c < len(row)]
         path.append(min(near, key=row.__getitem__))
     return torch.tensor(path)
+
+
+@answers.wrong("back from column 0")
+def off_at_the_left_border(error):
+    total = torch.from_numpy(sums_from_the_top(error.numpy()))
+    path = [total[-1].argmin().item()]
+    for row in total[:-1].flip(0):
+        step = row[max(path[0] - 1, 0) : path[0] + 2].argmin().item() - 1
+        path.insert(0, max(path[0] + step, 0))
+    return torch.tensor(path)

@@ -237,3 +237,21 @@ def two_gaussians(sample, window, known):
     g = torch.exp(-(d**2) / (2 * (n / 6.4) ** 2))
     w = (g[:, None] + g) * known
     return ((all_windows(sample, n) - window[:, None, None]).square() * (w / w.sum())).mean(0).sum((-1, -2))
+
+
+@answers.wrong("half a pixel off")
+def half_a_pixel_off(sample, window, known):
+    w = window.shape[1]
+    at = torch.arange(w) - w / 2
+    weights = torch.exp(-(at[:, None] ** 2 + at**2) / (2 * (w / 6.4) ** 2)) * known
+    gaps = sample.unfold(1, w, 1).unfold(2, w, 1) - window[:, None, None]
+    return (gaps.square() * weights).mean(0).sum((2, 3)) / weights.sum()
+
+
+@answers.wrong("another σ")
+def whole_sigma(sample, window, known):
+    w = window.shape[1]
+    at = torch.arange(w) - w // 2
+    weights = torch.exp(-(at[:, None] ** 2 + at**2) / (2 * (w // 6.4) ** 2)) * known
+    gaps = sample.unfold(1, w, 1).unfold(2, w, 1) - window[:, None, None]
+    return (gaps.square() * weights).mean(0).sum((2, 3)) / weights.sum()
