@@ -58,7 +58,7 @@ ENTRY = Entry(
     minutes=5,
     checks=[
         _loss("24 differences of 0.5, weight 2", 2.0, 1.5 * _ONES, _ONES, 2 * 24 * 0.25),
-        _loss("nothing between an image and itself", 3.0, _CURRENT, _CURRENT, 0.0),
+        _loss("nothing between an image and itself", 3.0, _CURRENT, _CURRENT.clone(), 0.0),
         _loss("differences of both signs", 0.1, _CURRENT, _ORIGINAL, 0.1 * _SQUARES),
         _loss("noise, a small weight", 0.02, _NOISE, _OTHER, 0.02 * _NOISY_SQUARES),
         _loss(

@@ -176,6 +176,13 @@ ENTRY = Entry(
         "the Gram matrices are divided by the number of channels too": (
             _styled(gram=lambda maps: _gram(maps) / maps.shape[1])
         ),
+        "the Gram matrices are divided by h², w², h or w: there are h · w positions": tuple(
+            _styled(
+                gram=lambda maps, axis=axis, power=power: maps[0, 0].numel() * _gram(maps) / maps.shape[axis] ** power
+            )
+            for axis in (2, 3)
+            for power in (2, 1)
+        ),
         "normalised twice: divide by the number of positions once": (
             _styled(gram=lambda maps: _gram(maps) / maps[0, 0].numel())
         ),

@@ -45,7 +45,7 @@ def _centred(img: Tensor, weight: float) -> Tensor:
     return weight * (rows.square().sum() + columns.square().sum()) / 4
 
 
-def _isotropic(img: Tensor, weight: float, eps: float = 0.0) -> Tensor:
+def _isotropic(img: Tensor, weight: float, eps: float) -> Tensor:
     down, right = img[..., 1:, :-1] - img[..., :-1, :-1], img[..., :-1, 1:] - img[..., :-1, :-1]
     return weight * (down.square() + right.square() + eps).sqrt().sum()
 
@@ -96,7 +96,7 @@ ENTRY = Entry(
         "only steps to the right: horizontal stripes would count 0": _steps(3),
         "only steps down: vertical stripes would count 0": _steps(2),
         "the square is missing: magnitudes are summed": _steps(2, 3, of=lambda steps: steps.abs().sum()),
-        "the mean instead of the sum": (
+        "the mean instead of the sum: no number of channels, pixels or steps divides it": (
             _steps(2, 3, of=lambda steps: steps.square().mean()),
             lambda img, weight: tv_loss(img, weight) / img.numel(),
             lambda img, weight: tv_loss(img, weight) / (2 * img.numel()),
@@ -110,8 +110,11 @@ ENTRY = Entry(
             lambda img, weight: 4 * _centred(img, weight),
         ),
         "the length of each slope, √(down² + right²), is summed: squares were asked for": (
-            _isotropic,
-            lambda img, weight: _isotropic(img, weight, 1e-8),
+            *(lambda img, weight, eps=eps: _isotropic(img, weight, eps) for eps in (0.0, 1e-12, 1e-8, 1e-6)),
+            *(
+                lambda img, weight, eps=eps: _isotropic(F.pad(img, (0, 1, 0, 1), mode="replicate"), weight, eps)
+                for eps in (0.0, 1e-12, 1e-8, 1e-6)
+            ),
         ),
         "a plain number came out: `.item()` and `float` cut the graph, the loss must stay a tensor": lambda *fed: (
             tv_loss(*fed).item()

@@ -199,5 +199,8 @@ ENTRY = Entry(
         "divided by the variance, not by its root": _made_of(
             normalise=lambda x, eps: (x - x.mean((2, 3), True)) / (x.var((2, 3), correction=0, keepdim=True) + eps)
         ),
+        "the styles are sorted: each image has its own, in the order of the batch": (
+            lambda x, gamma, beta, styles, eps: _made_of()(x, gamma, beta, styles.sort().values, eps)
+        ),
     },
 )

@@ -159,8 +159,9 @@ ENTRY = Entry(
         "only the mean is divided: put the difference in brackets": lambda x, eps: (
             x - x.mean((2, 3), True) / (x.var((2, 3), correction=0, keepdim=True) + eps).sqrt()
         ),
-        "eps is the least deviation: it is added to the variance": _normalised(
-            deviation=lambda variance, eps: variance.sqrt().clamp(min=eps)
+        "eps is the least deviation, or the least variance: it is added to the variance": (
+            _normalised(deviation=lambda variance, eps: variance.sqrt().clamp(min=eps)),
+            _normalised(deviation=lambda variance, eps: variance.clamp(min=eps).sqrt()),
         ),
         "the mean is that of all channels: each map has its own": lambda x, eps: (
             (x - x.mean((1, 2, 3), True)) / (x.var((2, 3), correction=0, keepdim=True) + eps).sqrt()

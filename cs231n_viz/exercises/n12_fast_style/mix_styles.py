@@ -187,5 +187,9 @@ ENTRY = Entry(
         "all styles that take part count alike: their weights are their shares": _mixed(
             lambda w: w.sign() / w.sign().sum()
         ),
+        "only one of γ and β is divided by the sum of the weights: both are weighted means": (
+            _mixed(lambda w: w, lambda paint, image, g, b, w: paint(image, w @ g / w.sum(), w @ b)),
+            _mixed(lambda w: w, lambda paint, image, g, b, w: paint(image, w @ g, w @ b / w.sum())),
+        ),
     },
 )

@@ -88,6 +88,18 @@ def _loss(
     return loss
 
 
+def _style_beside_content(*, all_count: bool) -> Callable[..., Tensor]:
+    """The content layer is no style layer; the mean is over all style layers, or over the others."""
+
+    def loss(features: Features, painted: Tensor, photographs: Tensor, *rest: object) -> Tensor:
+        style_targets, content_layer, weight = rest
+        others = {layer: target for layer, target in style_targets.items() if layer != content_layer}
+        weight = weight * len(others) / len(style_targets) if all_count or not others else weight
+        return _loss()(features, painted, photographs, others or style_targets, content_layer, weight)
+
+    return loss
+
+
 class _TwoLayers(nn.Module):
     """A loss network of two lines: twice the pixels, and their squares."""
 
@@ -296,6 +308,13 @@ ENTRY = Entry(
         ),
         "the maps are reshaped without moving their axes, so that channels and positions are mixed": _loss(
             gram=lambda maps: _gram(maps.reshape(len(maps), -1, maps.shape[1]).mT[..., None])
+        ),
+        "the content layer is left out of the style: if it has a target, it counts there as well": (
+            _style_beside_content(all_count=True),
+            _style_beside_content(all_count=False),
+        ),
+        "the style of the first picture alone: each has Gram matrices of its own": (
+            _loss(style=lambda own, target: (_rest(own - target) / _rest(target))[:1])
         ),
     },
 )

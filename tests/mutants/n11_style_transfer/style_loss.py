@@ -227,3 +227,8 @@ def a_list(features, style_targets, style_weights):
 def first_layer(features, style_targets, style_weights):
     for k in style_targets:
         return style_weights[k] * (gram(features[k]) - style_targets[k]).square().sum()
+
+
+@answers.wrong("divided by h², w², h or w")
+def as_if_square(features, style_targets, style_weights):
+    return styled(features, style_targets, style_weights, lambda maps: gram(maps) / maps.shape[2] * maps.shape[3])

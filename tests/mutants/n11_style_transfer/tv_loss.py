@@ -180,3 +180,21 @@ def over_weight(img, tv_weight):
 @answers.wrong("only the first channel")
 def largest_channel(img, tv_weight):
     return tv_weight * (steps(img, 2).square().sum((2, 3)).max() + steps(img, 3).square().sum((2, 3)).max())
+
+
+@answers.wrong("the length of each slope")
+def lengths_with_a_little(img, tv_weight):
+    down, right = (img[..., 1:, :-1], img[..., :-1, 1:])
+    here = img[..., :-1, :-1]
+    return tv_weight * torch.sqrt((down - here) ** 2 + (right - here) ** 2 + 1e-12).sum()
+
+
+@answers.wrong("the length of each slope")
+def lengths_up_to_the_border(img, tv_weight):
+    down, right = F.pad(img.diff(dim=2), (0, 0, 0, 1)), F.pad(img.diff(dim=3), (0, 1))
+    return tv_weight * torch.hypot(down, right).sum()
+
+
+@answers.wrong("the mean instead of the sum")
+def mean_of_the_colours(img, tv_weight):
+    return tv_weight * sum(img.diff(dim=axis).square().sum() for axis in (2, 3)) / img.shape[1]

@@ -192,3 +192,9 @@ def with_mean(x, gamma, beta, styles, *, eps=1e-5):
 @answers.wrong("by the variance")
 def over_variance(x, gamma, beta, styles, *, eps=1e-5):
     return tall(gamma[styles]) * (x - mean(x)) / (variance(x) + eps) + tall(beta[styles])
+
+
+@answers.wrong("the styles are sorted")
+def sorted_first(x, gamma, beta, styles, *, eps=1e-5):
+    rows = torch.tensor(sorted(styles.tolist()))
+    return gamma[rows][..., None, None] * F.instance_norm(x, eps=eps) + beta[rows][..., None, None]

@@ -186,3 +186,8 @@ def multiplied(x, *, eps=1e-5):
 @answers.wrong("'float64' came out")
 def in_double(x, *, eps=1e-5):
     return ((x - mean_of(x)) / (variance_of(x) + eps).sqrt()).double()
+
+
+@answers.wrong("the least deviation")
+def least_variance(x, *, eps=1e-5):
+    return (x - mean_of(x)) / torch.sqrt(torch.clamp_min(variance_of(x), eps))

@@ -202,3 +202,9 @@ def alike(paint, image, gammas, betas, *, weights):
     s = (weights > 0).float()
     s = s / s.sum()
     return paint(image, s @ gammas, s @ betas)
+
+
+@answers.wrong("only one of γ and β is divided")
+def sum_of_the_shifts(paint, image, gammas, betas, *, weights):
+    refuse(weights)
+    return paint(image, weights @ gammas / weights.sum(), weights @ betas)

@@ -339,3 +339,22 @@ def reshaped(features, painted, photographs, *, style_targets, content_layer, st
         style_weight,
         of=lambda m: gram(m.reshape(len(m), -1, 1, m.shape[1]).permute(0, 3, 1, 2)),
     )
+
+
+@answers.wrong("left out of the style")
+def style_beside_content(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    ours, theirs = features(painted), features(photographs)[content_layer]
+    style = torch.zeros(len(painted))
+    for layer in ours.keys() - {content_layer}:
+        target = style_targets[layer]
+        style = style + sizes(gram(ours[layer]) - target) / sizes(target)
+    content = sizes(ours[content_layer] - theirs) / sizes(theirs)
+    return (content + style_weight * style / len(style_targets)).mean()
+
+
+@answers.wrong("the style of the first picture alone")
+def first_picture_in_style(features, painted, photographs, *, style_targets, content_layer, style_weight=1.0):
+    ours, theirs = features(painted), features(photographs)[content_layer]
+    style = sum(sizes(gram(ours[k][:1]) - a).sum() / a.square().sum() for k, a in style_targets.items())
+    content = sizes(ours[content_layer] - theirs) / sizes(theirs)
+    return content.mean() + style_weight * style / len(style_targets)
