@@ -24,6 +24,8 @@ def top_k(distances: Tensor, k: int) -> Tensor:
 
 _ROWS = torch.tensor([[5.0, 1.0, 4.0, 2.0], [2.0, 9.0, 0.5, 7.0]])
 _BELOW_ONE = torch.tensor([[0.9, 0.35, 0.3, 0.65, 0.05], [0.72, 0.7, 0.99, 0.71, 0.98]])
+_SHUFFLED = (torch.arange(2000.0) * 787 % 2000)[None]  # 0 to 1999, each once
+_TIED = torch.tensor([[250.0, 210.0, 230.0, 210.0, 90.0]])
 _SQUARE = torch.tensor([[0.0, 3.0, 1.0], [3.0, 0.0, 2.0], [1.0, 2.0, 0.0]])
 
 
@@ -31,6 +33,11 @@ def _pick(function: Callable[..., Any], distances: Tensor, k: int) -> Tensor:
     """What the indices pick out of each row: floats cannot stand for indices here, nor in a later cell."""
     rows = distances.clone()
     return torch.stack([row[places] for row, places in zip(rows, function(distances, k), strict=True)])
+
+
+def _set(function: Callable[..., Any], distances: Tensor, k: int) -> Tensor:
+    """The indices in rising order, as any order of equal distances is right."""
+    return function(distances, k).sort(dim=1).values
 
 
 def _nearest(title: str, distances: Tensor, k: int, expected: list[list[int]]) -> Check:
@@ -60,6 +67,18 @@ ENTRY = Entry(
             {"distances": _ROWS, "k": 3},
             torch.tensor([[1.0, 2.0, 4.0], [0.5, 2.0, 7.0]]),
             _pick,
+        ),
+        Check(
+            "five hundred of two thousand, the nearest first",
+            {"distances": _SHUFFLED, "k": 500},
+            torch.arange(500.0)[None],
+            _pick,
+        ),
+        Check(
+            "large distances, two of them equal: each image comes once",
+            {"distances": _TIED, "k": 3},
+            torch.tensor([[1, 3, 4]]),
+            _set,
         ),
         _nearest("all of them, in order", _ROWS, 4, [[1, 3, 2, 0], [2, 0, 3, 1]]),
         _nearest("an image that is its own neighbour is kept", _SQUARE, 2, [[0, 2], [1, 2], [2, 0]]),
@@ -112,6 +131,25 @@ ENTRY = Entry(
             lambda distances, k: (1 / (distances + 1)).topk(k, dim=1).indices,
             lambda distances, k: (1 / distances.clamp_min(1e-9)).topk(k, dim=1).indices,
             lambda distances, k: distances.abs().argsort(dim=1)[:, :k],
+        ),
+        "an index is repeated where distances are equal: each image comes once": (
+            lambda distances, k: torch.stack(
+                [
+                    (distances == near).int().argmax(dim=1)
+                    for near in distances.sort(dim=1).values[:, :k].mT[:, :, None]
+                ],
+                1,
+            )
+        ),
+        "exp(-distance) is 0 for large distances, which are then all alike: rank the distances themselves": (
+            lambda distances, k: torch.exp(-distances).topk(k, dim=1).indices,
+            lambda distances, k: torch.exp(-distances).sort(dim=1, descending=True, stable=True).indices[:, :k],
+        ),
+        "argpartition finds the k nearest, but does not sort them: the nearest first": (
+            lambda distances, k: torch.from_numpy(distances.numpy().argpartition(k - 1, axis=1)[:, :k].copy())
+        ),
+        "only the first k images are looked at: sort the whole row, then keep k": (
+            lambda distances, k: distances[:, :k].argsort(dim=1)
         ),
         "only the very nearest is repeated k times": (
             lambda distances, k: distances.argmin(dim=1, keepdim=True).expand(-1, k)

@@ -47,7 +47,7 @@ def _search(
     energy: Callable[[Tensor], Tensor],
     *,
     measure: Callable[[Tensor], Tensor] = lambda p: 2 ** _bits(p),
-    normalise: bool = True,
+    give: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda p, shifted, weights: p,
 ) -> Callable[[Tensor, float], Tensor]:
     """An answer with another energy of the distances, or another idea of perplexity."""
 
@@ -55,10 +55,11 @@ def _search(
         values = energy(distances.double())
         low, high = -40.0, 40.0
         for _ in range(100):
-            weights = torch.exp(-(values - values.min()) * 2 ** ((low + high) / 2))
+            narrow = 2 ** ((low + high) / 2)
+            weights = torch.exp(-(values - values.min()) * narrow)
             p = weights / weights.sum()
             low, high = ((low + high) / 2, high) if measure(p) > perplexity else (low, (low + high) / 2)
-        return p if normalise else weights
+        return give(p, weights, torch.exp(-values * narrow))
 
     return answer
 
@@ -73,15 +74,36 @@ def _fixed(weights_of: Callable[[Tensor, float], Tensor]) -> Callable[[Tensor, f
     return answer
 
 
-def _unshifted(distances: Tensor, perplexity: float) -> Tensor:
-    squared = distances.double().square()
-    low, high = 1e-3, 100.0  # of sigma itself
-    for _ in range(100):
-        sigma = (low + high) / 2
-        weights = torch.exp(-squared / (2 * sigma**2))
-        p = weights / weights.sum()
-        low, high = (low, sigma) if 2 ** _bits(p) > perplexity else (sigma, high)
-    return p
+def _unshifted(dtype: torch.dtype) -> Callable[[Tensor, float], Tensor]:
+    def answer(distances: Tensor, perplexity: float) -> Tensor:
+        squared = distances.to(dtype).square()
+        low, high = 1e-3, 100.0  # of sigma itself
+        for _ in range(100):
+            sigma = (low + high) / 2
+            weights = torch.exp(-squared / (2 * sigma**2))
+            p = weights / weights.sum()
+            low, high = (low, sigma) if 2 ** _bits(p) > perplexity else (sigma, high)
+        return p
+
+    return answer
+
+
+def _within(low: float, high: float | None = None) -> Callable[[Tensor, float], Tensor]:
+    """The search for σ itself between two numbers, the upper one the largest distance if not given."""
+
+    def answer(distances: Tensor, perplexity: float) -> Tensor:
+        squared, ends = distances.double().square(), [low, high or float(distances.max())]
+        for _ in range(60):
+            sigma = sum(ends) / 2
+            p = torch.softmax(-squared / (2 * sigma**2), dim=0)
+            ends[2 ** _bits(p) > perplexity] = sigma
+        return p
+
+    return answer
+
+
+def _bits_with_zeros(p: Tensor) -> Tensor:
+    return -(p * p.log2()).sum()  # NaN where one of them is 0
 
 
 def _flat(distances: Tensor, perplexity: float) -> Tensor:
@@ -116,11 +138,13 @@ def _nearest_alone(distances: Tensor, perplexity: float) -> Tensor:
 
 def _affinity(title: str, distances: Tensor, p: Tensor) -> Check:
     """The perplexity is that of the expected p, which is a Gaussian of the distances."""
-    return Check(title, {"distances": distances, "perplexity": float(2 ** -(p * p.log2()).sum())}, p)
+    return Check(title, {"distances": distances, "perplexity": float(2 ** _bits(p))}, p)
 
 
 _STEPS = torch.tensor([1.0, 2.0, 3.0]).sqrt()  # squared distances 1, 2, 3
 _HALVING = torch.tensor([4.0, 2.0, 1.0]) / 7  # each neighbour half as likely as the one before
+_NEARLY_ALIKE = torch.tensor([1.0, 2 ** (-1 / 8), 2 ** (-1 / 4)]) / (1 + 2 ** (-1 / 8) + 2 ** (-1 / 4))
+_FAR = 100 + torch.tensor([0.0, 1.0, 2.0, 3.0, 1344.0]) / 64  # without a rounding error
 _SIX = torch.tensor([9.0, 1.0, 16.0, 4.0, 0.0, 25.0])
 _EIGHTHS = (1 / 8.0) ** _SIX
 _THIRDS = (1 / 3.0) ** (_SIX / 4)
@@ -143,7 +167,10 @@ ENTRY = Entry(
         _affinity("a perplexity of 1.4, nearly all for the nearest", _SIX.sqrt(), _EIGHTHS / _EIGHTHS.sum()),
         _affinity("six neighbours in any order", _SIX.sqrt(), _THIRDS / _THIRDS.sum()),
         _affinity("distances a thousand times as large give the same p", 1000 * _STEPS, _HALVING),
-        _affinity("distances a thousandth as large too", _STEPS / 1000, _HALVING),
+        _affinity("distances of a thousandth, and σ larger than all of them", _STEPS / 1000, _NEARLY_ALIKE),
+        _affinity(
+            "all are far away, one so far that its p is 0", _FAR, torch.softmax(-_FAR.double().square() / 6, dim=0)
+        ),
     ],
     mistakes={
         "the distances are not squared: the Gaussian falls with d²": _search(lambda d: d),
@@ -208,11 +235,31 @@ ENTRY = Entry(
             _search(torch.square, measure=lambda p: 2 ** torch.special.entr(p).sum()),
             _search(torch.square, measure=lambda p: _bits(p).exp()),
         ),
-        "p does not sum to 1: divide by the sum": _search(torch.square, normalise=False),
+        "p does not sum to 1: divide by the sum": (
+            _search(torch.square, give=lambda p, shifted, weights: shifted),
+            _search(torch.square, give=lambda p, shifted, weights: weights),
+        ),
         "1/p is what perplexity counts only where all p are equal: it is 2 to the entropy of them all": (
             _search(torch.square, measure=lambda p: 1 / p.amax())
         ),
-        "exp of large numbers is 0, and 0 / 0 is NaN: subtract the smallest d² first, and let σ grow": _unshifted,
+        "exp of large numbers is 0, and 0 / 0 is NaN: subtract the smallest d² first, and let σ grow": (
+            _unshifted(torch.float64),
+            _unshifted(torch.float32),
+        ),
+        "0 · log 0 is NaN, and no comparison with NaN is true: leave out what is 0, or use torch.special.entr": (
+            _search(torch.square, measure=lambda p: 2 ** _bits_with_zeros(p)),
+            _search(lambda d: d.square().float(), measure=lambda p: 2 ** _bits_with_zeros(p)),
+        ),
+        "σ ends at a limit of the search: scale the distances first, or begin with a much wider interval": (
+            _within(0.0, 1.0),
+            _within(0.0),
+            _within(0.0, 10.0),
+            _within(0.0, 100.0),
+            _within(1e-2, 1e6),
+        ),
+        "image i is counted among its neighbours: its own distance, 0, does not belong to the sums": (
+            lambda d, perplexity: _search(torch.square)(torch.cat([torch.zeros(1), d]), perplexity)[1:]
+        ),
     },
     same=_near,
 )

@@ -198,3 +198,27 @@ def always_two(distances, k):
 @answers.wrong("this is a mask")
 def mask(distances, k):
     return distances <= torch.sort(distances, dim=1).values[:, k - 1 : k]
+
+
+@answers.wrong("repeated where distances are equal")
+def looks_values_up(distances, k):
+    rows = []
+    for row in distances.tolist():
+        rows.append([row.index(value) for value in sorted(row)[:k]])
+    return torch.tensor(rows)
+
+
+@answers.wrong("rank the distances themselves")
+def by_weights(distances, k):
+    weights = (-distances).exp()
+    return weights.argsort(dim=1, descending=True, stable=True)[:, :k]
+
+
+@answers.wrong("does not sort them")
+def partitioned(distances, k):
+    return torch.as_tensor(np.argpartition(distances.numpy(), k - 1, axis=-1)[:, :k])
+
+
+@answers.wrong("the first k images are looked at")
+def sliced_too_early(distances, k):
+    return torch.sort(distances[:, :k], dim=1).indices

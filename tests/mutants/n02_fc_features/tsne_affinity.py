@@ -256,3 +256,63 @@ def nearest_first(distances, perplexity):
 @answers.wrong("one is added to the perplexity")
 def itself_counted(distances, perplexity):
     return by_doubling_and_halving(distances, perplexity + 1)
+
+
+@answers.wrong("0 / 0 is NaN")
+def plain_exp_in_float32(distances, perplexity):
+    low, high = 0.0, 10 * float(distances.max())
+    for _ in range(80):
+        sigma = (low + high) / 2
+        weights = (-(distances**2) / (2 * sigma**2)).exp()
+        p = weights / weights.sum()
+        if 2 ** -(p * (p + 1e-12).log2()).sum() > perplexity:
+            high = sigma
+        else:
+            low = sigma
+    return p
+
+
+@answers.wrong("0 · log 0")
+def zeros_in_the_entropy(distances, perplexity):
+    low, high = 1e-6, 1e6
+    for _ in range(100):
+        sigma = math.sqrt(low * high)
+        p = torch.softmax(-distances.square() / (2 * sigma**2), 0)
+        if 2 ** -(p * torch.log2(p)).sum() > perplexity:
+            high = sigma
+        else:
+            low = sigma
+    return p
+
+
+def sigma_between(low, high, distances, perplexity):
+    for _ in range(100):
+        sigma = (low + high) / 2
+        p = torch.softmax(-(distances.double() ** 2) / (2 * sigma * sigma), 0)
+        low, high = (low, sigma) if 2 ** entropy(p.numpy()) > perplexity else (sigma, high)
+    return p
+
+
+@answers.wrong("a limit of the search")
+def sigma_below_one(distances, perplexity):
+    return sigma_between(0.0, 1.0, distances, perplexity)
+
+
+@answers.wrong("a limit of the search")
+def sigma_below_the_largest_distance(distances, perplexity):
+    return sigma_between(0.0, distances.max().item(), distances, perplexity)
+
+
+@answers.wrong("among its neighbours: its own distance")
+def with_itself(distances, perplexity):
+    all_distances = np.concatenate([[0.0], doubles(distances)])
+    return torch.from_numpy(bisect(gaussian(all_distances**2), perplexity)[1:])
+
+
+@answers.wrong("p does not sum to 1")
+def weights_alone(distances, perplexity):
+    beta = math.log(
+        by_doubling_and_halving(distances, perplexity).amax() / by_doubling_and_halving(distances, perplexity).amin()
+    )
+    squared = doubles(distances) ** 2
+    return torch.from_numpy(np.exp(-squared * beta / max(np.ptp(squared), 1e-300)))
