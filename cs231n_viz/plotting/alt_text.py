@@ -59,7 +59,8 @@ def figure(fig: Figure | Axes, alt: str, *, dpi: int = 90) -> DescribedFigure:
     _check_alt(alt)
     fig = fig.figure if isinstance(fig, Axes) else fig
     file = io.BytesIO()
-    fig.savefig(file, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
+    raw = {"compress_level": 0}  # decoded at once: compressing it would take as long as drawing the figure
+    fig.savefig(file, format="png", dpi=dpi, bbox_inches="tight", facecolor="white", pil_kwargs=raw)
     plt.close(fig)
     return _described(Image.open(file).convert("RGB"), alt)
 
