@@ -230,7 +230,7 @@ def test_notebook_02_answers_to_its_controls(open_explorers, tmp_path):
 
 
 def test_notebook_03_answers_to_its_controls(open_explorers):
-    notebook = open_explorers("03_activations.ipynb")
+    notebook = open_explorers("03_activations.ipynb", pictures=64)
     notebook.run_all()
     assert notebook.errors() == []
 
