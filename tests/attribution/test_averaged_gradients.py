@@ -68,6 +68,7 @@ def test_integrated_gradients_of_a_quadratic_in_closed_form(baseline, steps):
     assert viz.completeness_error(model, X, 1, attribution, baseline=baseline).max() <= 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_integrated_gradients_with_fitted_weights_are_complete_on_every_network(name):
     model, images = classifier(name), pictures(1, NETWORKS[name][0])

@@ -83,6 +83,7 @@ def check(model: viz.Classifier, images: Tensor, targets: list[int], *, window: 
     return maps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_equals_one_full_pass_for_each_window(name, monkeypatch):
     monkeypatch.setattr(graph, "_LARGE", 2**16)  # a 64th, as the linear layers of AlexNet and VGG are narrow here

@@ -22,6 +22,7 @@ def trained(request):
     return model, images, explicit.logits.argmax(1), explicit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "method"), [("guided", viz.guided_backprop), ("deconv", viz.deconvnet)])
 def test_gradients_by_a_rule(trained, rule, method):
     model, images, targets, explicit = trained
@@ -43,6 +44,7 @@ def test_grad_cam(trained):
     assert relative_error(viz.grad_cam(model, images, targets, layer, signed=True), right) <= 1e-10
 
 
+@pytest.mark.slow
 def test_what_adds_up(trained):
     """DeepLIFT to the rise of the logit; LRP to the logit, and without a rule to gradient × input, place by place."""
     model, images, targets, explicit = trained

@@ -140,6 +140,7 @@ def test_a_folder_without_notebooks_is_named(tmp_path):
         make_assignments(tmp_path, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_command_makes_hand_outs_or_says_why_not(tmp_path, capsys):
     assert main(["assignments", "--notebooks", str(NOTEBOOKS), "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {f"{room.removeprefix('n')}.ipynb" for room in ROOMS}

@@ -171,6 +171,7 @@ def test_an_answer_that_empties_the_checks_is_still_checked():
     assert len(find("max_pool").checks) == count > 0
 
 
+@pytest.mark.slow
 def test_a_right_answer_is_right_where_gradients_are_switched_off_for_good():
     for name in names():
         entry = find(name)

@@ -250,6 +250,7 @@ def test_pictures_on_another_device_are_one_clear_error():
         viz.saliency(classifier().cuda(), pictures(), 0)
 
 
+@pytest.mark.slow
 def test_data_parallel_networks_work_and_compiled_ones_are_refused():
     plain, images = classifier(), pictures()
     model = viz.wrap(nn.DataParallel(plain.network), NAMES, mean=[0.4] * 3, std=[0.3] * 3, input_size=SIDE)

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 METHODS = [*ATTRIBUTIONS, "activations", "grams", "predict", "ascend"]  # benchmarks.memory runs the others, too
 
 
+@pytest.mark.slow
 def test_no_method_leaves_a_tensor_or_a_hook():
     model, images = classifier(), pictures(count=1)
 
@@ -22,6 +23,7 @@ def test_no_method_leaves_a_tensor_or_a_hook():
     assert hooks(model) == 0
 
 
+@pytest.mark.slow
 def test_growth_notices_cycles_and_what_is_kept():
     images, kept = pictures(), []
 

@@ -64,6 +64,7 @@ def test_only_known_networks_get_channels_last(model):
 NAMES = [name for name in models.list_models(module=models) if "regnet" not in name or "400mf" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_torchvisions_networks_take_channels_last(name):
     extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}

@@ -35,6 +35,7 @@ def test_torchvision_networks_without_weights_need_no_connection(name, no_connec
     assert torch.equal(model.network.state_dict()[key], again.network.state_dict()[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3", "densenet121", "resnet18"])
 def test_trained_networks_are_built_as_torchvision_builds_them(name, monkeypatch, tmp_path):
     """Against torchvision's own loading of the same state dict, auxiliary heads and old names of layers included."""

@@ -47,6 +47,7 @@ def test_all_together_are_a_small_download():
     assert sum(path.stat().st_size for path in data_path("paintings").iterdir()) <= 2.5e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_the_script_paints_what_ships(name):
     fine, coarse = differences(paintings.paint(name), shipped(name))
@@ -62,6 +63,7 @@ def test_the_script_paints_what_ships_of_the_slower_ones(name):
     assert coarse < 1
 
 
+@pytest.mark.slow
 def test_another_seed_would_be_noticed():
     for name in ("facets", "mosaic"):
         fine, coarse = differences(paintings.paint(name, seed=99), shipped(name))
@@ -69,6 +71,7 @@ def test_another_seed_would_be_noticed():
         assert coarse > 4, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(paintings.PAINTINGS))
 def test_the_same_seed_gives_the_same_pixels(name):
     first = paintings.paint(name, size=96)

@@ -210,6 +210,7 @@ def test_addresses_and_checksums_are_those_of_torchvision():
             assert archive.url in source
 
 
+@pytest.mark.slow
 def test_the_command_is_there_for_those_without_make():
     shown = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", "-m", "cs231n_viz.pictures", "--help"],

@@ -129,6 +129,7 @@ def test_jupyterlab_finds_its_settings(archive, tmp_path):
         assert set(values) <= set(schema["properties"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["10", "10_texture", "10_texture.ipynb", "notebooks/10_texture.ipynb"])
 def test_reset_gives_back_the_original_and_moves_the_own_copy_aside(clone, name):
     notebook = clone / "notebooks/10_texture.ipynb"

@@ -29,6 +29,7 @@ def test_keeps_printed_output_and_drops_widgets_and_progress_bars(tmp_path):
     assert "widgets" not in notebook["metadata"]
 
 
+@pytest.mark.slow
 def test_of_an_explorer_the_still_is_kept(tmp_path):
     needed = "import numpy as np\nfrom cs231n_viz.explore import Explorer"
     path = write(tmp_path / "demo.ipynb", f"{needed}\nExplorer(lambda: np.zeros((4, 6, 3), np.uint8), {{}})")

@@ -138,6 +138,7 @@ def test_an_interrupted_index_is_continued_where_it_stopped(model, tmp_path):
         assert torch.equal(getattr(patches, part), getattr(whole, part)), part
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing(model, tmp_path):
     """SIGKILL in the middle of the run: what was saved is whole, and going on gives the result of one run."""
     path = tmp_path / "index"

@@ -42,6 +42,7 @@ def test_the_file_is_small_and_holds_at_least_eight_styles_with_a_card(network):
     assert FILE.with_suffix(".md").exists()
 
 
+@pytest.mark.slow
 def test_each_style_is_nearest_to_its_own_painting_in_another_network(network, repainted):
     judge = load_model("mini_alexnet")
     layers = style_layers(judge)
@@ -58,6 +59,7 @@ def test_each_style_is_nearest_to_its_own_painting_in_another_network(network, r
     assert right >= 0.7 * len(CONTENTS) * len(network.styles)
 
 
+@pytest.mark.slow
 def test_the_content_stays_recognisable_among_crops(repainted):
     judge = load_model("mini_alexnet")
     crops = Gallery.crops(200, size=192, seed=3)

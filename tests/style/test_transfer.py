@@ -89,6 +89,7 @@ def test_half_precision_ends_where_full_precision_does(monkeypatch):
     assert reached[True] != reached[False]  # the two were computed differently
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"style_scale": 0.5}, {"colours": "histogram"}])
 def test_first_steps_do_not_leap_to_black_and_white(options):
     options |= {"schedule": Schedule(size=144, steps=20), "progress": False}

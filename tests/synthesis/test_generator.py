@@ -137,6 +137,7 @@ OLD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OLD)
 def test_old_keywords_still_work_and_say_the_new_form(random_generator, name):
     model, (value, place, new) = small_classifier(), OLD[name]

@@ -68,6 +68,7 @@ def one_pixel_after_the_other(sample: Tensor, side: int, window: int, *, seed: i
     return torch.from_numpy(picture).float(), refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(
     ("sample", "window"),

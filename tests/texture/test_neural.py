@@ -260,6 +260,7 @@ def test_a_size_beyond_the_memory_is_refused(monkeypatch):
         synthesize_texture(small_classifier(), picture(), size=4096, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["brick", "gravel"])
 def test_another_network_finds_the_texture_too(name):
     model, judge = viz.load_model("mini_vgg"), viz.load_model("mini_alexnet")

@@ -86,6 +86,7 @@ def block_after_block(sample: Tensor, side: int, block: int, overlap: int, *, se
     return picture[:, :side, :side].float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(("block", "overlap"), [(6, 2), (7, 3), (5, 1)])
 def test_correlation_and_programming_give_what_loops_give(block, overlap, seed):
