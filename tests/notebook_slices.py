@@ -8,12 +8,25 @@ another module does to its arguments.
 """
 
 import ast
+import copy
 import symtable
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 # Of a module, other methods change nothing that a later cell would see; ``torch.manual_seed`` does.
 CHANGING = set("add append clear extend insert manual_seed pop remove seed setdefault sort update use".split())
+
+
+class _AsGenerators(ast.NodeTransformer):
+    """Comprehensions as generators: from Python 3.12 on, variables of the others stand in the table around them."""
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators))
 
 
 def read_by(node: ast.AST) -> set[str]:
@@ -24,7 +37,7 @@ def read_by(node: ast.AST) -> set[str]:
             yield from (symbol.get_name() for symbol in child.get_symbols() if symbol.is_global())
             yield from inside(child)
 
-    table = symtable.symtable(ast.unparse(node), "cell", "exec")
+    table = symtable.symtable(ast.unparse(_AsGenerators().visit(copy.deepcopy(node))), "cell", "exec")
     return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()} | set(inside(table))
 
 
