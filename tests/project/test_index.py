@@ -33,7 +33,9 @@ def title(stem: str) -> str:
 
 def test_every_question_leads_to_its_notebook_with_its_minutes():
     readme = dict(
-        re.findall(r"^\| \[(\w+)\]\(notebooks/.* \| (\d+) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+        re.findall(
+            r"^\| \[(\w+)\]\(notebooks/.* \| (\d+) \| [\d.]+ \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+        )
     )
     questions = section("The thirteen questions")
     found = rows(questions)

@@ -26,7 +26,7 @@ def minutes_of(section):
 
 
 def in_readme(room):
-    row = re.search(rf"^\| \[{room.removeprefix('n')}\]\(.* \| (\d+) \|$", README, flags=re.MULTILINE)
+    row = re.search(rf"^\| \[{room.removeprefix('n')}\]\(.* \| (\d+) \| [\d.]+ \|$", README, flags=re.MULTILINE)
     return int(row[1])
 
 
