@@ -49,17 +49,17 @@ def originals() -> list[tuple[str, bytes]]:
         except ValueError:
             continue
         for kind in FORMATS:
-            for options in _options(kind):
+            for options in _options(kind, mode):
                 file = io.BytesIO()
                 try:
                     picture.save(file, kind, **options)
-                except (OSError, ValueError, KeyError, SystemError, RuntimeError):  # not in this mode, or this build
-                    continue
+                except (OSError, ValueError, KeyError, NameError, SystemError, RuntimeError):
+                    continue  # not in this mode, or this build
                 found.append((f"{kind} {mode}", file.getvalue()))
     return found
 
 
-def _options(kind: str) -> Iterator[dict[str, object]]:
+def _options(kind: str, mode: str) -> Iterator[dict[str, object]]:
     exif = Image.Exif()
     exif[_ORIENTATION] = 6
     yield {}
@@ -72,7 +72,10 @@ def _options(kind: str) -> Iterator[dict[str, object]]:
     if kind in ("GIF", "WEBP", "PNG", "TIFF"):
         yield {"save_all": True, "append_images": [Image.new("RGB", (61, 41), "red")]}
     if kind == "TIFF":
-        yield from ({"compression": name} for name in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4"))
+        names = ["tiff_lzw", "tiff_adobe_deflate", "packbits"]
+        # In other modes some versions of Pillow end the process.
+        names += ["group4"] * (mode == "1") + ["jpeg"] * (mode in ("L", "RGB", "CMYK", "YCbCr"))
+        yield from ({"compression": name} for name in names)
 
 
 def mutated(seed: int) -> tuple[str, bytes]:

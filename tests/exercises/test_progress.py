@@ -216,7 +216,11 @@ def test_without_a_home_nothing_is_written_beside_the_notebook(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CS231N_VIZ_PROGRESS")
     monkeypatch.setattr("cs231n_viz.exercises.record.user_data_path", lambda *_, **__: Path("~/.local/share/x"))
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what Python does where it finds no home
+
+    def no_home(path):  # what Python does where it finds none
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
     run_cell(RIGHT)
     assert "there is no home folder; CS231N_VIZ_PROGRESS may name another one" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
