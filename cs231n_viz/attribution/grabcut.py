@@ -81,7 +81,8 @@ def seeds(saliency_map: Tensor, *, foreground: float = 0.95, background: float =
         raise ValueError("the saliency map is constant: it gives no seeds")
     trimap = np.full(values.shape, UNDECIDED, np.uint8)
     trimap[values <= low] = BACKGROUND
-    trimap[values > min(high, np.nextafter(values.max(), values.dtype.type(-np.inf)))] = FOREGROUND  # where the top is flat, all of it
+    below_top = np.nextafter(values.max(), values.dtype.type(-np.inf))
+    trimap[values > min(high, below_top)] = FOREGROUND  # where the top is flat, all of it
     return torch.from_numpy(trimap)
 
 
