@@ -27,13 +27,23 @@ def shown(cell: Locator) -> Locator:
     return cell.locator(".cs231n-picture img").first
 
 
+# While the kernel is busy the page keeps back what a slider says, and a button's click would overtake it. It is sent
+# when the kernel has answered what came before, which is before the kernel answers the second of these.
+HEARD = """async () => {
+    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    await kernel.requestKernelInfo();
+    await kernel.requestKernelInfo();
+}"""
+
+
 def press(slider: Locator, key: str) -> None:
-    """Press a key on a slider's handle, and wait until the page shows that it moved."""
+    """Press a key on a slider's handle, and wait until the page shows that it moved and the kernel knows."""
     handle = slider.locator(".noUi-handle")
     before = handle.get_attribute("aria-valuetext")
     handle.focus()
     slider.page.keyboard.press(key)
     expect(handle).not_to_have_attribute("aria-valuetext", before)
+    slider.page.evaluate(HEARD)
 
 
 def slider(cell: Locator, label: str) -> Locator:
