@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms.functional import gaussian_blur
 
 from cs231n_viz.network.capture import evaluating, network_of
 from cs231n_viz.network.checks import Targets, check_each, check_images, check_logits, check_targets, check_whole
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.running import held, outside_inference_mode
+from cs231n_viz.pictures.images import gaussian_blur
 
 Method = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (model, images, targets) -> (N, h, w) or (N, C, H, W)
 Similarity = Literal["rank", "ssim"]
@@ -235,13 +236,13 @@ def deletion_insertion(
     order = as_maps(attribution, tuple(images.shape[2:])).flatten(1).argsort(dim=1, descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).to(order).expand_as(order))
     share = (rank.view(len(images), 1, *images.shape[2:]) + 0.5) / order.shape[1]
-    blurred = gaussian_blur(images, kernel_size=min(51, 2 * min(images.shape[2:]) - 1), sigma=12.0)
+    blurred = gaussian_blur(images, min(51, 2 * min(images.shape[2:]) - 1), sigma=12.0)
     curves = []
     for start, end in ((images, blurred), (blurred, images)):
         pictures = [torch.where(share < step / steps, end, start) for step in range(steps + 1)]
         stack = torch.stack(pictures, dim=1).flatten(0, 1)
         with evaluating(model):
-            logits = torch.cat([model(part) for part in stack.split(batch)])
+            logits = torch.cat([model(to_channels_last(model, part)) for part in stack.split(batch)])
         targets_of = rows.repeat_interleave(steps + 1).to(logits.device)
         curves.append(logits.softmax(1).gather(1, targets_of[:, None]).view(len(images), steps + 1).cpu())
     return Curves(*curves)

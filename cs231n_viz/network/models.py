@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torchvision.transforms.v2 import functional as TF
 
 from cs231n_viz.network import efficientnet
 from cs231n_viz.network.checks import check_images, check_inputs, check_logits
@@ -22,7 +20,7 @@ from cs231n_viz.network.interception import SHAPES, EachOperation, noticing_drop
 from cs231n_viz.network.layers import Layer, trace_layers
 from cs231n_viz.network.running import Wrapper, evaluating, is_compiled, outside_inference_mode
 from cs231n_viz.network.shipped import ARCHITECTURES, fetch, fill, read_facts, read_state, weights_file
-from cs231n_viz.pictures.images import load_image
+from cs231n_viz.pictures.images import centre_square, load_image
 
 # How torchvision builds those of its networks that are built differently for trained weights.
 _TRAINED = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
@@ -160,12 +158,7 @@ class Classifier(Wrapper):
         pictures = list(images) if several else [images]
         if not pictures:
             raise ValueError("prepare was given an empty list; it needs at least one picture")
-        size = [self.input_size, self.input_size]
-        crops = []
-        for picture in pictures:
-            image = TF.resize(load_image(picture), size[:1], antialias=True)
-            crops.append(TF.center_crop(image, size))
-        batch = torch.stack(crops)
+        batch = torch.cat([centre_square(load_image(picture), self.input_size) for picture in pictures])
         if channels == 1:
             batch = torch.tensordot(batch, batch.new_tensor(_GREY), dims=([1], [0]))[:, None]
         return batch.clamp(0, 1).to(self.mean)
@@ -323,11 +316,9 @@ def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int =
         ValueError: If there is no model of that name; names the closest.
         WeightsError: If the weights are not installed, cannot be downloaded, are damaged, or belong to another network.
     """
-    known = [*ARCHITECTURES, efficientnet.NAME, *torchvision.models.list_models(module=torchvision.models)]
-    if name not in known:
-        close = get_close_matches(name, known, n=4, cutoff=0.3)
-        raise ValueError(f"there is no model {name!r}; close names: {', '.join(close) or 'none'}")
     own = {**dict.fromkeys(ARCHITECTURES, _load_mini), efficientnet.NAME: _load_efficientnet}
+    if name not in own:
+        _check_known(name, [*own])
     load = own.get(name, _load_torchvision)
     with (
         outside_inference_mode(),
@@ -336,6 +327,15 @@ def load_model(name: str, *, weights: str | Path | None = "DEFAULT", seed: int =
         torch.manual_seed(seed)
         model = load(name, weights)
     return model.eval().requires_grad_(False)
+
+
+def _check_known(name: str, own: list[str]) -> None:
+    from torchvision import models  # takes longer to import than the whole package
+
+    known = [*own, *models.list_models(module=models)]
+    if name not in known:
+        close = get_close_matches(name, known, n=4, cutoff=0.3)
+        raise ValueError(f"there is no model {name!r}; close names: {', '.join(close) or 'none'}")
 
 
 def _load_mini(name: str, weights: str | Path | None) -> Classifier:
@@ -350,26 +350,30 @@ def _load_mini(name: str, weights: str | Path | None) -> Classifier:
 
 
 def _load_efficientnet(name: str, weights: str | Path | None) -> Classifier:
+    from torchvision.models import MobileNet_V2_Weights
+
     network = efficientnet.efficientnet_lite0()
     if weights is not None:
         file = efficientnet.packaged_weights() if weights == "DEFAULT" else Path(weights)
         fill(network, efficientnet.renamed(read_state(file)), name)
-    categories = torchvision.models.MobileNet_V2_Weights.DEFAULT.meta["categories"]  # ImageNet's, in their usual order
+    categories = MobileNet_V2_Weights.DEFAULT.meta["categories"]  # ImageNet's, in their usual order
     return Classifier(network, categories, mean=[efficientnet.MEAN] * 3, std=[efficientnet.STD] * 3, name=name)
 
 
 def _load_torchvision(name: str, weights: str | Path | None) -> Classifier:
-    entry = torchvision.models.get_model_weights(name).DEFAULT
+    from torchvision import models
+
+    entry = models.get_model_weights(name).DEFAULT
     if weights == "DEFAULT":
         # Not by torchvision's own `weights=entry`, which unpickles the file and so runs any code in it.
         state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in read_state(fetch(name, entry)).items()}
-        network = torchvision.models.get_model(name, weights=None, **_TRAINED.get(name, {}))
+        network = models.get_model(name, weights=None, **_TRAINED.get(name, {}))
         fill(network, state, name)
         if name == "googlenet":  # its auxiliary heads were not trained
             network.aux_logits, network.aux1, network.aux2 = False, None, None
     else:
         extra = {"init_weights": True} if name in _TRAINED else {}
-        network = torchvision.models.get_model(name, weights=None, **extra)
+        network = models.get_model(name, weights=None, **extra)
         if weights is not None:
             fill(network, read_state(Path(weights)), name)
     transforms = entry.transforms()

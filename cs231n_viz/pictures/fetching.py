@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from torchvision.datasets.utils import check_md5, extract_archive
 from tqdm import tqdm
 
 from cs231n_viz.writing import left_behind, own_part
@@ -63,6 +62,8 @@ def fetch(archive: Archive, root: Path) -> None:
     if target.is_dir():
         return
     root.mkdir(parents=True, exist_ok=True)
+    from torchvision.datasets.utils import check_md5  # takes longer to import than the whole package
+
     whole = root / archive.file
     if whole.exists() and not check_md5(whole, archive.md5):
         whole.unlink()
@@ -145,6 +146,8 @@ def _append(url: str, part: Path, name: str) -> None:
 
 def _unpack(archive: Archive, whole: Path, target: Path) -> None:
     """Unpack beside the target and move the folder there in one step, so that no half of it is taken for all."""
+    from torchvision.datasets.utils import extract_archive
+
     beside = whole.with_name(f"{archive.file}.unpacking")
     shutil.rmtree(beside, ignore_errors=True)
     try:

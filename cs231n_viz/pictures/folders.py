@@ -18,7 +18,6 @@ from typing import Any
 
 from PIL import Image
 from torch import Tensor
-from torchvision import datasets
 from tqdm import tqdm
 
 from cs231n_viz.pictures.fetching import Archive, fetch
@@ -302,6 +301,8 @@ def download(name: str, root: Path, split: str) -> None:
     Raises:
         ConnectionError: If that fails; the message says how to put the files in place by hand.
     """
+    from torchvision import datasets  # takes longer to import than the whole package
+
     try:
         if SOURCES[name].archives:
             if not location(name, root).is_dir() or name == "OxfordIIITPet":  # the pets are two folders
@@ -334,6 +335,8 @@ def open_data_set(name: str, root: str, split: str) -> Any:
     Raises:
         FileNotFoundError: If files are missing or incomplete; the message says where they belong and come from.
     """
+    from torchvision import datasets
+
     options: dict[str, Any] = {"train": split == "train"} if name == "CIFAR10" else {"split": split}
     if name == "Imagenette":
         options["size"] = _NETTE_SIZES[location(name, Path(root)).name]

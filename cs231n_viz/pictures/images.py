@@ -1,4 +1,4 @@
-"""Read pictures of any kind as tensors (3, H, W), RGB in [0, 1]; resize them; convert them to 8-bit pixels.
+"""Read pictures of any kind as tensors (3, H, W), RGB in [0, 1]; resize and blur them; convert them to 8-bit pixels.
 
 Example::
 
@@ -24,7 +24,6 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as TF
 
 ImageSource = str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray | Tensor
 
@@ -338,6 +337,21 @@ def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
+def resize_shorter(image: Tensor, side: int) -> Tensor:
+    """Resize a picture so that its short side is ``side`` pixels, bilinear and antialiased.
+
+    Args:
+        image: (C, H, W).
+        side: Short side of the result in pixels.
+
+    Returns:
+        (1, C, height, width), a batch of one.
+    """
+    short = min(image.shape[1:])
+    height, width = (side * length // short for length in image.shape[1:])
+    return resize(image[None], (height, width))
+
+
 def centre_square(image: Tensor, side: int) -> Tensor:
     """Resize a picture so that its short side is ``side`` pixels, and crop the centre square.
 
@@ -348,4 +362,27 @@ def centre_square(image: Tensor, side: int) -> Tensor:
     Returns:
         (1, 3, side, side), RGB in [0, 1], a batch of one.
     """
-    return TF.center_crop(TF.resize(image, [side], antialias=True), [side, side]).clamp(0, 1)[None]
+    picture = resize_shorter(image, side)
+    top, left = (round((length - side) / 2) for length in picture.shape[2:])
+    return picture[..., top : top + side, left : left + side].clamp(0, 1)
+
+
+def gaussian_blur(images: Tensor, size: int, sigma: float) -> Tensor:
+    """Blur pictures by a Gaussian, down and then across, mirrored at the border pixel (PyTorch's "reflect").
+
+    It is torchvision's without the import, which takes longer than that of the whole package.
+
+    Args:
+        images: (N, C, H, W).
+        size: Number of weights in each direction, odd.
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        (N, C, H, W).
+    """
+    reach, channels = size // 2, images.shape[1]
+    distances = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    weights = (-(distances / sigma).square() / 2).softmax(0)  # exp(-d² / 2σ²), divided by their sum
+    weights = weights.to(images).expand(channels, 1, 1, size)
+    padded = F.pad(images, (reach, reach, reach, reach), mode="reflect")
+    return F.conv2d(F.conv2d(padded, weights.mT, groups=channels), weights, groups=channels)

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2.functional import gaussian_blur
 from tqdm import tqdm
 
 from cs231n_viz.deprecation import moved_keywords
@@ -27,7 +26,7 @@ from cs231n_viz.network.layers import smallest_side, survives
 from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.models import Classifier
 from cs231n_viz.network.running import outside_inference_mode
-from cs231n_viz.pictures.images import resize
+from cs231n_viz.pictures.images import gaussian_blur, resize
 from cs231n_viz.synthesis.ascent import Ascent, Objective, Step, ascend
 from cs231n_viz.synthesis.objectives import layer_energy
 from cs231n_viz.synthesis.parameterisation import Pixels
@@ -171,7 +170,7 @@ class _BlurredGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         reach = min(round(3 * ctx.sigma + 0.5), *(side - 1 for side in gradient.shape[-2:]))
-        return gaussian_blur(gradient, [2 * reach + 1] * 2, [ctx.sigma] * 2), None
+        return gaussian_blur(gradient, 2 * reach + 1, ctx.sigma), None
 
 
 def resemblance(model: Classifier, layer: str, guide: Tensor) -> Objective:

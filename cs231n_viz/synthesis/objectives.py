@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cs231n_viz.network.capture import activations, evaluating
 from cs231n_viz.network.checks import Targets, check_each, check_logits, check_targets
 from cs231n_viz.network.interception import RECTIFIERS, EachOperation, rectifier_bounds
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.synthesis.ascent import Objective
 
 
@@ -26,7 +27,7 @@ def logit(model: nn.Module, targets: Targets) -> Objective:
 
     def score(images: Tensor) -> Tensor:
         with evaluating(model):
-            logits = check_logits(model(images), model)
+            logits = check_logits(model(to_channels_last(model, images)), model)
         rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
         return logits.gather(1, rows[:, None]).sum()
 
@@ -42,7 +43,7 @@ def log_odds(model: nn.Module, targets: Targets) -> Objective:
 
     def score(images: Tensor) -> Tensor:
         with evaluating(model):
-            logits = check_logits(model(images), model)
+            logits = check_logits(model(to_channels_last(model, images)), model)
         rows = check_targets(targets, len(images), logits.shape[1], model).to(logits.device)
         return log_odds_of(logits, rows).sum()
 
@@ -118,7 +119,7 @@ def redirected(objective: Objective) -> Objective:
 
 
 def _maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
-    maps = activations(model, images, [layer], gradients=True)[layer]
+    maps = activations(model, to_channels_last(model, images), [layer], gradients=True)[layer]
     return maps if maps.ndim == 4 else maps.flatten(1)[..., None, None]
 
 

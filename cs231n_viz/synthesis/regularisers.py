@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.v2 import functional as transforms
 
+from cs231n_viz.pictures.images import gaussian_blur
 from cs231n_viz.synthesis.ascent import After, Objective
 from cs231n_viz.synthesis.views import jitter, robust
 
@@ -157,7 +157,7 @@ def blur(sigma: float, *, every: int = 4) -> Change:
     def change(pixels: Tensor, gradient: Tensor, index: int) -> Tensor:
         if (index + 1) % every:
             return pixels
-        return transforms.gaussian_blur(pixels, [size, size], [sigma, sigma])
+        return gaussian_blur(pixels, size, sigma)
 
     return change
 

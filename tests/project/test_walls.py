@@ -1,6 +1,8 @@
 """Promises about the rooms that import-linter cannot hold: where hooks, function modes and files may be made."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,19 @@ def test_no_name_of_the_package_hides_a_module_of_the_same_name(trees):
             for alias in node.names
         }
         assert not (modules - {"__init__"}) & imported.keys(), path
+
+
+def test_slow_imports_wait_until_they_are_needed():
+    """Each of them takes longer than the package, and every kernel and every script would pay for it."""
+    script = (
+        "import sys, cs231n_viz as viz; imported = [*sys.modules];"
+        "viz.load_model('mini_vgg').predict('cat'); viz.exercises.exercise; viz.explore.saliency;"
+        "print(*imported, 'and then', *sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    at_once, later = (set(names.split()) for names in run.stdout.split("and then"))
+    assert not later & {"torchvision", "torch._dynamo", "scipy.stats", "skimage", "sklearn", "pandas"}
+    assert not at_once & {"matplotlib", "ipywidgets", "cv2", "sympy"}
 
 
 def test_nothing_that_is_read_can_run_code(nodes):

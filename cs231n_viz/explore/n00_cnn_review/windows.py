@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
 from cs231n_viz.explore.toolkit.base import Explorer
 from cs231n_viz.explore.toolkit.canvas import BLUE, LINE, ORANGE, PALE, Canvas, greys
 from cs231n_viz.explore.toolkit.controls import PictureChoice
 from cs231n_viz.explore.toolkit.picture import Spot
-from cs231n_viz.pictures.images import ImageError, ImageSource, load_image
+from cs231n_viz.pictures.images import ImageError, ImageSource, load_image, resize_shorter
 
 SIDE = 364  # CSS pixels of either grid
 TOP, LEFT, RIGHT = 32, 8, 478
@@ -172,7 +171,7 @@ class GreyPatches:
         """A photograph, (1, H, W), small enough to be convolved while a slider moves; numbers as they are, (H, W)."""
         source = self.choice(title)
         if getattr(source, "ndim", 0) != 2:
-            return TF.resize(load_image(source).mean(0, keepdim=True), [288], antialias=True)[:, :, :432]
+            return resize_shorter(load_image(source).mean(0, keepdim=True), 288)[0, :, :, :432]
         if not (3 <= min(source.shape) and max(source.shape) <= 16):
             raise ValueError(f"a patch must have 3 to 16 rows and columns, got {source.shape[0]}x{source.shape[1]}")
         return torch.as_tensor(np.asarray(source, dtype=np.float64))
@@ -189,7 +188,8 @@ class GreyPatches:
         if centre is not None:
             top, left = int(centre[0] * height - extent / 2), int(centre[1] * width - extent / 2)
         box = (max(0, min(top, height - extent)), max(0, min(left, width - extent)), extent, extent)
-        pixels = TF.resize(TF.crop(grey, *box), [_SIDE, _SIDE], antialias=True)[0].clamp(0, 1)
+        square = grey[:, box[0] : box[0] + extent, box[1] : box[1] + extent]
+        pixels = resize_shorter(square, _SIDE)[0, 0].clamp(0, 1)
         return GreyPatch(pixels.double().numpy(), grey[0].double().numpy(), box)
 
 

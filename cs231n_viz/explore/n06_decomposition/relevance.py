@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 from cs231n_viz.attribution.deep_lift import deep_lift
 from cs231n_viz.attribution.lrp import lrp_layers
@@ -19,7 +18,7 @@ from cs231n_viz.explore.toolkit.heatmap import BAR, heatmap, limit_of, map_panel
 from cs231n_viz.explore.toolkit.picture import ImageView
 from cs231n_viz.explore.toolkit.subject import Subject, hide
 from cs231n_viz.network.models import Classifier
-from cs231n_viz.pictures.images import ImageSource
+from cs231n_viz.pictures.images import ImageSource, gaussian_blur
 
 METHODS = {
     "LRP: zero": "zero",
@@ -152,7 +151,7 @@ def baseline_picture(model: Classifier, image: Tensor, kind: str) -> Tensor:
     if kind == "mean":
         return model.mean.to(image).expand_as(image).contiguous()
     side = min(image.shape[2:])
-    return gaussian_blur(image, kernel_size=side // 8 * 2 + 1, sigma=side / 18)
+    return gaussian_blur(image, side // 8 * 2 + 1, sigma=side / 18)
 
 
 def _by_deep_lift(model: Classifier, image: Tensor, target: int, rule: str, baseline: str) -> Decomposition:

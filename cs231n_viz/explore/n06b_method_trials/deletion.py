@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 from cs231n_viz.attribution.scoring import Curves, as_maps, mass_in_mask, pointing_game
 from cs231n_viz.explore.toolkit.base import Drawing, Explorer, paragraph
@@ -13,7 +12,7 @@ from cs231n_viz.explore.toolkit.canvas import BLUE, GREEN, GREY, LINE, ORANGE, C
 from cs231n_viz.explore.toolkit.controls import dropdown, slider
 from cs231n_viz.explore.toolkit.heatmap import BAR, heatmap, limit_of, map_panel, outlined
 from cs231n_viz.explore.toolkit.picture import ImageView
-from cs231n_viz.pictures.images import to_uint8
+from cs231n_viz.pictures.images import gaussian_blur, to_uint8
 
 _SIDE, _TOP = 204, 32  # CSS pixels of each picture, and where they begin
 _COLUMNS = (8, 222, 436, 650)
@@ -68,7 +67,7 @@ class _Deletion:
         self.images, self.masks = images, masks
         self.maps, self.curves, self.names, self.tolerance = maps, curves, names, tolerance
         side = min(self.images.shape[2:])
-        self.blurred = gaussian_blur(self.images, kernel_size=min(51, 2 * side - 1), sigma=12.0)
+        self.blurred = gaussian_blur(self.images, min(51, 2 * side - 1), sigma=12.0)
         methods = list(maps)
         self.controls = {
             "picture": slider("picture", 0, len(self.images) - 1),

@@ -6,7 +6,6 @@ from functools import cache, lru_cache
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from cs231n_viz.explore.toolkit.picture import Spot
 from cs231n_viz.network.capture import activations, evaluating
@@ -17,6 +16,7 @@ from cs231n_viz.network.receptive_field import ReceptiveField
 from cs231n_viz.network.shipped import WeightsError
 from cs231n_viz.pictures.images import ImageSource, to_uint8
 from cs231n_viz.representation.gram import style_layers
+from cs231n_viz.style.colours import luminance
 
 _MOST_MAPS = 16  # pairs of photograph and layer whose maps are remembered; at most 6 MB each in the shipped networks
 
@@ -46,7 +46,7 @@ class _SeesLuminance(Classifier):
         self.to(model.mean)
 
     def normalised(self, images: Tensor) -> Tensor:
-        return rgb_to_grayscale(super().normalised(images))
+        return luminance(super().normalised(images))
 
 
 def load_or_say(name: str, weights: str | None = "DEFAULT") -> Classifier:
