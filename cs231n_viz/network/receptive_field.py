@@ -3,29 +3,31 @@
 Here is how; ``receptive_field(model, layer)`` itself stands in ``layers.py``.
 
 The network is run once and every call of a torch function is followed, so the result is exact whatever the forward
-pass does: residual additions, concatenations, functional ReLUs and pools, modules that are used twice.
+pass does: residual additions, concatenations, functional ReLUs and pools, modules that are used twice. For each row and
+each column of a layer the first and the last pixel are kept that it sees, and each operation says which rows or
+columns of its input those of its output are made of: the windows of a convolution or a pool, also of unequal sizes,
+the mirrored or repeated border of a padding, the places from which values were moved.
 
-Along one axis, unit ``i`` of a layer sees the pixels ``offset + i * stride`` up to, but not including,
-``offset + i * stride + size``. A convolution or pool with kernel k, stride s, padding p and dilation d changes that
-as follows; where branches meet, a unit sees the smallest interval that contains what it sees through each of them.
+Where all windows are alike, there are also the three numbers of the textbooks, padding included: unit ``i`` sees the
+pixels ``offset + i * stride`` up to, but not including, ``offset + i * stride + size``. A convolution or pool with
+kernel k, stride s, padding p and dilation d changes them as follows; where branches meet, a unit sees the smallest
+interval that contains what it sees through each of them.
 
     size   += (k - 1) * d * stride
     offset -= p * stride
     stride *= s
 
-A constant padding, and a crop, which is one of negative width, change the offset alone. Only operations that are known
-to mix nothing over space keep the fields, and where maps are rearranged, the same is done to the numbers of their rows
-and columns, which shows what a unit is made of. After everything else a unit counts as seeing all: after a group norm,
-attention, a transposed convolution, a padding that repeats or mirrors the maps, or pooling windows of unequal sizes.
-A unit that sees nothing but padding still has the box of its interval, clipped to the picture; and near the borders the
-box of a dilated kernel may begin or end with pixels that fall between those it sees.
+Only operations that are known to mix nothing over space keep the fields. After everything else, a group norm or
+attention, a unit counts as seeing all. A unit that sees nothing but padding has the box of those three numbers, clipped
+to the picture.
 
 Source: Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, eq. 1-8.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,29 +37,117 @@ from torch.overrides import TorchFunctionMode
 from cs231n_viz.network.interception import ELEMENTWISE, RECTIFIERS, SCALES, SUMS, operation, tensors_in
 
 
-@dataclass(frozen=True)
-class Axis:
-    """The receptive fields of a layer along one axis of the picture, in pixels, padding included."""
+class Grid(NamedTuple):
+    """Fields of one size at one distance along an axis of the picture, in pixels, padding included."""
 
     size: int
     stride: int
     offset: int
-    seen: tuple[int, int]  # first pixel that any unit sees, and one past the last: strides may skip some
 
-    def window(self, kernel: int, stride: int, padding: int, dilation: int, *, units: int) -> "Axis":
-        """Compute the fields of the ``units`` after a convolution or a pool."""
+    def window(self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> "Grid":
+        """Compute the fields after a convolution or a pool."""
         size = self.size + (kernel - 1) * dilation * self.stride
-        step, offset = self.stride * stride, self.offset - padding * self.stride
-        end = offset + (units - 1) * step + size
-        return Axis(size, step, offset, (max(self.seen[0], offset), min(self.seen[1], end)))
+        return Grid(size, self.stride * stride, self.offset - padding * self.stride)
 
-    def union(self, other: "Axis") -> "Axis | None":
+    def union(self, other: "Grid") -> "Grid | None":
         """Compute the fields where two branches meet; None if their strides differ, so that units do not line up."""
         if self.stride != other.stride:
             return None
         start = min(self.offset, other.offset)
-        seen = min(self.seen[0], other.seen[0]), max(self.seen[1], other.seen[1])
-        return Axis(max(self.offset + self.size, other.offset + other.size) - start, self.stride, start, seen)
+        return Grid(max(self.offset + self.size, other.offset + other.size) - start, self.stride, start)
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """What the rows, or the columns, of a layer see along the same axis of the picture.
+
+    Attributes:
+        side: Of the picture, in pixels.
+        first: First pixel that each row sees, (n,); ``side`` where it sees nothing.
+        end: One past the last pixel that it sees, (n,); 0 where it sees nothing.
+        grid: Size, stride and offset where all rows see as much at one distance, but for the borders; else None.
+    """
+
+    side: int
+    first: Tensor
+    end: Tensor
+    grid: Grid | None = None
+
+    @classmethod
+    def of_picture(cls, side: int) -> "Axis":
+        """Each row of the picture sees itself."""
+        places = torch.arange(side)
+        return cls(side, places, places + 1, Grid(1, 1, 0))
+
+    @classmethod
+    def whole(cls, side: int, count: int) -> "Axis":
+        """``count`` rows that may depend on every pixel."""
+        return cls(side, torch.zeros(count, dtype=torch.long), torch.full((count,), side))
+
+    def made_of(self, rows: Tensor, grid: Grid | None = None) -> "Axis":
+        """Compute the fields after an operation: row i of its output is made of the ``rows[i]``, (n, k), of its input.
+
+        Numbers that are no row of the input stand for padding.
+        """
+        inside = (rows >= 0) & (rows < len(self.first))
+        rows = rows.clamp(0, len(self.first) - 1)
+        first = torch.where(inside, self.first[rows], self.side).amin(1)
+        return Axis(self.side, first, torch.where(inside, self.end[rows], 0).amax(1), grid)
+
+    def window(self, kernel: int, stride: int, padding: int, dilation: int, *, units: int) -> "Axis":
+        """Compute the fields of the ``units`` after a convolution or a pool."""
+        rows = torch.arange(units)[:, None] * stride - padding + torch.arange(kernel) * dilation
+        return self.made_of(rows, self.grid and self.grid.window(kernel, stride, padding, dilation))
+
+    def transposed(self, kernel: int, stride: int, padding: int, dilation: int, *, units: int) -> "Axis":
+        """Compute the fields of the ``units`` after a transposed convolution."""
+        places = torch.arange(units)[:, None] + padding - torch.arange(kernel) * dilation
+        rows = torch.where(places % stride == 0, places // stride, -1)
+        spread = (kernel - 1) * dilation - padding
+        return self.made_of(rows, self.grid.window(kernel, 1, spread, dilation) if self.grid and stride == 1 else None)
+
+    def pooled(self, units: int) -> "Axis":
+        """Compute the fields of the ``units`` after adaptive pooling, whose windows may differ in size."""
+        n = len(self.first)
+        if n % units == 0:
+            return self.window(n // units, n // units, 0, 1, units=units)
+        start = torch.arange(units) * n // units
+        stop = (torch.arange(1, units + 1) * n + units - 1) // units
+        rows = start[:, None] + torch.arange((stop - start).max())
+        return self.made_of(torch.where(rows < stop[:, None], rows, -1))
+
+    def repeated(self, count: int) -> "Axis":
+        """The one row of the layer, ``count`` times."""
+        return Axis(self.side, self.first.expand(count), self.end.expand(count))
+
+    def union(self, other: "Axis") -> "Axis":
+        """Compute the fields where two branches meet."""
+        grid = self.grid and other.grid and self.grid.union(other.grid)
+        return Axis(self.side, self.first.minimum(other.first), self.end.maximum(other.end), grid)
+
+    @property
+    def size(self) -> int:
+        """Pixels that a row sees, padding included; without a grid, of the row that sees most."""
+        return self.grid.size if self.grid else max(int((self.end - self.first).max()), 0)
+
+    @property
+    def stride(self) -> int:
+        """Pixels between the fields of neighbouring rows; 0 without a grid."""
+        return self.grid.stride if self.grid else 0
+
+    @property
+    def offset(self) -> int:
+        """First pixel that row 0 sees."""
+        return self.grid.offset if self.grid else self.interval(0)[0]
+
+    def interval(self, row: int, *, clip: bool = True) -> tuple[int, int]:
+        """The pixels that a row sees: the first, and one past the last."""
+        first, end = int(self.first[row]), int(self.end[row])
+        if first < end and (clip or not self.grid):
+            return first, end
+        size, stride, offset = self.grid or (0, 0, 0)
+        first = offset + row * stride
+        return (first, first + size) if not clip else tuple(min(max(p, 0), self.side) for p in (first, first + size))
 
 
 @dataclass(frozen=True)
@@ -82,12 +172,12 @@ class ReceptiveField:
 
     @property
     def size(self) -> int | tuple[int, int]:
-        """Side of the field in pixels, padding included; (height, width) where they differ."""
+        """Side of the field in pixels, padding included; of the largest where they differ; (height, width)."""
         return self._both("size")
 
     @property
     def stride(self) -> int | tuple[int, int]:
-        """Pixels between the fields of neighbouring units."""
+        """Pixels between the fields of neighbouring units; 0 where they have no one distance."""
         return self._both("stride")
 
     @property
@@ -101,7 +191,8 @@ class ReceptiveField:
         Args:
             row: Row of the unit in its feature map.
             col: Column of the unit.
-            clip: Clip the box to the pixels that the layer sees; else it may reach into the padding.
+            clip: Give the smallest box that holds all pixels the unit sees; else, where size and stride are the same
+                for all units, their box, which may reach into the padding.
 
         Returns:
             (top, left, bottom, right), half-open.
@@ -111,13 +202,9 @@ class ReceptiveField:
         """
         if not (0 <= row < self.shape[0] and 0 <= col < self.shape[1]):
             raise IndexError(f"no unit ({row}, {col}) in a map of {self.shape[0]}x{self.shape[1]}")
-        top = self.rows.offset + row * self.rows.stride
-        left = self.columns.offset + col * self.columns.stride
-        box = (top, left, top + self.rows.size, left + self.columns.size)
-        if not clip:
-            return box
-        limits = (self.rows.seen, self.columns.seen) * 2
-        return tuple(min(max(edge, first), last) for edge, (first, last) in zip(box, limits, strict=True))
+        top, bottom = self.rows.interval(row, clip=clip)
+        left, right = self.columns.interval(col, clip=clip)
+        return top, left, bottom, right
 
 
 Axes = tuple[Axis, Axis]
@@ -147,6 +234,7 @@ _MOVES = frozenset(
         *("moveaxis", "getitem", "unsqueeze", "squeeze", "flatten", "unflatten", "chunk", "split", "tensor_split"),
         *("split_with_sizes", "unbind", "cat", "concat", "concatenate", "stack", "narrow", "select", "expand"),
         *("expand_as", "repeat", "tile", "flip", "roll", "rot90", "index_select", "gather", "take_along_dim", "get"),
+        "interpolate",  # to the nearest
     }
 )
 _OF_THE_SHAPE = frozenset(
@@ -182,15 +270,10 @@ def _average_window(input: Tensor, kernel_size, stride=None, padding=0, *_, **__
     return _max_window(input, kernel_size, stride, padding)
 
 
-def _padding_window(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> list:
-    """As a convolution with a kernel of one pixel, whose padding is that before the first row and column."""
-    left, _, top, _ = (*pad, 0, 0)[:4]
-    return [(1, 1, top, 1), (1, 1, left, 1)]
-
-
-def _is_over_space(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> bool:
-    """Whether a padding adds constants, around maps or as maps."""
-    return mode == "constant" and input.ndim >= 3
+def _transposed_window(
+    input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+) -> list:
+    return _conv_window(input, weight, None, stride, padding, dilation)
 
 
 _WINDOWS: dict[Callable, Callable[..., list]] = {
@@ -199,7 +282,6 @@ _WINDOWS: dict[Callable, Callable[..., list]] = {
     torch.max_pool2d: _max_window,
     torch.nn.functional.max_pool2d_with_indices: _max_window,
     F.avg_pool2d: _average_window,
-    F.pad: _padding_window,
 }
 
 
@@ -209,7 +291,7 @@ class FieldTracer(TorchFunctionMode):
     def __init__(self, image: Tensor) -> None:
         super().__init__()
         self.image_size = tuple(image.shape[-2:])
-        self.fields: dict[int, Axes] = {id(image): tuple(Axis(1, 1, 0, (0, side)) for side in self.image_size)}
+        self.fields: dict[int, Axes] = {id(image): tuple(Axis.of_picture(side) for side in self.image_size)}
         self.alive: list[Tensor] = [image]  # ids are only unique among living tensors
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -221,79 +303,88 @@ class FieldTracer(TorchFunctionMode):
                 self.fields[id(output)] = self._field(function, args, kwargs or {}, inputs, output)
                 self.alive.append(output)
         if operation(function) == "setitem" and inputs:  # returns nothing: what it changes is its first argument
-            self.fields[id(args[0])] = self.whole()
+            self.fields[id(args[0])] = self._whole(args[0])
             self.alive.append(args[0])
         return result
 
-    def whole(self) -> Axes:
-        """Return the fields of units that may depend on every pixel: all see the same, so the stride is 0."""
-        return tuple(Axis(side, 0, 0, (0, side)) for side in self.image_size)
+    def _whole(self, output: Tensor) -> Axes:
+        """The fields of units that may depend on every pixel."""
+        return tuple(Axis.whole(side, n) for side, n in zip(self.image_size, _sides(output), strict=True))
 
     def _field(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
         source, axes, name = inputs[0], self.fields[id(inputs[0])], operation(function)
-        if function is F.pad and not _is_over_space(*args, **kwargs):
-            return self.whole()
+        sides = _sides(output)
+        if function is F.pad:
+            return self._padded(output, *args, **kwargs)
         if function in _WINDOWS:
             windows = _WINDOWS[function](*args, **kwargs)
-            sides = output.shape[-2:]
             return tuple(axis.window(*w, units=n) for axis, w, n in zip(axes, windows, sides, strict=True))
+        if function is torch.conv_transpose2d:
+            windows = _transposed_window(*args, **kwargs)
+            return tuple(axis.transposed(*w, units=n) for axis, w, n in zip(axes, windows, sides, strict=True))
         if output.ndim < 3 or source.ndim < 3:  # flattened: each unit sees what all units of its input see
             axes = self._reduced(inputs)
-            return axes if output.ndim < 3 else tuple(replace(axis, stride=0) for axis in axes)
+            return axes if output.ndim < 3 else tuple(a.repeated(n) for a, n in zip(axes, sides, strict=True))
         if function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d) or name in _REDUCTIONS:
-            return self._adaptive(source, axes, output)
-        if name in _MOVES and not _joins_channels(name, args, kwargs):
+            if output.ndim == source.ndim:
+                return tuple(axis.pooled(n) for axis, n in zip(axes, sides, strict=True))
+        elif name in _MOVES and not _joins_channels(name, args, kwargs):
             return self._moved(function, args, kwargs, inputs, output)
-        if name in _POINTWISE | _MOVES and not _uses_the_batch(name, args, kwargs):
+        elif name in _POINTWISE | _MOVES and not _uses_the_batch(name, args, kwargs):
             return self._pointwise(inputs, output)
-        return self.whole()
+        return self._whole(output)
+
+    def _padded(self, output: Tensor, input: Tensor, pad: Sequence[int], mode: str = "constant", value=None) -> Axes:
+        """The fields after a padding, as the numbers of the rows and columns show when padded likewise."""
+        if input.ndim < 3:
+            return self._whole(output)
+        axes, (left, right, top, bottom) = self.fields[id(input)], (*pad, 0, 0)[:4]
+        padded = []
+        for axis, widths in zip(axes, ((top, bottom), (left, right)), strict=True):
+            rows = torch.arange(len(axis.first), dtype=torch.float32)[None, None]
+            rows = F.pad(rows, widths, mode, *([-1.0] if mode == "constant" else []))[0, 0].long()
+            padded.append(axis.made_of(rows[:, None], axis.grid and axis.grid.window(1, padding=widths[0])))
+        return tuple(padded)
 
     def _pointwise(self, inputs: list[Tensor], output: Tensor) -> Axes:
-        if any(t.shape[-2:] != output.shape[-2:] for t in inputs):  # broadcasting or resampling over space
-            return self.whole()
-        return self._union(inputs)
-
-    def _union(self, inputs: list[Tensor]) -> Axes:
-        axes = self.fields[id(inputs[0])]
-        for other in inputs[1:]:
-            axes = tuple(a and a.union(b) for a, b in zip(axes, self.fields[id(other)], strict=True))
-        return axes if all(axes) else self.whole()
+        sides, fields = _sides(output), []
+        for t in inputs:
+            axes = self.fields[id(t)]
+            if t.ndim != output.ndim or any(n not in (1, m) for n, m in zip(_sides(t), sides, strict=True)):
+                return self._whole(output)
+            fields.append([a if len(a.first) == n else a.repeated(n) for a, n in zip(axes, sides, strict=True)])
+        return _union(fields)
 
     def _moved(self, function: Callable, args: tuple, kwargs: dict, inputs: list[Tensor], output: Tensor) -> Axes:
         """The fields after values were rearranged, as the numbers of rows and columns show if rearranged likewise."""
-        if any(t.ndim < 3 or t.shape[-2:] != inputs[0].shape[-2:] or not t.is_floating_point() for t in inputs):
-            return self.whole()
+        mode = kwargs.get("mode", args[3] if len(args) > 3 else "nearest") if function is F.interpolate else "nearest"
+        alike = all(t.ndim >= 3 and t.shape[-2:] == inputs[0].shape[-2:] and t.is_floating_point() for t in inputs)
+        if not alike or not mode.startswith("nearest"):
+            return self._whole(output)
         index = next((i for i, each in enumerate(self._outputs) if each is output), 0)
-        windows = []
-        for dim in (-2, -1):
+        moved = []
+        for dim, axis in zip((-2, -1), _union([self.fields[id(t)] for t in inputs]), strict=True):
             numbers = function(*(_numbered(value, self.fields, dim) for value in args), **kwargs)
-            windows.append(_progression(tensors_in([numbers])[index], dim))
-        if None in windows:
-            return self.whole()
-        axes = zip(self._union(inputs), windows, output.shape[-2:], strict=True)
-        return tuple(axis.window(1, step, -start, 1, units=n) for axis, (start, step), n in axes)
+            rows = _rows(tensors_in([numbers])[index], dim)
+            if rows is None:
+                return self._whole(output)
+            moved.append(axis.made_of(rows[:, None], axis.grid and _grid_of(rows, axis.grid)))
+        return tuple(moved)
 
     def _reduced(self, inputs: list[Tensor]) -> Axes:
         """Compute the field of one window over the whole map, as after flattening or a linear layer."""
-        fields = []
-        for tensor in inputs:
-            sides = tensor.shape[-2:] if tensor.ndim >= 4 else (1, 1)
-            axes = self.fields[id(tensor)]
-            fields.append([axis.window(n, n, 0, 1, units=1) for axis, n in zip(axes, sides, strict=True)])
-        axes = fields[0]
-        for other in fields[1:]:
-            axes = [a and a.union(b) for a, b in zip(axes, other, strict=True)]
-        return tuple(axes) if all(axes) else self.whole()
+        return _union([[axis.pooled(1) for axis in self.fields[id(tensor)]] for tensor in inputs])
 
-    def _adaptive(self, source: Tensor, axes: Axes, output: Tensor) -> Axes:
-        if output.ndim != source.ndim:
-            return self.whole()
-        windows = []
-        for axis, n, m in zip(axes, source.shape[-2:], output.shape[-2:], strict=True):
-            if n % m:  # windows of unequal size: no single stride describes them
-                return self.whole()
-            windows.append(axis.window(n // m, n // m, 0, 1, units=m))
-        return tuple(windows)
+
+def _sides(tensor: Tensor) -> tuple[int, int]:
+    return tuple(tensor.shape[-2:]) if tensor.ndim >= 3 else (1, 1)
+
+
+def _union(fields: Sequence[Sequence[Axis]]) -> Axes:
+    axes = tuple(fields[0])
+    for others in fields[1:]:
+        axes = tuple(a.union(b) for a, b in zip(axes, others, strict=True))
+    return axes
 
 
 def _joins_channels(name: str, args: tuple, kwargs: dict) -> bool:
@@ -319,17 +410,21 @@ def _numbered(value: object, known: dict, dim: int) -> object:
     return torch.arange(side, dtype=torch.float32, device=value.device).view(shape).expand(value.shape).contiguous()
 
 
-def _progression(numbers: Tensor, dim: int) -> tuple[int, int] | None:
-    """Start and step of numbers that depend on their place along one axis alone, and grow evenly; else None."""
+def _rows(numbers: Tensor, dim: int) -> Tensor | None:
+    """The row of which each row is made, -1 for those of none; None if one is made of several."""
     numbers = numbers.movedim(dim, 0).flatten(1)
     low = numbers.nan_to_num(nan=torch.inf).amin(1)
     high = numbers.nan_to_num(nan=-torch.inf).amax(1)
-    places = (low <= high).nonzero()[:, 0]
-    if not (low[places] == high[places]).all():
-        return None
-    if len(places) < 2:
-        return (int(low[places]) - int(places), 1) if len(places) else (0, 1)
-    step = (low[places[-1]] - low[places[0]]) / (places[-1] - places[0])
-    start = low[places[0]] - places[0] * step
-    even = step >= 0 and step == step.round() and torch.equal(low[places], start + places * step)
-    return (int(start), int(step)) if even else None
+    some = low <= high
+    return torch.where(some, low, -1).long() if torch.equal(low[some], high[some]) else None
+
+
+def _grid_of(rows: Tensor, grid: Grid) -> Grid | None:
+    """Size, stride and offset after rows were moved, where those that are left follow at one distance; else None."""
+    places = (rows >= 0).nonzero()[:, 0]
+    step = 1
+    if len(places) > 1:
+        step = int(rows[places[-1]] - rows[places[0]]) // int(places[-1] - places[0])
+    start = int(rows[places[0]] - places[0] * step) if len(places) else 0
+    even = step >= 0 and torch.equal(rows[places], start + places * step)
+    return grid.window(1, step, -start) if even else None

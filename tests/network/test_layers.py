@@ -158,10 +158,19 @@ def test_every_box_after_a_padding_is_the_support_of_the_gradient(name):
     assert {unit: field.box(*unit) for unit in boxes} == boxes
 
 
-@pytest.mark.parametrize("pad", [nn.ReflectionPad2d(1), nn.ReplicationPad2d(1), nn.CircularPad2d((0, 1, 0, 1))])
-def test_after_a_padding_with_copies_of_the_maps_a_unit_may_see_everything(pad):
-    layers = trace_layers(nn.Sequential(pad, nn.Conv2d(3, 3, 3)), torch.zeros(1, 3, 16, 16))
-    assert layers[-1].field.box(0, 0) == layers[-1].field.box(5, 5) == (0, 0, 16, 16)
+@pytest.mark.parametrize(
+    ("pad", "corner"),
+    [
+        (nn.ReflectionPad2d(1), (0, 0, 2, 2)),  # rows 1, 0, 1
+        (nn.ReplicationPad2d(1), (0, 0, 2, 2)),  # rows 0, 0, 1
+        (nn.CircularPad2d(1), (0, 0, 16, 16)),  # rows 15, 0, 1
+    ],
+)
+def test_after_a_padding_with_copies_of_the_maps_a_unit_sees_what_was_copied(pad, corner):
+    field = trace_layers(nn.Sequential(pad, nn.Conv2d(3, 3, 3)), torch.zeros(1, 3, 16, 16))[-1].field
+    assert field.box(0, 0) == corner
+    assert field.box(5, 6) == (4, 5, 7, 8)
+    assert (field.size, field.stride, field.offset) == (3, 1, -1)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -216,8 +225,8 @@ def test_a_unit_that_depends_on_every_pixel_has_the_whole_picture_as_its_field()
             x = self.conv(x)
             return self.last(x * x.mean((2, 3), keepdim=True).sigmoid())
 
-    last = trace_layers(Gate(), torch.zeros(1, 3, 32, 32))[-1]
-    assert last.field.box(0, 0) == last.field.box(14, 14) == (0, 0, 32, 32)
+    last = trace_layers(Gate(), torch.zeros(1, 3, 33, 33))[-1]
+    assert last.field.box(0, 0) == last.field.box(15, 15) == (0, 0, 33, 33)
 
 
 def test_errors_name_what_was_wrong():

@@ -20,19 +20,22 @@ class Function(nn.Module):
         return self.function(x)
 
 
-def changed_box(model, unit):
-    """The smallest box around the pixels that alone change a unit of the last layer; None if there are none."""
+def changed_boxes(model):
+    """Of each unit of the last layer, the smallest box around the pixels that alone change it; None without any."""
     image = torch.rand(1, 3, SIDE, SIDE, dtype=torch.float64)
     others = image.repeat(SIDE * SIDE, 1, 1, 1)
     places = torch.arange(SIDE * SIDE)
     others[places, :, places // SIDE, places % SIDE] += torch.rand(SIDE * SIDE, 3) + 0.5
     with torch.no_grad():
-        before = model(image)[0, ..., unit[0], unit[1]]
-        after = torch.cat([model(other)[..., unit[0], unit[1]] for other in others.split(1)])
-    rows, columns = (after != before).flatten(1).any(1).view(SIDE, SIDE).nonzero().T
-    if not len(rows):
-        return None
-    return rows.min().item(), columns.min().item(), rows.max().item() + 1, columns.max().item() + 1
+        changed = torch.cat([model(other) for other in others.split(1)]) != model(image)
+    changed = changed.any(1).view(SIDE, SIDE, *changed.shape[-2:])
+    boxes = {}
+    for row in range(changed.shape[2]):
+        for column in range(changed.shape[3]):
+            rows, columns = changed[:, :, row, column].nonzero().T.tolist()
+            box = (min(rows), min(columns), max(rows) + 1, max(columns) + 1) if rows else None
+            boxes[row, column] = box
+    return boxes
 
 
 def setitem(x):
@@ -57,9 +60,6 @@ MIXING = {
     "instance norm": nn.InstanceNorm2d(4),
     "layer norm": nn.LayerNorm([4, 10, 10]),
     "batch norm of the batch": nn.BatchNorm2d(4, track_running_stats=False),
-    "transposed convolution": nn.ConvTranspose2d(4, 4, 3, padding=1),
-    "flip": lambda x: x.flip(-1),
-    "roll": lambda x: x.roll(3, 2),
     "transposition": lambda x: x.transpose(2, 3),
     "mT": lambda x: x.mT,
     "softmax over rows": nn.Softmax(2),
@@ -71,24 +71,20 @@ MIXING = {
         x, torch.linspace(0.9, -0.9, 200, dtype=x.dtype).view(1, 10, 10, 2), align_corners=False
     ),
     "fft": lambda x: torch.fft.fft2(x).abs(),
-    "index_select": lambda x: x.index_select(2, torch.arange(9, -1, -1)),
-    "gather": lambda x: x.gather(3, torch.arange(9, -1, -1).expand(x.shape)),
     "attention": attention,
     "sort": lambda x: x.sort(2).values,
     "a view with other sides": lambda x: x.reshape(1, 4, 20, 5).reshape(1, 4, 5, 20),
     "as many channels as rows": lambda x: x[:, :1].expand(1, 10, 10, 10).transpose(1, 2),
-    "mean over rows": lambda x: x.mean(2)[:, :, None].expand(1, 4, 4, 10),
+    "mean over rows": lambda x: x.mean(2)[:, :, None].expand(1, 4, 6, 10),
     "setitem": setitem,
     "written to a part": written_to_a_part,
-    "interpolation": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
-    "uneven pools": nn.AdaptiveAvgPool2d(3),
-    "reflected": nn.ReflectionPad2d(2),
+    "bilinear interpolation": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
     "unflattened": nn.Sequential(nn.Flatten(), nn.Unflatten(1, (4, 10, 10))),
 }
 EXACT = {
     "crop": lambda x: x[:, :, 2:-1, 1:],
     "every other": lambda x: x[..., 1::2, ::3],
-    "narrow": lambda x: x.narrow(2, 3, 4),
+    "narrow": lambda x: x.narrow(2, 3, 6),
     "channels": lambda x: torch.cat([x[:, 2:], x[:, :1], torch.zeros_like(x[:, :1])], 1),
     "shuffle": lambda x: x.view(1, 2, 2, 10, 10).transpose(1, 2).reshape(1, 4, 10, 10),
     "chunks": lambda x: torch.cat(x.chunk(2, 1)[::-1], 1),
@@ -99,6 +95,31 @@ EXACT = {
     "spread": lambda x: x.mean((2, 3), keepdim=True).expand(1, 4, 3, 5),
     "swish": lambda x: x * x.sigmoid(),
     "sum over channels": lambda x: x.sum(1, keepdim=True) ** 2,
+    "flip": lambda x: x.flip(-1),
+    "roll": lambda x: x.roll(3, 2),
+    "index_select": lambda x: x.index_select(2, torch.arange(9, -1, -1)),
+    "gather": lambda x: x.gather(3, torch.arange(9, -1, -1).expand(x.shape)),
+    "uneven pools": nn.AdaptiveAvgPool2d((3, 4)),
+    "uneven maximum pools": nn.AdaptiveMaxPool2d((6, 7)),
+    "more pools than rows": nn.AdaptiveAvgPool2d((13, 3)),
+    "reflected": nn.ReflectionPad2d((2, 1, 4, 3)),
+    "repeated": nn.ReplicationPad2d((3, 1, 0, 2)),
+    "circular": nn.CircularPad2d(2),
+    "reflected far, then convolved": nn.Sequential(nn.ReflectionPad2d(8), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)),
+    "reflecting convolutions": nn.Sequential(
+        *(nn.Conv2d(4, 4, 5, padding=2, padding_mode=mode) for mode in ("reflect", "replicate", "circular"))
+    ),
+    "dilated at the border": nn.Conv2d(4, 4, 3, padding=3, dilation=3),
+    "dilated twice": nn.Sequential(*(nn.Conv2d(4, 4, 3, padding=d, dilation=d, stride=2) for d in (2, 3))),
+    "transposed convolution": nn.ConvTranspose2d(4, 4, 3, padding=1),
+    "transposed with strides": nn.Sequential(
+        nn.MaxPool2d(2), nn.ConvTranspose2d(4, 4, (5, 3), stride=(3, 2), padding=1, dilation=(1, 2), output_padding=1)
+    ),
+    "nearest": lambda x: F.interpolate(x, scale_factor=2),
+    "nearest, smaller": lambda x: F.interpolate(x, size=(6, 7), mode="nearest-exact"),
+    "squeeze and excitation": lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(),
+    "scaled by a row": lambda x: x * x[:, :, 2:3].sigmoid(),
+    "branches of other strides": lambda x: F.max_pool2d(x, 2, 1)[..., :4, :4] + F.max_pool2d(x, 3, 2),
 }
 
 
@@ -109,17 +130,12 @@ def traced(function):
     return model, trace_layers(model, torch.rand(1, 3, SIDE, SIDE, dtype=torch.float64))[-1]
 
 
-def units(layer):
-    last = layer.shape[1] - 1, layer.shape[2] - 1
-    return {(0, 0), last, (last[0] // 2, last[1] // 3), (0, last[1])}
-
-
 @pytest.mark.parametrize("name", MIXING)
 def test_what_mixes_or_moves_positions_is_never_outside_the_box(name):
     model, layer = traced(MIXING[name])
-    for unit in units(layer):
+    for unit, seen in changed_boxes(model).items():
         top, left, bottom, right = layer.field.box(*unit)
-        if (seen := changed_box(model, unit)) is None:
+        if seen is None:
             continue
         assert top <= seen[0], unit
         assert left <= seen[1], unit
@@ -128,11 +144,21 @@ def test_what_mixes_or_moves_positions_is_never_outside_the_box(name):
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_what_only_rearranges_maps_has_exact_boxes(name):
+def test_what_rearranges_pads_or_pools_maps_has_exact_boxes_everywhere(name):
     model, layer = traced(EXACT[name])
-    for unit in units(layer):
-        seen = changed_box(model, unit)
-        assert seen in (None, layer.field.box(*unit)), unit
+    seen = changed_boxes(model)
+    assert len(seen) == layer.shape[1] * layer.shape[2]
+    assert {unit: layer.field.box(*unit) for unit, box in seen.items() if box} == {k: v for k, v in seen.items() if v}
+
+
+def test_numbers_of_fields_that_follow_no_grid():
+    _, layer = traced(nn.AdaptiveAvgPool2d((3, 5)))  # of 10x10 maps of 3x3 pixels: windows of 4 rows, 2 columns
+    assert (layer.field.size, layer.field.stride, layer.field.offset) == ((6, 4), (0, 2), 0)
+    assert layer.field.box(1, 1, clip=False) == (3, 2, 9, 6)  # rows 3 to 6 of the maps
+    _, layer = traced(nn.ReflectionPad2d(2))
+    assert (layer.field.size, layer.field.stride, layer.field.offset) == (3, 1, -2)
+    assert layer.field.box(0, 3, clip=False) == (-2, 1, 1, 4)
+    assert layer.field.box(0, 3) == (2, 1, 5, 4)  # row -2 is row 2, mirrored
 
 
 def test_a_residual_network_with_group_norms_sees_everything():
