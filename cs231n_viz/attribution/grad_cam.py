@@ -83,7 +83,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Targets, layer: str, *, 
         maps = activations[layer]
         if maps.ndim != 4:
             raise ValueError(f"grad_cam wants a layer of maps (N, C, h, w); {layer!r} puts out {tuple(maps.shape)}")
-        (gradients,) = torch.autograd.grad(scores, maps, torch.ones_like(scores), allow_unused=True)
+        (gradients,) = torch.autograd.grad(scores.sum(), maps, allow_unused=True)
     if gradients is None:
         raise ValueError(f"the logit does not depend on layer {layer!r}; take one on the way to the logits")
     gradients, maps = channels_first(gradients, images), channels_first(maps, images)
