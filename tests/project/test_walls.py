@@ -107,7 +107,8 @@ def test_slow_imports_wait_until_they_are_needed():
     """Each of them takes longer than the package, and every kernel and every script would pay for it."""
     script = (
         "import sys, cs231n_viz as viz; imported = [*sys.modules];"
-        "vgg = viz.load_model('mini_vgg'); viz.saliency(vgg, vgg.prepare('cat'), 0); viz.exercises.exercise; viz.explore.saliency;"
+        "vgg = viz.load_model('mini_vgg'); viz.saliency(vgg, vgg.prepare('cat'), 0);"
+        "viz.exercises.exercise; viz.explore.saliency;"
         "print(*imported, 'and then', *sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
