@@ -34,7 +34,7 @@ def cam(model: nn.Module, images: Tensor, targets: Targets) -> Tensor:
 
     Source: Zhou et al., arXiv:1512.04150, eq. 2.
     """
-    images = check_images(images, model)
+    images = to_channels_last(model, check_images(images, model))
     head = _PooledHead()
     with evaluating(model):  # as long as the weights are read: other threads wait
         with EachOperation(head.record):

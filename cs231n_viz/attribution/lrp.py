@@ -24,6 +24,7 @@ from cs231n_viz.network.capture import capture, check_layers, evaluating
 from cs231n_viz.network.checks import Targets, check_images
 from cs231n_viz.network.gradients import class_scores
 from cs231n_viz.network.interception import check_graph
+from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.running import outside_inference_mode
 
 Rule = Literal["zero", "epsilon", "gamma", "zplus", "composite"]
@@ -108,7 +109,7 @@ def lrp_layers(
     if rule not in get_args(Rule):
         raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}; got {rule!r}")
     biases = rule in ("zero", "epsilon") if biases is None else biases
-    pixels = images.clone().requires_grad_()
+    pixels = to_channels_last(model, images.clone()).requires_grad_()
     with torch.enable_grad(), evaluating(model):  # the backward pass, too: no other thread may change the weights
         limits = pixel_limits(model, images) if rule == "composite" else None
         settings = Settings(rule, epsilon=epsilon, gamma=gamma, biases=biases, limits=limits, ledger=ledger)
@@ -120,4 +121,4 @@ def lrp_layers(
             raise KeyError(f"the network never reached layer {missing[0]!r} in this forward pass")
         outputs = [activations[layer] for layer in layers]
         relevance = torch.autograd.grad(scores, [pixels, *outputs], scores.detach())
-    return dict(zip(["pixels", *layers], relevance, strict=True))
+    return {layer: each.contiguous() for layer, each in zip(["pixels", *layers], relevance, strict=True)}

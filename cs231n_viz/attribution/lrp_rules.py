@@ -172,7 +172,7 @@ class Linear:
         if self.settings.rule == "epsilon":
             total = total + self.settings.epsilon * torch.where(total >= 0, 1.0, -1.0).to(total)
         empty = total == 0
-        ratio = torch.where(empty, 0, received / total.masked_fill(empty, 1))
+        ratio = (received / total).masked_fill_(empty, 0)
         gradients = torch.autograd.grad(z, inputs, ratio)
         passed_on = sum(values.detach() * gradient for values, gradient in zip(inputs, gradients, strict=True))
         return passed_on, received * empty

@@ -237,15 +237,15 @@ def deletion_insertion(
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).to(order).expand_as(order))
     share = (rank.view(len(images), 1, *images.shape[2:]) + 0.5) / order.shape[1]
     blurred = gaussian_blur(images, min(51, 2 * min(images.shape[2:]) - 1), sigma=12.0)
-    curves = []
-    for start, end in ((images, blurred), (blurred, images)):
-        pictures = [torch.where(share < step / steps, end, start) for step in range(steps + 1)]
-        stack = torch.stack(pictures, dim=1).flatten(0, 1)
-        with evaluating(model):
-            logits = torch.cat([model(to_channels_last(model, part)) for part in stack.split(batch)])
-        targets_of = rows.repeat_interleave(steps + 1).to(logits.device)
-        curves.append(logits.softmax(1).gather(1, targets_of[:, None]).view(len(images), steps + 1).cpu())
-    return Curves(*curves)
+    deleted = [torch.where(share < step / steps, blurred, images) for step in range(steps + 1)]
+    inserted = [torch.where(share < step / steps, images, blurred) for step in range(1, steps)]  # the ends are those
+    stack = torch.stack(deleted + inserted, dim=1).flatten(0, 1)
+    with evaluating(model):
+        logits = torch.cat([model(to_channels_last(model, part)) for part in stack.split(batch)])
+    targets_of = rows.repeat_interleave(2 * steps).to(logits.device)
+    curves = logits.softmax(1).gather(1, targets_of[:, None]).view(len(images), 2 * steps).cpu()
+    deletion, between = curves.split([steps + 1, steps - 1], dim=1)
+    return Curves(deletion, torch.cat([deletion[:, -1:], between, deletion[:, :1]], dim=1))
 
 
 def pointing_game(attribution: Tensor, masks: Tensor, *, tolerance: int = 15) -> Tensor:

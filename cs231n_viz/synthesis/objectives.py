@@ -143,9 +143,11 @@ class _Redirect(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         low, high = ctx.bounds
         plain = gradient.masked_fill((x <= low) | (x >= high), 0)
+        dead = plain.count_nonzero(dim=tuple(range(1, x.ndim))) == 0
+        if not dead.any():
+            return plain, None
         # Where x is below 0, only gradients that would raise it pass: this is gradient ascent.
         redirected = gradient.masked_fill((x <= low) & (gradient < 0) | (x >= high) & (gradient > 0), 0)
-        dead = plain.flatten(1).abs().sum(dim=1) == 0
         return torch.where(dead.view(-1, *[1] * (x.ndim - 1)), redirected, plain), None
 
 
