@@ -72,6 +72,7 @@ class _Style:
         first = next(iter(self.models.values()))
         self.photos = PictureChoice(photograph)
         self.paintings = PictureChoice(painting, painting_names(), label="painting")
+        self.photos.file.description, self.paintings.file.description = "choose a photograph", "choose a painting"
         self.controls: dict[str, widgets.Widget] = {
             "photograph": self.photos.dropdown,
             "photograph_file": self.photos.file,
