@@ -2,6 +2,7 @@
 
 import builtins
 import math
+import operator
 import signal
 import sys
 import threading
@@ -87,6 +88,8 @@ class Libraries:
 
 def _mend(owner: Any, before: dict[str, Any]) -> list[str]:
     now, absent = vars(owner), object()
+    if [*now] == [*before] and all(map(operator.is_, now.values(), before.values())):  # nearly always; some 5000 names
+        return []
     # What IPython and the libraries set while they run (`_`, warning registries) begins with an underscore.
     replaced = [name for name, value in before.items() if now.get(name, absent) is not value and name[:1] != "_"]
     for name in replaced:
