@@ -7,34 +7,14 @@ from importlib import import_module
 import pytest
 import torch
 
-from cs231n_viz.exercises import ROOMS, core, exercise, find, names
+from cs231n_viz.exercises import ROOMS, exercise, find, names
 from cs231n_viz.exercises.core import examine
 
 ANSWERS = {name: import_module(f"tests.mutants.{room}.{name}").answers for room, all_ in ROOMS.items() for name in all_}
 WRONG = [pytest.param(n, f, d, id=f"{n}-{f.__name__}") for n, a in ANSWERS.items() for f, d in a.wrongs]
 RIGHT = [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, a in ANSWERS.items() for f in a.rights]
 
-MISTAKES = {name: list(find(name).mistaken_answers()) for name in names()}
-GIVEN = {}  # (check, mistake) -> what the mistake gives there
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(autouse=True)
-def each_mistake_runs_once(monkeypatch):
-    """Every answer is compared with all known mistakes of its exercise; what these give is computed only once."""
-    run, known = core.run, {id(answer) for found in MISTAKES.values() for _, answer in found}
-
-    def once(check, answer, seconds=None):
-        if id(answer) not in known:
-            return run(check, answer, seconds)
-        key = id(check), id(answer)
-        if key not in GIVEN:
-            GIVEN[key] = run(check, answer, seconds)
-        return GIVEN[key]
-
-    monkeypatch.setattr(core, "run", once)
-    monkeypatch.setattr(core.Entry, "mistaken_answers", lambda entry: iter(MISTAKES[entry.name]))
+pytestmark = pytest.mark.usefixtures("one_thread", "each_mistake_runs_once")
 
 
 def likely(text):
@@ -72,10 +52,10 @@ def test_every_known_mistake_is_proved_by_a_mutant_and_no_two_diagnoses_share_a_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names())
-def test_every_known_mistake_and_variant_is_rejected_with_its_own_message(name):
+def test_every_known_mistake_and_variant_is_rejected_with_its_own_message(name, mistakes):
     entry = find(name)
-    assert {message for message, _ in MISTAKES[name]} == set(entry.mistakes)
-    for message, answer in MISTAKES[name]:
+    assert {message for message, _ in mistakes[name]} == set(entry.mistakes)
+    for message, answer in mistakes[name]:
         assert likely(examine(entry, answer)[1]) == message
 
 

@@ -128,6 +128,7 @@ def test_another_signature_is_named_before_anything_runs(function, words):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("each_mistake_runs_once")
 @pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize(
     "odd",
