@@ -43,8 +43,9 @@ ERRORS = """async () => {
     await jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestKernelInfo();
     return window.kernelErrors;
 }"""
-# Another notebook in a page that is open: starting JupyterLab anew takes five times as long.
-OPEN = """path => jupyterapp.commands.execute("docmanager:open", {path, factory: "Notebook"})"""
+# Another notebook in a page that is open: starting JupyterLab anew takes five times as long. The braces keep back what
+# the command answers, the whole widget: to send that over takes seconds.
+OPEN = """path => { jupyterapp.commands.execute("docmanager:open", {path, factory: "Notebook"}) }"""
 CLOSE = (
     """() => window.jupyterapp && Array.from(jupyterapp.shell.widgets("main")).forEach(widget => widget.dispose())"""
 )
