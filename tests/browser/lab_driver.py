@@ -73,6 +73,7 @@ class LabServer:
         options += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.folder}"]
         options += ["--LabApp.default_url=/lab/tree/index.ipynb"]  # as `make lab` does
         options += ["--LabApp.expose_app_in_browser=True"]  # lets a test ask whether all cells have run
+        options += ["--KernelManager.shutdown_wait_time=0"]  # a kernel that takes itself apart takes a second for it
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--allow-root")
         return [sys.executable, "-m", "jupyterlab", *options]
