@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from cs231n_viz import wrap
-from cs231n_viz.explore.toolkit import base
+from cs231n_viz.explore.toolkit import base, picture
 from cs231n_viz.network.models import Classifier
+from tests.explore.controls import ENCODE
 from tests.networks import small_classifier
 
 
@@ -14,6 +15,16 @@ from tests.networks import small_classifier
 def model() -> Classifier:
     """Maps of 24×24 and 12×12 for 48 px, fields that the border clips, and layers without maps."""
     return small_classifier()
+
+
+@pytest.fixture(autouse=True)
+def small_files(request, monkeypatch):
+    """What the page gets is encoded small: most tests look at the arrays, and files took a quarter of their time.
+
+    Those of the toolkit open the files, and ``median_seconds`` measures whole ones.
+    """
+    if request.path.parent.name != "toolkit":
+        monkeypatch.setattr(picture, "encode", lambda pixels, **options: ENCODE(pixels[::8, ::8], **options))
 
 
 @pytest.fixture
