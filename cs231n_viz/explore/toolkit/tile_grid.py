@@ -115,7 +115,8 @@ def map_tiles(maps: np.ndarray, side: float, scale: str) -> tuple[np.ndarray, fl
     largest = np.abs(maps).max(axis=(1, 2), keepdims=True)
     limit = float(largest.max())
     shares = maps[:, rows[:, None], columns] / np.maximum(largest if scale == SCALES[0] else limit, 1e-12)
-    return coloured(shares, 1.0, signed=bool(maps.min() < 0))[:, row_of[:, None], column_of], limit
+    small = coloured(shares, 1.0, signed=bool(maps.min() < 0))
+    return small.take(column_of, axis=2).take(row_of, axis=1), limit  # one side after the other copies in longer pieces
 
 
 def as_one_image(images: Tensor) -> Tensor:
