@@ -274,7 +274,8 @@ def paragraph(text: str) -> str:
 
 def _faded(picture: np.ndarray, paper: int) -> np.ndarray:
     """The last good picture, near the grey level of the paper: it no longer shows what the controls say."""
-    return (paper + (picture - float(paper)) * 0.3).astype(np.uint8)
+    faded = (paper + (np.arange(256) - paper) * 0.3).astype(np.uint8)
+    return faded[picture]
 
 
 def _error_html(error: Exception, hint: str) -> str:
