@@ -7,6 +7,7 @@ import cs231n_viz as viz
 from tests.explicit import Explicit, relative_error
 
 LAYERS = {"mini_alexnet": "relu5", "mini_vgg": "relu5_2", "squeezenet1_1": "features.12.expand3x3"}
+SIDES = {"mini_alexnet": 224, "mini_vgg": 112, "squeezenet1_1": 112}  # pixels: float64 is slow
 PHOTOS = ["cat", "motorcycle"]
 
 
@@ -17,7 +18,8 @@ def trained(request):
     if request.param == "squeezenet1_1":
         weights = request.getfixturevalue("pictures") / "weights" / "squeezenet1_1.safetensors"
     model = viz.load_model(request.param, weights=weights).double()
-    images = model.prepare([viz.load_image(photo) for photo in PHOTOS]).double()
+    side = SIDES[request.param]
+    images = viz.resize(model.prepare([viz.load_image(photo) for photo in PHOTOS]), (side, side)).double()
     explicit = Explicit(model, images)
     return model, images, explicit.logits.argmax(1), explicit
 
