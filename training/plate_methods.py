@@ -53,6 +53,17 @@ def channel_pictures(
         yield Tile(ascent.image[0], f"{layer}, channel {channel}" if len(channels) > 1 else "")
 
 
+def channels_by_layer(
+    model: viz.Classifier, *, layers: list[str], channels: list[int], size: int, steps: int, seed: int
+) -> Iterator[Tile]:
+    """The pictures of the same channels of several layers: a layer in each column, a channel in each row."""
+    options = {"size": size, "steps": steps, "seed": seed, "redirect": True, "progress": False}
+    pictures = [viz.class_visualization(model, channels, layer=layer, **options).image for layer in layers]
+    for row, channel in enumerate(channels):
+        for layer, images in zip(layers, pictures, strict=True):
+            yield Tile(images[row], f"{layer}, channel {channel}")
+
+
 def photograph(name: str, height: int, width: int, top: float = 0.0, bottom: float = 1.0) -> Tensor:
     """A bundled photograph, (1, 3, height, width): the rows from ``top`` to ``bottom``, shares of its height."""
     image = viz.load_image(name)[None]

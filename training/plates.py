@@ -207,6 +207,17 @@ PLATES: dict[str, Plate] = {
         )
         for layer, (channels, alt) in _CHANNELS.items()
     },
+    "channels_robust": Plate(
+        methods.channels_by_layer,
+        ("mini_vgg_robust",),
+        {"layers": list(_CHANNELS), "channels": [3, 8, 13], "size": 200, "steps": 64},
+        caption="What excites three channels in each of four layers of mini_vgg_robust most: the recipe of mini_vgg, "
+        "64 steps of Adam on Fourier coefficients, random views and total variation.",
+        alt="Four columns of three pictures: ridges and plain colours in relu2_1; red tufts on blue, white combs and "
+        "striped patches in relu3_2; rows of dark beads, a woven fleece and fringes in relu4_2; large curved shapes, "
+        "like petals, horns and a shell, on a soft ground in relu5_2.",
+        layout=_FOUR,
+    ),
     "dream_pagoda": Plate(
         methods.dream,
         ("mini_vgg",),

@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -191,6 +192,22 @@ def test_plain_ascent_is_steps_of_length_one_from_the_mean_colour_with_faint_noi
     assert expected.min() == 0  # some pixels are clamped
     assert torch.allclose(tile.image, viz.resize(expected[None], (224, 224))[0], atol=1e-6)
     assert tile.title == "dog"
+
+
+def test_channels_by_layer_have_a_layer_in_each_column_and_a_channel_in_each_row(monkeypatch):
+    def visualized(model, channels, *, layer, size, **options):
+        values = torch.tensor([float(layer[-1]) + channel / 10 for channel in channels])
+        return SimpleNamespace(image=values.view(-1, 1, 1, 1).expand(-1, 3, size, size))
+
+    monkeypatch.setattr(viz, "class_visualization", visualized)
+    tiles = plate_methods.channels_by_layer(None, layers=["relu1", "relu2"], channels=[3, 5], size=4, steps=1, seed=0)
+    found = [(tile.title, round(tile.image.unique().item(), 1)) for tile in tiles]
+    assert found == [
+        ("relu1, channel 3", 1.3),
+        ("relu2, channel 3", 2.3),
+        ("relu1, channel 5", 1.5),
+        ("relu2, channel 5", 2.5),
+    ]
 
 
 def test_a_photograph_is_cut_to_its_rows_and_not_distorted(monkeypatch):
