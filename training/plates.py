@@ -250,6 +250,14 @@ PLATES: dict[str, Plate] = {
         alt="A dark blue night full of eyes with rings around them, one above the tip of the rocket like a lamp on its "
         "post, and rows of dark dots like a pattern of scales.",
     ),
+    "dream_sky_robust": Plate(
+        methods.dream,
+        ("mini_vgg_robust",),
+        {"layer": "relu5_2", "source": _SKY, **_DREAM},
+        caption="DeepDream of the night sky of “rocket”: relu5_2 of mini_vgg_robust, five octaves of twenty steps.",
+        alt="The night sky as a heap of rounded bodies, shaded blue and grey; pink shapes like the necks and beaks of "
+        "large birds hang over the two masts, and the rocket has become a flame in the door of a tent.",
+    ),
     "dream_zoom": Plate(
         methods.dream_zoom,
         ("mini_vgg",),
