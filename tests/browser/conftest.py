@@ -5,8 +5,9 @@ Module scope, not session: a running playwright keeps an event loop in this thre
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlparse
 
 import nbformat
@@ -111,19 +112,14 @@ def open_explorers(lab: LabServer, open_notebook) -> Callable[..., LabNotebook]:
     """Like ``open_notebook``, for a copy with only the explorers and the code that they need.
 
     Every cell of every notebook is run elsewhere, through nbval, and text and stored pictures cost the browser half of
-    its time. ``open_explorers(name, scenes=3)`` also changes a number of the set-up cell.
+    its time. ``open_explorers(name, {"scenes = ": 3})`` also sets that number in the cells before them.
     """
 
-    def open_reduced(name: str, **parameters: int) -> LabNotebook:
+    def open_reduced(name: str, numbers: Mapping[str, int] = MappingProxyType({})) -> LabNotebook:
         notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         wanted = [number for number, cell in enumerate(code) if SHOWS_EXPLORER.search(cell.source)]
-        sources = [cell.source for cell in code]
-        for parameter, value in parameters.items():
-            sources[0], found = re.subn(
-                rf"^{parameter} = \d+", f"{parameter} = {value}", sources[0], flags=re.MULTILINE
-            )
-            assert found == 1, f"{name} does not set {parameter} at its beginning"
+        sources = with_numbers([cell.source for cell in code], numbers)
         kept = {code[number].id: source for number, source in reduced(sources, wanted).items()}
         notebook.cells = [cell for cell in code if cell.id in kept]
         for cell in notebook.cells:
@@ -132,3 +128,13 @@ def open_explorers(lab: LabServer, open_notebook) -> Callable[..., LabNotebook]:
         return open_notebook(name)
 
     return open_reduced
+
+
+def with_numbers(sources: list[str], numbers: Mapping[str, int]) -> list[str]:
+    """The sources with other numbers after some texts, each of which must be there once."""
+    for text, number in numbers.items():
+        pattern = rf"(?<!\w){re.escape(text)}\d+"
+        changed = [re.subn(pattern, f"{text}{number}", source) for source in sources]
+        assert sum(count for _, count in changed) == 1, f"“{text}” and a number are not there once"
+        sources = [source for source, _ in changed]
+    return sources

@@ -198,7 +198,7 @@ def test_notebook_01_answers_to_its_controls(open_explorers):
 
 
 def test_notebook_02_answers_to_its_controls(open_explorers, tmp_path):
-    notebook = open_explorers("02_fc_features.ipynb", pictures_shown=120)
+    notebook = open_explorers("02_fc_features.ipynb", {"pictures_shown = ": 96})
     notebook.run_all()
     assert notebook.errors() == []
 
@@ -240,7 +240,7 @@ def test_notebook_02_answers_to_its_controls(open_explorers, tmp_path):
 
 
 def test_notebook_03_answers_to_its_controls(open_explorers):
-    notebook = open_explorers("03_activations.ipynb", pictures=64)
+    notebook = open_explorers("03_activations.ipynb", {"pictures = ": 24})
     notebook.run_all()
     assert notebook.errors() == []
 
@@ -287,7 +287,7 @@ def test_notebook_03_answers_to_its_controls(open_explorers):
 
 
 def test_notebook_04_answers_to_its_controls(open_explorers):
-    notebook = open_explorers("04_saliency.ipynb")
+    notebook = open_explorers("04_saliency.ipynb", {"scenes, small_scenes = ": 3})
     notebook.run_all()
     assert notebook.errors() == []
 
@@ -404,7 +404,8 @@ def test_notebook_06_answers_to_its_controls(open_explorers):
 
 
 def test_notebook_06b_answers_to_its_controls(open_explorers):
-    notebook = open_explorers("06b_method_trials.ipynb", scene_count=4, curve_count=2)
+    few = {"scene_count = ": 2, "curve_count = ": 2, "values[chosen], steps=": 2}
+    notebook = open_explorers("06b_method_trials.ipynb", few)
     notebook.run_all()
     assert notebook.errors() == []
 
