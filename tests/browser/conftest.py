@@ -1,6 +1,7 @@
 """JupyterLab and Chromium, started once for each module of this folder.
 
 Module scope, not session: a running playwright keeps an event loop in this thread, which other tests need free.
+To start them, and to load JupyterLab into a page, takes as long as some of the tests: so there is one module.
 """
 
 import re

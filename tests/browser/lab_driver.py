@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +100,14 @@ class LabServer:
     def url(self, notebook: str) -> str:
         """The address of a notebook of the folder, in a new workspace."""
         return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset&token={self.token}"
+
+    def write(self, name: str, *sources: str) -> str:
+        """Add a notebook of these code cells to the folder; returns its name."""
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        # Without these JupyterLab asks for a kernel.
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+        nbformat.write(notebook, self.folder / name)
+        return name
 
     def wait(self) -> None:
         """Return once the server answers; raise with the end of its log if it does not."""
