@@ -509,6 +509,7 @@ def test_notebook_07_answers_to_its_controls(open_explorers):
     cell.get_by_label("maximise", exact=True).select_option("relu3_2")
     channel = slider(cell, "channel")  # it has no room for a step before the kernel has named the layer's channels
     expect(channel.locator(".noUi-handle")).to_have_attribute("aria-valuemax", "95.0")
+    expect(channel.locator(".noUi-target")).not_to_have_attribute("disabled", "true")
     press(channel, "ArrowRight")
     with notebook.changes(shown(cell)):
         cell.get_by_role("button", name="start").click()

@@ -135,8 +135,10 @@ class _ClassVisualization:
 
     def _follow_layer(self, _: object = None) -> None:
         layer, channel = self.controls["layer"].value, self.controls["channel"]
-        channel.max = 0 if layer == LOGITS else self.model.layer(layer).shape[0] - 1
-        channel.disabled, self.controls["category"].disabled = layer == LOGITS, layer != LOGITS
+        with channel.hold_sync():  # in the page, too, one change: a key between the two would be lost
+            channel.max = 0 if layer == LOGITS else self.model.layer(layer).shape[0] - 1
+            channel.disabled = layer == LOGITS
+        self.controls["category"].disabled = layer != LOGITS
         if self.controls["preset"].value in _ROBUST:  # the weights of the penalties fit one objective
             self.controls["preset"].value = _ROBUST[layer != LOGITS]
 
