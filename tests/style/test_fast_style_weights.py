@@ -23,7 +23,7 @@ CONTENTS = ("cat", "astronaut", "motorcycle", "flower")
 
 @pytest.fixture(scope="module")
 def network() -> FastStyle:
-    return load_fast_style()
+    return load_fast_style().to(memory_format=torch.channels_last)  # faster
 
 
 @pytest.fixture(scope="module")
