@@ -72,4 +72,6 @@ def _differentiate(
         scores = score(pixels)
     if isinstance(rules, Interception):
         check_graph(rules.method, scores)
-    return torch.autograd.grad(scores.sum(), pixels)[0]  # grad_outputs would import sympy, for half a second
+    with torch.enable_grad():
+        total = scores.sum()  # grad_outputs would import sympy, for half a second
+    return torch.autograd.grad(total, pixels)[0]
