@@ -25,7 +25,6 @@ from cs231n_viz.network.interception import (
     check_graph,
     in_place,
 )
-from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.running import held, outside_inference_mode
 
 Rule = Literal["rescale", "reveal_cancel"]
@@ -72,12 +71,14 @@ def deep_lift(
 def _deep_lift(model: nn.Module, images: Tensor, rows: Tensor, reference: Tensor, rule: Rule) -> Tensor:
     if any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters()):
         model, images, reference = copy.deepcopy(model).float(), images.float(), reference.float()
-    both = to_channels_last(model, torch.cat([images, reference])).requires_grad_()
+    # Not with channels last: they round otherwise, and the largest of equal values, as all of a uniform reference are,
+    # would be another one.
+    both = torch.cat([images, reference]).requires_grad_()
     with torch.enable_grad(), evaluating(model), _Multipliers(rule):
         scores = class_scores(model, both, rows.repeat(2))
     check_graph("deep_lift", scores)
     of_pictures = _for_the_pictures(torch.ones_like(scores[: len(images)]))
-    multipliers = torch.autograd.grad(scores, both, of_pictures)[0][: len(images)].contiguous()
+    multipliers = torch.autograd.grad(scores, both, of_pictures)[0][: len(images)]
     return multipliers * (images - reference)
 
 
