@@ -64,9 +64,13 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
 
     def record(name: str, module: nn.Module, output: object) -> None:
         if isinstance(output, Tensor) and id(output) in tracer.fields:
-            shape = tuple(channels_first(output, image).shape[1:])
-            sides = shape[-2:] if len(shape) == 3 else (1, 1)
-            field = ReceptiveField(*tracer.fields[id(output)], tracer.image_size, sides)
+            maps = channels_first(output, image)  # traced as well, if axes are moved
+            shape = tuple(maps.shape[1:])
+            rows, columns = tracer.fields[id(maps)]
+            if len(shape) == 3:
+                field = ReceptiveField(rows, columns, tracer.image_size, shape[1:])
+            else:  # flattened, or tokens: one box for all
+                field = ReceptiveField(rows.pooled(1), columns.pooled(1), tracer.image_size, (1, 1))
             layers.append(Layer(name, type(module).__name__, shape, field))
 
     with evaluating(model), watch(model, record), tracer:

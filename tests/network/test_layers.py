@@ -229,6 +229,21 @@ def test_a_unit_that_depends_on_every_pixel_has_the_whole_picture_as_its_field()
     assert last.field.box(0, 0) == last.field.box(15, 15) == (0, 0, 33, 33)
 
 
+def test_tokens_have_one_box_for_all_of_them():
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 5, 4, stride=4), nn.Identity()
+
+        def forward(self, x):
+            tokens = self.conv(x).flatten(2).transpose(1, 2)
+            return self.norm(torch.cat([torch.zeros(1, 1, 5), tokens], 1))  # the first of them sees nothing
+
+    last = trace_layers(Tokens(), torch.zeros(1, 3, 12, 16))[-1]
+    assert last.shape == (13, 5)
+    assert last.field.box() == (0, 0, 12, 16)
+
+
 def test_errors_name_what_was_wrong():
     model = network("resnet18")
     with pytest.raises(KeyError, match=r"no layer 'layer4\.1\.conv9'; close names: .*layer4\.1\.conv1"):
