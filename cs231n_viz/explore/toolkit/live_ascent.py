@@ -11,8 +11,9 @@ Example::
 The buttons are ``controls["start"]``, ``"pause"`` (which then resumes), ``"stop"`` and ``"save"``; the same can be
 done by the methods :meth:`LiveAscent.start`, ``pause``, ``resume``, ``stop``, ``save``, and ``finish`` for a cell that
 needs the end result. Inside a running event loop a few steps are made at a time, so that the page follows and buttons
-are heard; in plain Python ``start`` runs to the end. A control that ``begin`` takes stops a run when it is moved; any
-other control only changes how the run is drawn. The kernel's interrupt button stops a run too.
+are heard; in plain Python ``start`` runs to the end. A control that ``begin`` takes stops a run when it is moved, or,
+in the first two seconds after the button, starts it again; any other control only changes how the run is drawn. The
+kernel's interrupt button stops a run too.
 """
 
 import html
@@ -43,6 +44,9 @@ from cs231n_viz.synthesis.ascent import Ascent, Step
 State = Literal["ready", "running", "paused", "stopped", "finished"]
 Values = dict[str, object]
 SLICE = 0.12  # seconds of steps between two drawings: up to eight drawings a second
+# Seconds after a click on start in which a moved control starts again. A page sends a slider's value only when the kernel
+# has heard the one before, so that a click right after it comes first.
+LATE = 2.0
 
 
 class LiveAscent(Explorer):
@@ -92,7 +96,7 @@ class LiveAscent(Explorer):
         self.state: State = "ready"
         self._started_with: Values = {}
         self._start_values: Values = {}
-        self._note, self._timer = "", 0
+        self._note, self._timer, self._clicked = "", 0, -math.inf
         self._start_due, self._step_due, self._spent = False, False, 0.0
         self._inputs = {  # a file counts by its name among the pictures to choose from
             key: control
@@ -120,7 +124,7 @@ class LiveAscent(Explorer):
             for key, icon in icons.items()
         }
         buttons["start"].button_style = "primary"
-        buttons["start"].on_click(lambda _: self.start())
+        buttons["start"].on_click(lambda _: self._click_start())
         buttons["pause"].on_click(lambda _: self.resume() if self.state == "paused" else self.pause())
         buttons["stop"].on_click(lambda _: self.stop())
         buttons["save"].on_click(lambda _: self.save())
@@ -136,10 +140,14 @@ class LiveAscent(Explorer):
         self._start_due, self._note = True, ""
         self._go()
 
+    def _click_start(self) -> None:
+        self._clicked = time.perf_counter()
+        self.start()
+
     def pause(self) -> None:
         """Make no more steps until :meth:`resume`; nothing happens if no ascent is running."""
         if self.state == "running":
-            self.state = "paused"
+            self.state, self._clicked = "paused", -math.inf
             self.update()
 
     def resume(self) -> None:
@@ -201,8 +209,11 @@ class LiveAscent(Explorer):
         super().close()
 
     def _follow_setting(self, _: object) -> None:
-        """Stop the run, whose settings are no longer those of the controls."""
+        """Stop the run, whose settings are no longer those of the controls; or start it again if it has just begun."""
         self._note = ""
+        if self.state == "running" and time.perf_counter() - self._clicked < LATE:
+            self.start()
+            return
         self.stop()
         self.update()
 

@@ -202,7 +202,22 @@ async def test_start_while_it_runs_begins_anew():
 
 
 @in_a_loop
-async def test_a_moved_control_stops_the_run_and_says_that_start_begins_anew():
+async def test_a_value_that_comes_just_after_the_click_on_start_counts():
+    """As when a page had kept back what a slider said, and the click overtook it."""
+    begin = Grey()
+    explorer = explorer_of(begin, steps=4000)
+    press(explorer, "start")
+    await until(lambda: begin.made >= 5)
+    explorer.controls["steps"].value = 50
+    await until(lambda: explorer.state == "finished")
+    assert begin.begun == [(4000, 0), (50, 0)]
+    assert explorer.scores == [float(index) for index in range(51)]
+    assert OTHER not in explorer.message.value
+
+
+@in_a_loop
+async def test_a_moved_control_stops_the_run_and_says_that_start_begins_anew(monkeypatch):
+    monkeypatch.setattr(live_ascent, "LATE", 0.0)  # a while after the click
     begin = Grey()
     explorer = explorer_of(begin, steps=400)
     press(explorer, "start")
