@@ -44,8 +44,8 @@ from cs231n_viz.synthesis.ascent import Ascent, Step
 State = Literal["ready", "running", "paused", "stopped", "finished"]
 Values = dict[str, object]
 SLICE = 0.12  # seconds of steps between two drawings: up to eight drawings a second
-# Seconds after a click on start in which a moved control starts again. A page sends a slider's value only when the kernel
-# has heard the one before, so that a click right after it comes first.
+# Seconds after a click on start in which a moved control starts again. A page sends a slider's value only when the
+# kernel has heard the one before, so that a click right after it comes first.
 LATE = 2.0
 
 
