@@ -17,8 +17,6 @@ from PIL import Image
 
 from cs231n_viz.pictures.plates import load_plate
 
-_MIME = {".jpg": "image/jpeg", ".webp": "image/webp"}
-
 
 class DescribedFigure:
     """A finished figure; a notebook shows it as one picture with alternative text.
@@ -26,7 +24,7 @@ class DescribedFigure:
     Attributes:
         alt: The alternative text.
         picture: The encoded picture.
-        mime: ``"image/png"`` or ``"image/jpeg"``, whichever is smaller; of an animated plate ``"image/webp"``.
+        mime: ``"image/png"`` or ``"image/jpeg"``, whichever is smaller; of a plate ``"image/webp"``.
     """
 
     def __init__(self, alt: str, picture: bytes, mime: str) -> None:
@@ -90,7 +88,9 @@ def picture(pixels: np.ndarray, alt: str, *, width: int = 860) -> DescribedFigur
 
 
 def plate(name: str) -> DescribedFigure:
-    """Show a plate, one of the pictures that took minutes to make and come with the package, as its file stores it.
+    """Show a plate, one of the pictures that took minutes to make and come with the package.
+
+    A still one is shown as WebP, half the size of its file, so that a notebook has room for several.
 
     Args:
         name: One of :func:`~cs231n_viz.pictures.plates.plate_names`.
@@ -102,7 +102,12 @@ def plate(name: str) -> DescribedFigure:
         ImageError: If there is no such plate (says which there are).
     """
     chosen = load_plate(name)
-    return DescribedFigure(chosen.alt, chosen.path.read_bytes(), _MIME[chosen.path.suffix])
+    encoded = chosen.path.read_bytes()
+    if chosen.path.suffix != ".webp":  # else a film
+        file = io.BytesIO()
+        Image.open(io.BytesIO(encoded)).save(file, "WEBP", quality=82, method=6)
+        encoded = file.getvalue()
+    return DescribedFigure(chosen.alt, encoded, "image/webp")
 
 
 def _check_alt(alt: str) -> None:
