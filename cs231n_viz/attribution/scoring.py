@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cs231n_viz.network.capture import evaluating, network_of
-from cs231n_viz.network.checks import Targets, check_each, check_images, check_logits, check_targets, check_whole
+from cs231n_viz.network.checks import (
+    Targets,
+    check_baseline,
+    check_each,
+    check_images,
+    check_logits,
+    check_targets,
+    check_whole,
+)
 from cs231n_viz.network.memory_format import to_channels_last
 from cs231n_viz.network.running import held, outside_inference_mode
 from cs231n_viz.pictures.images import gaussian_blur
@@ -205,8 +213,9 @@ class Curves(NamedTuple):
 
 @torch.no_grad()
 def deletion_insertion(
-    model: nn.Module, images: Tensor, targets: Targets, attribution: Tensor, *, steps: int = 32, batch: int = 16
-) -> Curves:
+    model: nn.Module, images: Tensor, targets: Targets, attribution: Tensor, *,
+    steps: int = 32, batch: int = 16, substrate: Tensor | float | None = None,
+) -> Curves:  # fmt: skip
     """Delete and insert pixels, the most important first, and follow the probability of the class.
 
     Args:
@@ -216,16 +225,18 @@ def deletion_insertion(
         attribution: (N, h, w) or (N, C, H, W), more for more important pixels.
         steps: Number of equal shares in which pixels are deleted or inserted.
         batch: Pictures per forward pass.
+        substrate: What is left where pixels are deleted, and what others are inserted into: one value, (3, H, W) or
+            (N, 3, H, W), RGB in [0, 1]; the picture blurred (Gaussian, σ = 12 px) if omitted.
 
     Returns:
-        The probabilities, from the picture to a blurred one (deletion), and back (insertion).
+        The probabilities, from the picture to the substrate (deletion), and back (insertion).
 
     Raises:
-        ValueError: If images or targets are out of range.
+        ValueError: If images, targets or the substrate are out of range.
 
     Source: Petsiuk et al., arXiv:1806.07421, section 4.3.
-    Differs from the paper: pixels come out of a blurred picture, and go into it, in both directions, so that neither
-        draws sharp black shapes.
+    Differs from the paper: the substrate is the blurred picture for both curves, so that neither draws sharp shapes;
+        the paper deletes to grey, ``substrate=model.mean``, and inserts into a blurred picture.
     """
     images = check_images(images, model)
     check_whole(steps=steps, batch=batch)
@@ -236,9 +247,12 @@ def deletion_insertion(
     order = as_maps(attribution, tuple(images.shape[2:])).flatten(1).argsort(dim=1, descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).to(order).expand_as(order))
     share = (rank.view(len(images), 1, *images.shape[2:]) + 0.5) / order.shape[1]
-    blurred = gaussian_blur(images, min(51, 2 * min(images.shape[2:]) - 1), sigma=12.0)
-    deleted = [torch.where(share < step / steps, blurred, images) for step in range(steps + 1)]
-    inserted = [torch.where(share < step / steps, images, blurred) for step in range(1, steps)]  # the ends are those
+    if substrate is None:
+        ground = gaussian_blur(images, min(51, 2 * min(images.shape[2:]) - 1), sigma=12.0)
+    else:
+        ground = check_images(check_baseline(substrate, images, name="substrate"), model)
+    deleted = [torch.where(share < step / steps, ground, images) for step in range(steps + 1)]
+    inserted = [torch.where(share < step / steps, images, ground) for step in range(1, steps)]  # the ends are those
     stack = torch.stack(deleted + inserted, dim=1).flatten(0, 1)
     with evaluating(model):
         logits = torch.cat([model(to_channels_last(model, part)) for part in stack.split(batch)])

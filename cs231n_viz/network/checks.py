@@ -240,8 +240,8 @@ def _short(value: object) -> str:
     return f"a {type(value).__name__}" if isinstance(value, Tensor) else f"{value!r:.60}"
 
 
-def check_baseline(baseline: Tensor | float, images: Tensor) -> Tensor:
-    """Return one baseline for each image, from one value, one picture or one picture each.
+def check_baseline(baseline: Tensor | float, images: Tensor, *, name: str = "baseline") -> Tensor:
+    """Return one baseline for each image, from one value, one picture or one picture each; ``name`` is the argument's.
 
     Raises:
         TypeError: If it is no number or tensor.
@@ -251,10 +251,10 @@ def check_baseline(baseline: Tensor | float, images: Tensor) -> Tensor:
     try:
         values = _differentiable(torch.as_tensor(baseline).to(images))
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"baseline must be {wanted}; got a {type(baseline).__name__}") from None
+        raise TypeError(f"{name} must be {wanted}; got a {type(baseline).__name__}") from None
     if not values.isfinite().all():
-        raise ValueError("baseline must be finite; this one holds NaN or infinity")
+        raise ValueError(f"{name} must be finite; this one holds NaN or infinity")
     try:
         return values.expand_as(images)
     except RuntimeError:
-        raise ValueError(f"baseline must be {wanted}; got {tuple(values.shape)}") from None
+        raise ValueError(f"{name} must be {wanted}; got {tuple(values.shape)}") from None

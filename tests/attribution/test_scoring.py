@@ -135,6 +135,22 @@ def test_deletion_and_insertion_of_a_linear_network_follow_its_weights():
     torch.testing.assert_close(curves.insertion[:, 0], blurred)
 
 
+def test_pixels_are_deleted_to_the_substrate_and_inserted_into_it():
+    model, images = Weighted(16), pictures(2, 16)
+    maps, whole = images.mean(1), model(images).softmax(1)[:, 0].detach()
+    grey = torch.tensor([0.2, 0.4, 0.6], dtype=torch.float64).view(3, 1, 1)
+    for substrate in (0.4, grey, grey.expand(3, 16, 16), images.flip(0)):
+        curves = scoring.deletion_insertion(model, images, 0, maps, steps=4, substrate=substrate)
+        ground = torch.as_tensor(substrate, dtype=torch.float64).expand_as(images)
+        torch.testing.assert_close(curves.deletion[:, -1], model(ground).softmax(1)[:, 0].detach())
+        torch.testing.assert_close(curves.insertion[:, 0], curves.deletion[:, -1])
+        torch.testing.assert_close(curves.insertion[:, -1], whole)
+    with pytest.raises(ValueError, match=r"substrate must be one value, .*; got \(2, 16\)"):
+        scoring.deletion_insertion(model, images, 0, maps, substrate=torch.zeros(2, 16))
+    with pytest.raises(ValueError, match="images"):
+        scoring.deletion_insertion(model, images, 0, maps, substrate=128.0)
+
+
 def test_the_true_order_deletes_fastest():
     model, images = Weighted(16), pictures(2, 16)
     from torchvision.transforms.functional import gaussian_blur
