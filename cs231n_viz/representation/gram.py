@@ -101,9 +101,8 @@ def covariance_matrix(features: Tensor) -> Tensor:
     Raises:
         ValueError: If ``features`` has another shape or no positions.
     """
-    vectors = _vectors(features)
-    centred = vectors - vectors.mean(dim=2, keepdim=True)
-    return centred @ centred.mT / centred.shape[2]
+    _vectors(features)  # validates the shape
+    return _Gram.apply(features - features.mean(dim=(2, 3), keepdim=True))
 
 
 def _vectors(features: Tensor) -> Tensor:
