@@ -204,16 +204,16 @@ def test_bad_input_is_named(weights, change, words):
 
 @pytest.mark.slow
 def test_random_pairs_are_fooled_within_30_steps_at_a_mean_l2_of_less_than_4():
-    """The promise: 95 % of crops of photographs and scenes, the class drawn at random. 20 steps keep it here."""
+    """The promise: 95 % of crops of photographs and scenes, the class drawn at random. 16 steps keep it here."""
     model = load_model("mini_alexnet").to(memory_format=torch.channels_last)
-    galleries = (Gallery.crops(20, seed=1), Gallery.scenes(20, seed=1))
+    galleries = (Gallery.crops(12, seed=1), Gallery.scenes(12, seed=1))
     images = torch.stack([image for gallery in galleries for image, _ in gallery])
     images = images.contiguous(memory_format=torch.channels_last)
-    away = torch.randint(1, len(model.categories), (40,), generator=torch.Generator().manual_seed(0))
+    away = torch.randint(1, len(model.categories), (24,), generator=torch.Generator().manual_seed(0))
     lengths, flips = [], []
-    for rows in torch.arange(40).split(10):
+    for rows in torch.arange(24).split(8):
         targets = (model(images[rows]).argmax(1) + away[rows]) % len(model.categories)
-        found = fooling_image(model, images[rows], targets, steps=20, progress=False)
+        found = fooling_image(model, images[rows], targets, steps=16, progress=False)
         lengths.append(found.l2)
         flips.append(found.flips)
         now = model(found.image).argmax(1) == targets
