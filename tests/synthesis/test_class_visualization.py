@@ -275,7 +275,7 @@ def test_the_judge_must_know_the_class_and_have_one_for_each_picture():
 @pytest.mark.slow
 def test_regularised_pictures_transfer_and_plain_ones_do_not():
     """Twenty random classes, judged by the other network that ships; notebook 07 asserts it for both directions."""
-    model, judge = viz.load_model("mini_vgg"), viz.load_model("mini_alexnet")
+    model, judge = (viz.load_model(name).to(memory_format=torch.channels_last) for name in ("mini_vgg", "mini_alexnet"))
     rows = torch.randperm(len(model.categories), generator=torch.Generator().manual_seed(0))[:20]
     names = [model.categories[row] for row in rows.tolist()]
     options = {"size": 128, "progress": False}
