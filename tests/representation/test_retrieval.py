@@ -5,6 +5,7 @@ from collections import defaultdict
 from functools import partial
 
 import pytest
+import torch
 
 import cs231n_viz as viz
 from training import pictures as training_pictures
@@ -48,7 +49,8 @@ def top_1(rows, labels):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "layer"), [("mini_alexnet", "fc7"), ("mini_vgg", "gap")])
 def test_features_find_the_class_at_least_twice_as_often_as_pixels(held_out, by_pixels, name, layer):
-    rows = viz.features(viz.load_model(name), held_out, layer, progress=False)
+    model = viz.load_model(name).to(memory_format=torch.channels_last)  # faster
+    rows = viz.features(model, held_out, layer, progress=False)
     by_features = top_1(rows, held_out.labels)
     assert len(held_out) > 250
     assert by_features >= 2 * by_pixels, f"{by_features:.1%} against {by_pixels:.1%}"

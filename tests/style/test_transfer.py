@@ -248,7 +248,7 @@ def test_what_would_not_fit_into_memory_is_refused_with_the_largest_size_that_do
 
 @pytest.mark.slow
 def test_another_network_finds_the_style_nearer_and_the_content_kept():
-    model, judge = load_model("mini_vgg"), load_model("mini_alexnet")
+    model, judge = (load_model(name).to(memory_format=torch.channels_last) for name in ("mini_vgg", "mini_alexnet"))
     content, style = resize(load_image("astronaut")[None], (192, 192)), load_painting("swirls")[None]
     image = stylize(model, content, style, schedule=Schedule(size=192), progress=False).image
     layers, painting = style_layers(judge), resize(style, (192, 192))
