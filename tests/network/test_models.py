@@ -140,7 +140,7 @@ def test_the_bundled_photographs_are_classified_correctly(name, photo, category)
     assert category in [label for label, _ in best]
 
 
-WHOLE = 400  # held-out pictures of a data set up to which all are looked at; of a larger one every fourth
+EVERY = {"caltech101": 8, "imagenette": 4}  # of the held-out pictures one in so many; of other data sets all
 LEAST = {"mini_alexnet": {"caltech101": 0.74, "imagenette": 0.80}, "mini_vgg": {"caltech101": 0.78, "imagenette": 0.85}}
 
 
@@ -150,7 +150,7 @@ def held_out(pictures):
     training = pytest.importorskip("training.pictures")
     sets = {}
     for key, rows in training.find(pictures).held_out.items():
-        some = rows if len(rows) <= WHOLE else rows[::4]
+        some = rows[:: EVERY.get(key, 1)]
         sets[key] = len(rows), training.load(some), [category for _, category in some]
     return sets
 
@@ -158,6 +158,12 @@ def held_out(pictures):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MINI)
 def test_cards_state_the_held_out_accuracy_of_the_file_that_ships(name, held_out):
+    """Exactly for pets and flowers: hardly any other weights pass. For the others as far as chance lets a sample tell.
+
+    A card's number p is that of all N held-out pictures; that of n of them, drawn at random, has a deviation of
+    √(p (1 - p) / n · (N - n) / (N - 1)): about 2.5 % for Caltech, whose pictures are shuffled, and 3 % or less for
+    Imagenette, where as many come from each class. Three deviations are allowed.
+    """
     from training.classifiers import accuracy
     from training.export import SETS
     from training.pictures import centre_crops
@@ -169,5 +175,6 @@ def test_cards_state_the_held_out_accuracy_of_the_file_that_ships(name, held_out
         assert stated >= LEAST[name].get(key, 0)
         labels = torch.tensor([model.categories.index(category) for category in names])
         top, _ = accuracy(model.network, centre_crops(images, model.input_size), labels, len(model.categories))
-        rounding, deviation = 0.0005, (stated * (1 - stated) / len(labels)) ** 0.5
-        assert abs(top - stated) <= (rounding if key in ("pets", "flowers") else 3 * deviation)
+        unseen = (number - len(labels)) / (number - 1)
+        deviation = (stated * (1 - stated) / len(labels) * unseen) ** 0.5
+        assert abs(top - stated) <= (3 * deviation if key in EVERY else 0.0005)  # the card rounds
