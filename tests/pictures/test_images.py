@@ -707,3 +707,21 @@ def test_what_cannot_be_shown_is_refused(image, message):
     for convert in (to_uint8, to_pil):
         with pytest.raises(ImageError, match=message):
             convert(image)
+
+
+@pytest.mark.parametrize(("size", "sigma"), [(1, 0.5), (5, 0.7), (9, 3.0), (31, 12.0)])
+def test_the_blur_is_torchvisions(size, sigma):
+    from torchvision.transforms import functional as reference
+
+    batch = torch.rand(2, 3, 20, 31, dtype=torch.float64)
+    wanted = reference.gaussian_blur(batch, size, sigma)
+    torch.testing.assert_close(images.gaussian_blur(batch, size, sigma), wanted)
+
+
+@pytest.mark.parametrize("shape", [(40, 61), (61, 40), (33, 33), (20, 90)])
+def test_the_centre_square_is_torchvisions(shape):
+    from torchvision.transforms import functional as reference
+
+    image = torch.rand(3, *shape)
+    wanted = reference.center_crop(reference.resize(image, 24, antialias=True), [24, 24]).clamp(0, 1)
+    torch.testing.assert_close(images.centre_square(image, 24)[0], wanted)
