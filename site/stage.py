@@ -184,6 +184,9 @@ def _pixels(picture: bytes, kind: str) -> tuple[int, int] | None:
         return struct.unpack(">II", picture[16:24])
     if kind == "gif":
         return struct.unpack("<HH", picture[6:10])
+    if kind == "webp" and picture[12:16] == b"VP8 ":  # one picture, lossy
+        width, height = struct.unpack("<HH", picture[26:30])
+        return width & 0x3FFF, height & 0x3FFF  # above them a factor of enlargement
     position = 2
     while kind == "jpeg" and position + 9 < len(picture):
         marker, length = picture[position + 1], struct.unpack(">H", picture[position + 2 : position + 4])[0]
