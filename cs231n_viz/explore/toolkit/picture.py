@@ -1,8 +1,6 @@
 """The fast path for pictures: encoded bytes into one widget, 2 ms against 100 for a figure that is drawn again."""
 
 import io
-import struct
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,32 +26,13 @@ def encode(picture: np.ndarray, *, exact: bool = False) -> bytes:
     picture = np.asarray(picture)
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"a picture must be (H, W, 3) of uint8, got {picture.shape} of {picture.dtype}")
-    if exact:
-        return _png(picture)
     file = io.BytesIO()
     image = Image.fromarray(np.ascontiguousarray(picture))
-    image.save(file, "JPEG", quality=85, subsampling=0)  # full colour resolution: thin coloured frames stay sharp
+    if exact:
+        image.save(file, "PNG", compress_level=1)
+    else:
+        image.save(file, "JPEG", quality=85, subsampling=0)  # full colour resolution: thin coloured frames stay sharp
     return file.getvalue()
-
-
-def _png(picture: np.ndarray) -> bytes:
-    """A PNG whose rows are all stored as differences from the row above, in 40 % of the time that Pillow takes.
-
-    It tries five filters for each row. In enlarged pixels, where most rows repeat the one above, this one is as good.
-    """
-    height, width, _ = picture.shape
-    values = picture.reshape(height, 3 * width)
-    rows = np.empty((height, 1 + 3 * width), np.uint8)
-    rows[:, 0] = 2  # the filter "up"
-    rows[0, 1:] = values[0]
-    np.subtract(values[1:], values[:-1], out=rows[1:, 1:])  # modulo 256, as the filter wants it
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits a channel, RGB
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 # Shared by both pictures: an <img> that follows the model.
