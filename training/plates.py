@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -348,6 +349,9 @@ def versions() -> dict[str, str]:
     """What computes: rounding, and with it each pixel, depends on the libraries and the processor's instructions."""
     libraries = {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")}
     processor = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    if (kind := Path("/proc/cpuinfo")).exists():  # the same instructions, but other sums, from one maker to the next
+        numbers = dict(re.findall(r"(vendor_id|cpu family|model)\s*: (\S+)", kind.read_text()))
+        processor += "".join(f", {name} {number}" for name, number in numbers.items())
     return {"python": platform.python_version(), **libraries, "processor": processor}
 
 

@@ -47,13 +47,16 @@ def pixels(path):
 
 
 def test_the_small_plate_is_made_again_bit_for_bit(tmp_path, one_thread):
-    shipped = viz.load_plate("channel_small")
-    here = plates.versions()
-    if shipped.settings["versions"] != here:
-        pytest.skip(f"rounding differs between versions: made with {shipped.settings['versions']}, here are {here}")
     path = make("channel_small", tmp_path)
-    assert (pixels(path) == pixels(shipped.path)).all()
-    assert pixels(path).std() > 10
+    first = pixels(path)
+    assert (pixels(make("channel_small", tmp_path, again=True)) == first).all()
+    assert first.std() > 10
+    shipped = viz.load_plate("channel_small")
+    if shipped.settings["versions"] == plates.versions():
+        assert (first == pixels(shipped.path)).all()
+    else:  # rounding differs, and every step enlarges that
+        error = (first / 255 - pixels(shipped.path) / 255) ** 2
+        assert -10 * np.log10(error.mean()) > 30  # dB; 38 where the convolutions took another order of memory
 
 
 def test_what_ships_was_made_as_it_is_declared_now():
