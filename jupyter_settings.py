@@ -24,18 +24,35 @@ from ipykernel.ipkernel import IPythonKernel
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 IPythonKernel.language_info = {"name": "python"}
 """
+# The server sends each message at once. Otherwise the second of two short ones waits until the browser has confirmed
+# the first, up to 40 ms (Nagle's algorithm): a camera's next picture is taken only when the last one has been painted.
+SERVER = """\
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+
+
+class Undelayed(ZMQChannelsWebsocketConnection):
+    def connect(self):
+        self.websocket_handler.set_nodelay(True)
+        return super().connect()
+
+
+c.ServerApp.kernel_websocket_connection_class = Undelayed
+"""
 # Path below the environment -> content.
 FILES = {
     "share/jupyter/lab/settings/overrides.json": json.dumps(LAB, indent=1) + "\n",
     "etc/ipython/ipython_kernel_config.py": KERNEL,
+    "etc/jupyter/jupyter_server_config.py": SERVER,
 }
 
 
 def write(environment: Path) -> None:
-    """Write the settings; what was there of the same name is replaced."""
+    """Write the settings; another file that was there is kept beside them, as ``name.before``."""
     for place, text in FILES.items():
         path = environment / place
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            path.replace(path.with_name(f"{path.name}.before"))
         path.write_text(text, encoding="utf-8")
 
 

@@ -5,10 +5,17 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from jupyter_core.paths import ENV_CONFIG_PATH
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from jupyterlab.commands import get_app_dir
+from traitlets.config import PyFileConfigLoader
 
 import jupyter_settings
 
@@ -127,6 +134,28 @@ def test_jupyterlab_finds_its_settings(archive, tmp_path):
         extension, name = plugin.split(":")
         schema = json.loads((Path(get_app_dir()) / f"schemas/{extension}/{name}.json").read_text())
         assert set(values) <= set(schema["properties"])
+
+
+def test_the_server_sends_short_messages_at_once(tmp_path, monkeypatch):
+    jupyter_settings.write(tmp_path)
+    assert str(Path(sys.prefix, "etc/jupyter")) in ENV_CONFIG_PATH
+    config = PyFileConfigLoader("jupyter_server_config.py", str(tmp_path / "etc/jupyter")).load_config()
+    chosen = ServerApp(config=config).kernel_websocket_connection_class
+    monkeypatch.setattr(ZMQChannelsWebsocketConnection, "connect", lambda self: "connected")
+    handler = Mock(spec=KernelWebsocketHandler)
+    assert chosen(websocket_handler=handler).connect() == "connected"
+    handler.set_nodelay.assert_called_once_with(True)
+
+
+def test_settings_of_others_are_kept_beside_those_of_the_course(tmp_path):
+    jupyter_settings.write(tmp_path)
+    jupyter_settings.write(tmp_path)
+    assert len(list(tmp_path.rglob("*.*"))) == len(jupyter_settings.FILES)
+    theirs = tmp_path / "etc/jupyter/jupyter_server_config.py"
+    theirs.write_text("c.ServerApp.port = 7")
+    jupyter_settings.write(tmp_path)
+    assert theirs.read_text() == jupyter_settings.SERVER
+    assert theirs.with_name("jupyter_server_config.py.before").read_text() == "c.ServerApp.port = 7"
 
 
 @pytest.mark.slow

@@ -156,10 +156,15 @@ class _Saliency:
             spots = (_neuron_panel(canvas, maps[of[1]], of, self._choose),)
         else:
             canvas.panel(_in_orange(photo, found.latest), (_LEFTS[2], _TOP), _SIDE, "over the photograph", bold=True)
-        score = score_of(model, self.photographs[network].image(photograph), of)
+        score = self._score(network, photograph, of)
         text = self._sentence(network, photograph, of, score, method, found)
         notice = "" if drawn.limit else _why_nothing(score, neuron)
         return Drawing(canvas.array, text, notice, unfinished=found.count < found.total, spots=spots)
+
+    def _score(self, network: str, photograph: str, of: int | Neuron) -> float:
+        if isinstance(of, int):
+            return float(self.photographs[network].logits(photograph)[of])
+        return score_of(self.models[network], self.photographs[network].image(photograph), of)
 
     def _sentence(
         self, network: str, photograph: str, of: int | Neuron, score: float, method: str, found: _Estimates

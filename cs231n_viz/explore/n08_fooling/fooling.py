@@ -113,7 +113,8 @@ class _Fooling:
         }
         *_, box = canvas.row(panels, _SIDE, at=(8, _TOP))
         with torch.no_grad():
-            p = model(image).softmax(1)[0]
+            known = self.photographs[values["network"]].logits(values["photograph"])
+            p = (known if ascent is None else model(image)[0]).softmax(0)
         target = model.index(values["category"])
         first = self.photographs[values["network"]].category(values["photograph"])
         rows = {int(p.argmax()): GREY, first: BLUE, target: ORANGE}  # the prediction, unless it is one of the two
@@ -141,7 +142,9 @@ class _Fooling:
         if len(names) == 1:
             return ""
         model, other = self.models[other], escape(other)
-        before, after = model(model.prepare(torch.cat([start, image]))).argmax(1).tolist()
+        pictures = start if image is start else torch.cat([start, image])
+        verdicts = model(model.prepare(pictures)).argmax(1).tolist()
+        before, after = verdicts[0], verdicts[-1]
         first = f"<b>{escape(model.categories[before])}</b>"
         if before == after:
             return f"<br>{other} predicts {first}, now as before."
