@@ -91,7 +91,7 @@ def update_seconds(explorer: explore.Explorer) -> list[float]:
     Raises:
         RuntimeError: If a drawing failed.
     """
-    explorer.seconds.clear()
+    known = len(explorer.seconds)
     for name, control in explorer.controls.items():
         before = getattr(control, "value", None)
         for value in settings(control):
@@ -102,7 +102,7 @@ def update_seconds(explorer: explore.Explorer) -> list[float]:
                 raise RuntimeError(f"{name} = {value!r}: {explorer.error}")
         if before is not None and not isinstance(control, widgets.Select):
             control.value = before
-    return list(explorer.seconds)
+    return list(explorer.seconds)[known:]
 
 
 def rows() -> Iterator[Row]:
