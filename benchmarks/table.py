@@ -55,7 +55,7 @@ def as_json(rows: Sequence[Row], about: dict[str, str | int | float]) -> str:
             "limit": _finite(row.limit),
             "ceiling": _finite(row.ceiling),
             "unit": row.unit.strip(),
-            "fits": row.fits,
+            "fits": bool(row.fits),  # NumPy has its own
         }
         for row in rows
     ]
