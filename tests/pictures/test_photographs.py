@@ -201,8 +201,12 @@ def test_addresses_and_checksums_are_those_of_torchvision():
     """Of Caltech-101 and where torchvision keeps them within a method, its source has them."""
     import inspect
 
+    import torchvision
     from torchvision import datasets
 
+    here = torchvision.__version__
+    if tuple(map(int, here.split(".")[:2])) < (0, 29):
+        pytest.skip(f"torchvision {here} names an earlier archive of Caltech-101 than the locked one")
     for name in photographs.FETCHED:
         source = inspect.getsource(getattr(datasets, name))
         for archive in folders.SOURCES[name].archives:
