@@ -9,9 +9,11 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import cycle
 
 import torch
+import traitlets
 
 import cs231n_viz as viz
 from benchmarks.explorers import explorers, settings
@@ -46,7 +48,8 @@ def moves(explorer: explore.Explorer) -> Callable[[], None]:
 
     def move() -> None:
         control, value = next(steps)
-        control.value = value[1] if isinstance(value, tuple) else value
+        with suppress(traitlets.TraitError):  # a control may offer something else once another one has moved
+            control.value = value[1] if isinstance(value, tuple) else value
         if explorer.error is not None:
             raise RuntimeError(f"{control.description} = {value!r}: {explorer.error}")
 
