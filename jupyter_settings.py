@@ -52,7 +52,10 @@ def write(environment: Path) -> None:
         path = environment / place
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.read_text(encoding="utf-8") != text:
-            path.replace(path.with_name(f"{path.name}.before"))
+            kept = path.with_name(f"{path.name}.before")
+            while kept.exists():  # that of an earlier time stays, too
+                kept = kept.with_name(f"{kept.name}.before")
+            path.replace(kept)
         path.write_text(text, encoding="utf-8")
 
 

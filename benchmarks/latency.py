@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, sync_playwright
@@ -60,12 +61,10 @@ def moves(cell: Locator) -> Iterator[Callable[[], object]]:
     for handle in cell.locator(".noUi-handle:visible").all():
 
         def press(handle: Locator = handle) -> None:
-            value, low, high = (float(handle.get_attribute(f"aria-value{which}")) for which in ("now", "min", "max"))
-            press.right = value < high and (press.right or value <= low)
+            value, high = (float(handle.get_attribute(f"aria-value{which}")) for which in ("now", "max"))
             handle.focus()
-            keyboard.press("ArrowRight" if press.right else "ArrowLeft")
+            keyboard.press("ArrowRight" if value < high else "Home")
 
-        press.right = True
         yield press
     for dropdown in cell.locator("select:visible").all():
 
@@ -139,14 +138,18 @@ def rows(page: Page, server: LabServer, name: str) -> Iterator[Row]:
 def main() -> int:
     """Print a line for each measurement; return 1 if a budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__.splitlines()[0])
-    parser.add_argument("explorers", nargs="*", metavar="explorer", choices=[*explorers(), []], help="all if omitted")
-    names = parser.parse_args().explorers or list(explorers())
+    known = list(explorers())
+    parser.add_argument("explorers", nargs="*", metavar="explorer", help=f"all if omitted: {', '.join(known)}")
+    names = parser.parse_args().explorers or known
+    if unknown := sorted(set(names) - set(known)):
+        parser.error(f"there is no explorer {', '.join(unknown)}; there are {', '.join(known)}")
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         sys.exit(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
     measured = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as ends, sync_playwright() as playwright:
         server = LabServer(Path(folder), Path(folder))
+        ends.callback(server.stop)
         server.wait()
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
@@ -156,7 +159,6 @@ def main() -> int:
                 print(row, flush=True)
                 measured.append(row)
         browser.close()
-        server.stop()
     return 0 if all(row.fits for row in measured) else 1
 
 

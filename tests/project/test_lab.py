@@ -152,10 +152,12 @@ def test_settings_of_others_are_kept_beside_those_of_the_course(tmp_path):
     jupyter_settings.write(tmp_path)
     assert len(list(tmp_path.rglob("*.*"))) == len(jupyter_settings.FILES)
     theirs = tmp_path / "etc/jupyter/jupyter_server_config.py"
-    theirs.write_text("c.ServerApp.port = 7")
-    jupyter_settings.write(tmp_path)
-    assert theirs.read_text() == jupyter_settings.SERVER
-    assert theirs.with_name("jupyter_server_config.py.before").read_text() == "c.ServerApp.port = 7"
+    for port in (7, 8):
+        theirs.write_text(f"c.ServerApp.port = {port}")
+        jupyter_settings.write(tmp_path)
+        assert theirs.read_text() == jupyter_settings.SERVER
+    kept = sorted(path.read_text() for path in theirs.parent.glob("*.before"))
+    assert kept == ["c.ServerApp.port = 7", "c.ServerApp.port = 8"]
 
 
 @pytest.mark.slow
