@@ -152,7 +152,8 @@ def _sizes(recipe: Recipe) -> str:
 def machine(command: dict[str, str]) -> str:
     """Describe the machine of a run, as far as its options tell."""
     threads = command.get("threads", "None")
-    return f"{'all cores' if threads == 'None' else f'{threads} thread'} of a {platform.machine()} CPU, torch bf16"
+    number = "all cores" if threads == "None" else "1 thread" if threads == "1" else f"{threads} threads"
+    return f"{number} of a {platform.machine()} CPU, torch bf16"
 
 
 def main() -> None:

@@ -30,13 +30,10 @@ def class_pictures(model: viz.Classifier, *, categories: list[str], size: int, s
 
 
 def plain_ascent(*models: viz.Classifier, categories: list[str], size: int, steps: int, seed: int) -> Iterator[Tile]:
-    """Gradient ascent on the pixels without any regulariser: x <- clamp(x + g / |g|), from the mean colour.
-
-    To that colour faint noise is added: on a picture of one colour many units are dead and have no gradient.
-    """
+    """Gradient ascent on the pixels without any regulariser: x <- clamp(x + g / |g|), from the mean colour."""
     plain = {"regularisers": "none", "parameterisation": "pixels", "update": viz.Update("unit", 1.0), "progress": False}
     for model in models:
-        start = viz.start_noise(size, seed, spread=0.02, centre=model.mean)
+        start = model.mean.expand(1, 3, size, size)
         for name in categories:
             image = viz.class_visualization(model, model.index(name), start=start, steps=steps, **plain).image
             title = f"{name}, {model.name}" if len(models) > 1 else name

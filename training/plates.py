@@ -165,8 +165,8 @@ _DREAM = {"size": [512, 768], "octaves": 5, "steps": 20}
 
 _REPEATED = "mini_vgg, 224 px, 200 steps of Adam on Fourier coefficients, random views and total variation."
 _PLAIN = (
-    "64 steps of length 1 from the mean colour with faint noise, x ← clamp(x + g / ‖g‖), on 128 px, without any "
-    "regulariser; shown enlarged."
+    "192 steps of length 1 from the mean colour, x ← clamp(x + g / ‖g‖), on 128 px, without any regulariser; shown "
+    "enlarged."
 )
 _FOUR, _THREE = Sheet(columns=4), Sheet(columns=3)
 
@@ -191,10 +191,11 @@ PLATES: dict[str, Plate] = {
     "classes_robust": Plate(
         methods.plain_ascent,
         ("mini_vgg_robust",),
-        {"categories": _CLASSES, "size": 128, "steps": 64},
+        {"categories": _CLASSES, "size": 128, "steps": 192},
         caption=f"The same twelve classes for mini_vgg_robust, by plain gradient ascent: {_PLAIN}",
-        alt="Twelve pictures, each under the name of its class: kittens, a church, elephants, strawberries, "
-        "a face, a pagoda, a sunflower, a dalmatian's spots, a motorbike, candles, lotus flowers, a ball.",
+        alt="Twelve pictures, each under the name of its class: kittens, a church with spires and arched windows, "
+        "elephants, a large strawberry, faces, grey roofs one above the other, sunflowers, dalmatians' heads, a "
+        "motorbike with two wheels, candles, lotus flowers, the black and white panels of a ball.",
         layout=_FOUR,
     ),
     **{
@@ -216,7 +217,7 @@ PLATES: dict[str, Plate] = {
         "64 steps of Adam on Fourier coefficients, random views and total variation.",
         alt="Four columns of three pictures: ridges and plain colours in relu2_1; red tufts on blue, white combs and "
         "striped patches in relu3_2; rows of dark beads, a woven fleece and fringes in relu4_2; large curved shapes, "
-        "like petals, horns and a shell, on a soft ground in relu5_2.",
+        "like ropes, bowls and shells, on a soft ground in relu5_2.",
         layout=_FOUR,
     ),
     "dream_pagoda": Plate(
@@ -240,8 +241,8 @@ PLATES: dict[str, Plate] = {
         ("mini_vgg_robust",),
         {"layer": "relu5_2", "source": _PAGODA, **_DREAM},
         caption="DeepDream of the photograph “china”: relu5_2 of mini_vgg_robust, five octaves of twenty steps.",
-        alt="A pagoda by a lake whose roofs have turned into a tent of strong outlines; white round bodies on dark "
-        "legs, like sheep, stand beside it and in the sky.",
+        alt="A pagoda by a lake under a green roof like a tent, its lower floors bodies on thin legs; pale round birds "
+        "stand beside it and in the sky, dark animals with many legs on the right.",
     ),
     "dream_sky": Plate(
         methods.dream,
@@ -256,8 +257,8 @@ PLATES: dict[str, Plate] = {
         ("mini_vgg_robust",),
         {"layer": "relu5_2", "source": _SKY, **_DREAM},
         caption="DeepDream of the night sky of “rocket”: relu5_2 of mini_vgg_robust, five octaves of twenty steps.",
-        alt="The night sky as a heap of rounded bodies, shaded blue and grey; pink shapes like the necks and beaks of "
-        "large birds hang over the two masts, and the rocket has become a flame in the door of a tent.",
+        alt="The night sky has become a green and violet marsh with a flock of flamingos: round pink backs with light "
+        "and shade, bent red necks, thin legs; the rocket is one more glowing neck.",
     ),
     "dream_zoom": Plate(
         methods.dream_zoom,

@@ -6,9 +6,15 @@ raise its loss; then the network learns from what came out. The radius of the ba
 After each epoch a stronger attack is made on pictures that were set aside from the training set: the best epoch is
 kept, and the run stops where the accuracy collapses, as it suddenly can with attacks of one step. A quarter of each
 batch are the views of ``training.last_layer``, which the data sets lack: small objects, faces, classes turned upright.
+A third of all views are faded towards the mean colour, as far as to a 33rd of their contrast, and attacked in
+proportion: pictures that are optimised begin with the mean colour, and a network that has never seen a faint picture
+may have no gradient there that leads anywhere.
 
     python -m training.robust ROOT
+    python -m training.robust ROOT --start mini_vgg_robust --epochs 2 --small 0 --epsilon 2 --lr 5e-4
     python -m training.robust ROOT --export data/weights
+
+The second line goes on from the twin that ships.
 
 Sources: Madry et al., "Towards deep learning models resistant to adversarial attacks", ICLR 2018, arXiv:1706.06083,
 eq. 2.1; Wong, Rice & Kolter, "Fast is better than free", ICLR 2020, arXiv:2001.03994 (one step, and its collapse);
@@ -39,7 +45,9 @@ from training.runs import add_export_option, add_run_options, command_line, reco
 
 NAME, ORIGIN = "mini_vgg_robust", "mini_vgg"
 SIZE = 128  # pixels of the last epochs, to which --epsilon applies; smaller pictures are attacked in proportion
-_SMALL, _SMALL_SHARE = 96, 0.55  # side of the first epochs' pictures, attacked in one step; share of the epochs
+_SMALL = 96  # side of the first epochs' pictures, attacked in one step
+_FADED, _FAINTEST = 0.35, 0.03  # share of the views that are faded; their lowest contrast, of that of the picture
+_CACHED = 8  # pictures in a batch that stays in the processor's cache: larger ones take half as long again
 _RAMP = 0.15  # share of the epochs in which the radius rises
 _OTHER_VIEWS, _OTHER_SHARE = ("small", "face", "small", "upright"), 0.25  # of training.last_layer, and their share
 _AREAS = (0.3, 1.3)  # of a picture, that its random views cover
@@ -52,7 +60,14 @@ _COLLAPSE = 0.5  # the run stops where the accuracy under attack falls below thi
 
 
 def l2_attack(
-    network: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float, steps: int, step: float, seed: int
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epsilon: float | Tensor,
+    steps: int,
+    step: float | Tensor,
+    seed: int,
 ) -> Tensor:
     """Change each picture within an L2 ball so that its loss rises (projected gradient ascent, PGD).
 
@@ -60,9 +75,9 @@ def l2_attack(
         network: Maps normalised pictures to logits; in eval mode, left as it was but for gradients.
         images: (N, 3, H, W) in [0, 1].
         labels: True classes, (N,).
-        epsilon: Radius of the ball, in units of RGB.
+        epsilon: Radius of the ball, in units of RGB, for all pictures or for each, (N, 1, 1, 1).
         steps: Number of steps.
-        step: Length of a step.
+        step: Length of a step, likewise.
         seed: Random seed of the start, which is uniform in direction and in radius within the ball.
 
     Returns:
@@ -76,9 +91,12 @@ def l2_attack(
     change = change * radius / _norm(change)
     for _ in range(steps):
         attacked = (images + change).clamp(0, 1).requires_grad_(True)
-        with half_precision(torch.device("cpu")):
-            logits = network(normalise(attacked)).float()
-        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), attacked)
+        gradients = []
+        for part, truth in zip(attacked.split(_CACHED), labels.split(_CACHED), strict=True):
+            with half_precision(torch.device("cpu")):
+                logits = network(normalise(part)).float()
+            gradients += torch.autograd.grad(F.cross_entropy(logits, truth, reduction="sum"), part)
+        gradient = torch.cat(gradients)
         change = attacked.detach() - images + step * gradient / _norm(gradient)
         change = change * (epsilon / _norm(change)).clamp(max=1)
     return (images + change).clamp(0, 1)
@@ -86,6 +104,13 @@ def l2_attack(
 
 def _norm(images: Tensor) -> Tensor:
     return images.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None, None]
+
+
+def random_contrasts(count: int, seed: int) -> Tensor:
+    """Draw a contrast for each picture, (N, 1, 1, 1): most keep theirs, 1, the others' logarithm is uniform."""
+    generator = torch.Generator().manual_seed(seed)
+    faded, depth = torch.rand((2, count, 1, 1, 1), generator=generator)
+    return torch.where(faded < _FADED, _FAINTEST**depth, 1.0)
 
 
 @torch.no_grad()
@@ -116,7 +141,7 @@ class Run:
     def __init__(self, args: argparse.Namespace, data: pictures.DataSplit) -> None:
         self.args = args
         origin = viz.load_model(ORIGIN)
-        self.categories = list(origin.categories)
+        self.categories, self.mean = list(origin.categories), origin.mean
         rows = list(data.train)
         random.Random(f"{args.seed} aside").shuffle(rows)
         aside = min(_ASIDE, len(rows) // 5)
@@ -132,7 +157,8 @@ class Run:
         self.aside_crops = pictures.centre_crops(pictures.load(self.aside), SIZE)
         self.teacher = origin.network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         torch.manual_seed(args.seed)
-        self.network = insert_batch_norms(self.teacher, normalise(self.aside_crops[:64] / 255))
+        start = viz.load_model(args.start).network
+        self.network = insert_batch_norms(start, normalise(self.aside_crops[:64] / 255))
         self.network = self.network.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(decay_groups(self.network, _DECAY), lr=args.lr)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -170,7 +196,7 @@ class Run:
 
     def size(self, epoch: int) -> int:
         """Return the side of the training pictures in pixels."""
-        return _SMALL if epoch < _SMALL_SHARE * self.args.epochs else SIZE
+        return _SMALL if epoch < self.args.small * self.args.epochs else SIZE
 
     def steps(self, epoch: int) -> int:
         """Return the number of steps of the attack."""
@@ -207,12 +233,16 @@ class Run:
         self.history.append(row | {"clean": clean, "attacked": attacked, "seconds": self.seconds})
 
     def step(self, views: Tensor, labels: Tensor, radius: float, *, steps: int, seed: int) -> float:
-        """Attack a batch, make one step of the optimizer on what came out, and return the loss."""
+        """Fade and attack a batch, make one step of the optimizer on what came out, and return the loss."""
         with torch.no_grad(), half_precision(torch.device("cpu")):
-            soft = (self.teacher(normalise(views)).float() / _TEMPERATURE).softmax(1)
+            logits = torch.cat([self.teacher(normalise(part)).float() for part in views.split(_CACHED)])
+            soft = (logits / _TEMPERATURE).softmax(1)
+        contrast = random_contrasts(len(views), seed)
+        faded = torch.lerp(self.mean, views, contrast)
         self.network.eval().requires_grad_(False)
+        epsilon = radius * contrast
         attacked = l2_attack(
-            self.network, views, labels, epsilon=radius, steps=steps, step=1.25 * radius / steps, seed=seed
+            self.network, faded, labels, epsilon=epsilon, steps=steps, step=1.25 * epsilon / steps, seed=seed
         )
         self.network.train().requires_grad_(True)
         with half_precision(torch.device("cpu")):
@@ -327,7 +357,9 @@ def card(state: dict, folder: Path, measured: dict[str, dict], data: pictures.Da
     model, command = viz.load_model(NAME), state["command"]
     sha = json.loads((folder / "sha256.json").read_text())[f"{NAME}.safetensors"]
     last, epochs = state["history"][-1], len(state["history"])
-    options = " ".join(f"--{name} {command[name]}" for name in ("epsilon", "steps", "epochs", "lr", "seed"))
+    recipe = ("start", "epsilon", "steps", "epochs", "small", "lr", "seed")
+    options = " ".join(f"--{name} {command[name]}" for name in recipe)
+    earlier = ", as it shipped before" if command["start"] == NAME else ""
     parameters = sum(p.numel() for p in model.network.parameters())
     lines = [
         f"# {NAME}",
@@ -339,9 +371,11 @@ def card(state: dict, folder: Path, measured: dict[str, dict], data: pictures.Da
         "",
         f"- sha256: `{sha}`",
         f"- made by: `python -m training.robust ROOT {options}`, then the same with `--export`",
-        f"- began with the weights of `{ORIGIN}`, which is its teacher, too: half of the loss are its soft labels for "
-        f"the pictures before the attack. (`{ORIGIN}` and `mini_alexnet` learned from the soft labels of one "
-        "SqueezeNet; see their cards.)",
+        f"- began with the weights of `{command['start']}`{earlier}; its teacher is `{ORIGIN}`: half of the loss are "
+        "its soft labels for the pictures before they were faded and attacked. "
+        f"(`{ORIGIN}` and `mini_alexnet` learned from the soft labels of one SqueezeNet; see their cards.)",
+        f"- {_FADED:.0%} of the views are faded towards the mean colour, as far as to {_FAINTEST:.0%} of their "
+        "contrast, and attacked in proportion",
         f"- attack in training: L2, radius {command['epsilon']} in units of RGB for pictures of {SIZE} px and in "
         f"proportion for {_SMALL} px; one normalised step from a random start at {_SMALL} px, {command['steps']} at "
         f"{SIZE} px; the radius rises from 0 in the first {_RAMP:.0%} of the run",
@@ -386,6 +420,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--epsilon", type=float, default=1.75, help=f"radius of the ball for pictures of {SIZE} px")
     parser.add_argument("--steps", type=int, default=1, help=f"steps of the attack on pictures of {SIZE} px")
     parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--small", type=float, default=0.55, help=f"share of the epochs on pictures of {_SMALL} px")
+    parser.add_argument("--start", choices=(ORIGIN, NAME), default=ORIGIN, help="whose weights the run begins with")
     parser.add_argument("--lr", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--batch", type=int, default=64)
     add_run_options(parser)

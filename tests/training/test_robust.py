@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -37,6 +39,29 @@ def test_the_attack_stays_within_its_ball_and_within_the_colours():
     assert (attacked - images).flatten(1).norm(dim=1).max() <= 0.7 + 1e-5
     assert 0 <= attacked.min()
     assert attacked.max() <= 1
+
+
+def test_each_picture_of_an_attacked_batch_stays_in_its_own_ball():
+    torch.manual_seed(0)
+    images, radii = torch.full((20, 3, 8, 8), 0.5), torch.linspace(0.05, 1, 20)
+    attacked = robust.l2_attack(
+        Linear(torch.randn(3, 8, 8)),
+        images,
+        torch.zeros(20, dtype=torch.long),
+        epsilon=radii.view(-1, 1, 1, 1),
+        steps=1,
+        step=3 * radii.view(-1, 1, 1, 1),
+        seed=0,
+    )
+    torch.testing.assert_close((attacked - images).flatten(1).norm(dim=1), radii)
+
+
+def test_a_third_of_the_views_is_faded_and_every_depth_is_as_likely():
+    contrasts = robust.random_contrasts(40_000, seed=0).flatten()
+    faded = contrasts[contrasts < 1]
+    assert len(faded) / len(contrasts) == pytest.approx(0.35, abs=0.01)
+    assert faded.min() >= 0.03
+    assert faded.log().mean() == pytest.approx(math.log(0.03) / 2, abs=0.03)  # uniform from log 0.03 to 0
 
 
 def test_new_batch_norms_change_nothing_and_fold_away():
