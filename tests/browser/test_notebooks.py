@@ -637,6 +637,7 @@ def test_notebook_11_answers_to_its_controls(open_explorers):
         cell.get_by_role("button", name="start").click()
     cell.get_by_role("button", name="stop").click()
     cell.get_by_label("photograph", exact=True).select_option("moon")
+    expect(cell.get_by_text("other settings")).to_be_visible()  # the kernel has heard of it, the page stands still
     cell.get_by_role("button", name="start").click()
     expect(cell.get_by_text("the object of moon is not outlined")).to_be_visible()
     assert notebook.errors() == []
