@@ -14,7 +14,7 @@ may have no gradient there that leads anywhere.
     python -m training.robust ROOT --start mini_vgg_robust --epochs 2 --small 0 --epsilon 2 --lr 5e-4
     python -m training.robust ROOT --export data/weights
 
-The second line goes on from the twin that ships.
+The twin that ships was made by the first line, before views were faded, and then by the second.
 
 Sources: Madry et al., "Towards deep learning models resistant to adversarial attacks", ICLR 2018, arXiv:1706.06083,
 eq. 2.1; Wong, Rice & Kolter, "Fast is better than free", ICLR 2020, arXiv:2001.03994 (one step, and its collapse);

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cs231n_viz.network.precision import is_faster_in_bfloat16
 from cs231n_viz.style.fast import FastStyle
 
 
@@ -74,7 +75,7 @@ class Painter:
     def __init__(self, network: FastStyle) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.device = self.network.last.weight.device
-        fast = self.device.type != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+        fast = self.device.type != "cpu" or is_faster_in_bfloat16()
         self.dtype = torch.bfloat16 if fast else torch.float32
         self.network.last = _OnCells(self.network.last)
         for layer in (self.network.up1, self.network.up2):

@@ -181,8 +181,8 @@ def stylize(
     Source: Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 7;
         several sizes and regions: Gatys et al., arXiv:1611.07865.
     Differs from the paper: relative errors, a term of total variation, the coordinates, and five short steps of Adam
-        before L-BFGS. CPUs with instructions for bfloat16 compute the features in it, in two thirds of the time; the
-        loss differs by some thousandths.
+        before L-BFGS. CPUs that are faster in bfloat16 compute the features in it, in two thirds of the time; the loss
+        differs by some thousandths.
     """
     content, styles = _one(content), [_one(style) for style in ([styles] if isinstance(styles, Tensor) else styles)]
     _check_choice("colours", colours, get_args(Colours))

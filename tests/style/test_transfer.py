@@ -1,15 +1,13 @@
 """Style transfer: its steps and sizes, colours, regions, what is refused, and a pair judged by another network."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
 
-from cs231n_viz.network import memory
+from cs231n_viz.network import memory, precision
 from cs231n_viz.network.memory import bytes_per_pixel
 from cs231n_viz.network.models import load_model
-from cs231n_viz.network.precision import half_precision
 from cs231n_viz.pictures.gallery import Gallery
 from cs231n_viz.pictures.images import load_image, resize
 from cs231n_viz.pictures.paintings import load_painting
@@ -70,7 +68,7 @@ def test_the_terms_add_up_to_minus_the_score_at_each_step(model, photo, painting
 
 
 @pytest.mark.skipif(
-    isinstance(half_precision(torch.device("cpu")), nullcontext), reason="no instructions for bfloat16: full precision"
+    not getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False), reason="no instructions for bfloat16"
 )
 def test_half_precision_ends_where_full_precision_does(monkeypatch):
     vgg, size = load_model("mini_vgg"), (96, 96)
@@ -78,7 +76,7 @@ def test_half_precision_ends_where_full_precision_does(monkeypatch):
     loss = JointLoss(vgg, photo, [painting])
     schedule, reached = Schedule(size=96, scales=1, steps=60), {}
     for native in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda native=native: native)
+        monkeypatch.setattr(precision, "is_faster_in_bfloat16", lambda native=native: native)
         ascent = stylize(vgg, photo, painting, schedule=schedule, update=Update("adam"), progress=False)
         first = next(ascent)
         assert first.score == pytest.approx(-loss(first.image).item(), rel=2e-3 if native else 1e-4)
