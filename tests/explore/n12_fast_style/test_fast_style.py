@@ -135,7 +135,7 @@ def test_another_size_is_refused(network):
 
 
 def test_of_a_moved_slider_the_painting_takes_the_larger_part(network):
-    """How long a painting takes is the processor's affair; the budget of an update is a row of the benchmark."""
+    """How long a painting takes is the processor's affair; a fast one meets the budget of an update."""
     explorer, painter = explore.fast_style(network, size=256), Painter(network)
     photo, alone = centre_square(viz.load_image("astronaut"), 256)[0], []
     for _ in range(7):
@@ -144,3 +144,4 @@ def test_of_a_moved_slider_the_painting_takes_the_larger_part(network):
         alone.append(time.process_time() - start)
     moved = median_seconds(explorer, "marble", range(10, 60, 5))
     assert moved < 2 * np.median(alone)
+    assert moved < 0.1 or painter.dtype == torch.float32  # the budget, where the processor has bfloat16
