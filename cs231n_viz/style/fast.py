@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
 from cs231n_viz.network.checks import check_inputs
@@ -38,10 +39,33 @@ class ConditionalInstanceNorm(nn.Module):
         """Normalise each channel of each picture; x (N, C, h, w), weights (1 or N, S) that sum to one."""
         gamma, beta = (weights.to(rows.dtype) @ rows for rows in (self.gamma, self.beta))
         # One group for each channel: instance norm, several times faster on a CPU than mean and variance by hand.
-        if len(gamma) == 1:
+        if len(gamma) == 1 and not torch.is_grad_enabled():
             return F.group_norm(x, x.shape[1], gamma[0], beta[0], eps=1e-5)
-        normal = F.group_norm(x, x.shape[1], eps=1e-5)
-        return torch.addcmul(beta[..., None, None].to(x.dtype), normal, gamma[..., None, None].to(x.dtype))
+        gamma, beta = (rows[..., None, None].to(x.dtype) for rows in (gamma, beta))
+        return torch.addcmul(beta, _InstanceNorm.apply(x), gamma)
+
+
+class _InstanceNorm(torch.autograd.Function):
+    """Each map minus its mean, over its standard deviation, with a gradient several times faster than PyTorch's.
+
+    PyTorch's gradient of ``group_norm`` takes up to twenty times as long as the norm where maps lie in the memory order
+    of channels last and a group is one channel; it was half of the time of a training step.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        count, channels, height, width = x.shape
+        normal, _, rate = torch.native_group_norm(x, None, None, count, channels, height * width, channels, 1e-5)
+        ctx.save_for_backward(normal, rate)
+        return normal
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+        """(g - mean(g) - x̂ mean(g x̂)) / σ, x̂ being what came out."""
+        normal, rate = ctx.saved_tensors
+        mean, along = (g.mean((2, 3), keepdim=True) for g in (gradient, gradient * normal))
+        return rate.to(normal)[..., None, None] * (gradient - torch.addcmul(mean, normal, along))
 
 
 class _Layer(nn.Module):

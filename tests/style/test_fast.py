@@ -33,6 +33,32 @@ def test_one_style_is_torchs_instance_norm():
     torch.testing.assert_close(norm(x, torch.tensor([[0.0, 1.0, 0.0]])), wanted, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_is_that_of_torchs_instance_norm(order):
+    norm, weights = ConditionalInstanceNorm(5, 3).double(), torch.eye(3, dtype=torch.double)[[1, 0]]
+    with torch.no_grad():
+        norm.gamma.normal_()
+        norm.beta.normal_()
+    x = torch.randn(2, 5, 7, 6, dtype=torch.double).contiguous(memory_format=order).requires_grad_(True)
+    direction = torch.randn(2, 5, 7, 6, dtype=torch.double)
+    sources = (x, norm.gamma, norm.beta)
+    made = torch.autograd.grad(norm(x, weights), sources, direction)
+    plain = F.instance_norm(x, eps=1e-5)
+    wanted = torch.stack(
+        [plain[n] * norm.gamma[s, :, None, None] + norm.beta[s, :, None, None] for n, s in ((0, 1), (1, 0))]
+    )
+    torch.testing.assert_close(made, torch.autograd.grad(wanted, sources, direction))
+    assert torch.autograd.gradcheck(norm, (x, weights))
+
+
+def test_a_second_derivative_is_refused_not_wrong():
+    x = torch.randn(1, 2, 4, 4, requires_grad=True)
+    out = ConditionalInstanceNorm(2, 1)(x, torch.ones(1, 1))
+    (first,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
 def test_mixing_is_linear_in_gamma_and_beta():
     norm = ConditionalInstanceNorm(4, 2)
     with torch.no_grad():
