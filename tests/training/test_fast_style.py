@@ -1,0 +1,61 @@
+import sys
+
+import pytest
+import torch
+
+from cs231n_viz.pictures.images import to_pil
+from cs231n_viz.pictures.paintings import load_painting
+from cs231n_viz.style.fast import FastStyle, load_fast_style, save_fast_style
+from training import fast_style
+
+
+@pytest.fixture
+def train(root, tmp_path, monkeypatch):
+    """Run the command in a folder with two small paintings; returns the folder of its runs."""
+    paintings = tmp_path / "paintings"
+    paintings.mkdir()
+    for name in ("mosaic", "waves"):
+        to_pil(load_painting(name)[:, :64, :64]).save(paintings / f"{name}.png")
+
+    def command(*more: object):
+        options = ("--steps", 3, "--batch", 2, "--size", 32, "--threads", 1, "--paintings", paintings)
+        options = ("fast_style", root, *options, "--out", tmp_path / "runs", *more)
+        monkeypatch.setattr(sys, "argv", list(map(str, options)))
+        fast_style.main()
+        return tmp_path / "runs" / "fast_style"
+
+    return command
+
+
+def test_each_step_changes_every_weight_and_the_weights_that_it_starts_from_stay(train, tmp_path):
+    torch.manual_seed(0)
+    start = save_fast_style(FastStyle(["mosaic", "waves"]), tmp_path / "start.safetensors")
+    before, kept = load_fast_style(start).state_dict(), start.read_bytes()
+    state = torch.load(train("--start", start) / "last.pt", weights_only=True)
+    assert (state["step"], state["styles"]) == (3, ["mosaic", "waves"])
+    assert set(state["network"]) == set(before)
+    assert all(not torch.equal(value, before[name]) for name, value in state["network"].items())
+    # Muon's steps are alike in all directions; a hidden layer's change has a full rank that Adam's need not have.
+    change = (state["network"]["blocks.0.0.conv.weight"] - before["blocks.0.0.conv.weight"]).permute(0, 2, 3, 1)
+    values = torch.linalg.svdvals(change.flatten(1))
+    assert values.min() > 0.1 * values.max()
+    assert start.read_bytes() == kept
+
+
+def test_the_export_is_a_network_of_its_styles_with_a_card(train, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.runs._EVERY", 1)  # a history, of which the card gives the mean, after three steps
+    train()
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    train("--export", folder)
+    network = load_fast_style(folder / "fast_style.safetensors")
+    assert network.styles == ["mosaic", "waves"]
+    card = (folder / "fast_style.md").read_text()
+    assert "--steps 3 --batch 2 --size 32" in card
+    assert str(tmp_path) not in card
+
+
+def test_weights_of_other_styles_are_refused_by_name(train, tmp_path):
+    other = save_fast_style(FastStyle(["gravel"]), tmp_path / "other.safetensors")
+    with pytest.raises(SystemExit, match=r"gravel.*others"):
+        train("--start", other)
