@@ -6,8 +6,10 @@ r"""Train the fast style transfer network on the course's own paintings, on a CP
 
 FOLDER is any folder of pictures, searched with its sub-folders. ``--paintings`` takes other style pictures. The losses
 are those of notebook 11, in the features of ``mini_vgg``: relative Gram distances to a painting, the relative change of
-a middle layer, total variation. The convolutions between the first and the last are trained by Muon, whose steps change
-all directions of a matrix alike, and reached the loss of Adam in half of its steps here; it came with PyTorch 2.9.
+a middle layer, total variation. A fourth asks that the painting of a crop is the crop of the painting; without it the
+borders of pictures are painted in other colours. The convolutions between the first and the last are trained by Muon,
+whose steps change all directions of a matrix alike, and reached the loss of Adam in half of its steps here; it came
+with PyTorch 2.9.
 
 Source: Johnson et al., arXiv:1603.08155; Dumoulin et al., arXiv:1610.07629; Muon: Jordan et al., "Muon: An optimizer
 for hidden layers in neural networks", 2024, https://kellerjordan.github.io/posts/muon/.
@@ -25,6 +27,7 @@ from torch.nn import functional as F
 from torchvision.utils import save_image
 
 from cs231n_viz import load_image, load_model
+from cs231n_viz.network.precision import half_precision
 from cs231n_viz.pictures.images import centre_square
 from cs231n_viz.style.fast import FastStyle, load_fast_style
 from cs231n_viz.style.loss import StyleLoss
@@ -33,6 +36,7 @@ from training.files import ship_weights
 from training.pictures import load
 from training.runs import StepRun, add_export_option, add_run_options, command_line
 
+_MARGIN = 32  # pixels of a view around its middle
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -59,6 +63,11 @@ class Run(StepRun):
             )
         self.network.to(memory_format=torch.channels_last)
         self.critic = load_model("mini_vgg").to(memory_format=torch.channels_last)
+        for module in self.critic.modules():
+            if isinstance(module, nn.Conv2d):
+                module.padding_mode = (
+                    "reflect"  # zeros around what it looks at would teach the network to paint a frame
+                )
         targets = [style_targets(self.critic, load_image(path)) for path in paths]
         self.targets = {layer: torch.cat([each[layer] for each in targets]) for layer in targets[0]}
         self.loss = StyleLoss(content=args.content, style=args.style, tv=args.variation, average_pooling=True)
@@ -88,23 +97,35 @@ class Run(StepRun):
             optimizer.load_state_dict(state[name])
 
     def batch(self, images: list[Tensor], step: int) -> tuple[Tensor, Tensor]:
-        """Choose random square views, (N, 3, size, size), and a random style for each, (N,)."""
+        """Choose random square views, (N, 3, side, side) with a margin, and a random style for each, (N,)."""
         random = torch.Generator().manual_seed(self.args.seed * 1_000_000 + step)
         chosen = torch.randint(len(images), (self.args.batch,), generator=random).tolist()
-        views = [random_view(images[index], self.args.size, random) for index in chosen]
+        views = [random_view(images[index], self.args.size + 2 * _MARGIN, random) for index in chosen]
         styles = torch.randint(len(self.network.styles), (self.args.batch,), generator=random)
         return torch.cat(views).contiguous(memory_format=torch.channels_last), styles
 
-    def losses(self, images: Tensor, styles: Tensor) -> dict[str, Tensor]:
-        """Compute the three terms of the loss, each a mean over the batch."""
-        return style_terms(
-            self.network,
+    def losses(self, views: Tensor, styles: Tensor) -> dict[str, Tensor]:
+        """Compute the three terms of the loss of the middle of each view, and a fourth, each a mean over the batch.
+
+        The fourth keeps frames out: near its border, the painting of a crop should be a crop of the painting.
+        """
+        weights, middle = F.one_hot(styles, len(self.network.styles)).float(), (..., *[slice(_MARGIN, -_MARGIN)] * 2)
+        images = views[middle].contiguous(memory_format=torch.channels_last)
+        with half_precision(views.device):
+            painted = self.network(images, weights)
+            with torch.no_grad():
+                whole = self.network(views, weights)[middle]
+        terms = style_terms(
+            lambda *_: painted,
             self.critic,
             images,
-            weights=F.one_hot(styles, len(self.network.styles)).float(),
+            weights=weights,
             targets={layer: target[styles] for layer, target in self.targets.items()},
             loss=self.loss,
         )
+        off = (painted.float() - whole.float()).square()
+        inside = (..., *[slice(_MARGIN // 2, -_MARGIN // 2)] * 2)
+        return terms | {"border": self.args.border * (off.mean() - off[inside].sum() / off.numel())}
 
     def train(self, images: list[Tensor]) -> None:
         """Train from the checkpoint's step to the last."""
@@ -185,6 +206,7 @@ def main() -> None:
     parser.add_argument("--content", type=float, default=1.0)
     parser.add_argument("--style", type=float, default=8.0)
     parser.add_argument("--variation", type=float, default=10.0)
+    parser.add_argument("--border", type=float, default=30.0)
     add_run_options(parser)
     add_export_option(parser)
     args = parser.parse_args()

@@ -2,6 +2,8 @@ import sys
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from cs231n_viz.pictures.images import to_pil
 from cs231n_viz.pictures.paintings import load_painting
@@ -53,6 +55,29 @@ def test_the_export_is_a_network_of_its_styles_with_a_card(train, tmp_path, monk
     card = (folder / "fast_style.md").read_text()
     assert "--steps 3 --batch 2 --size 32" in card
     assert str(tmp_path) not in card
+
+
+class Framing(nn.Module):
+    """Leaves pictures as they are, but for a black frame."""
+
+    def __init__(self, frame: int) -> None:
+        super().__init__()
+        self.frame, self.styles = frame, ["mosaic", "waves"]
+
+    def forward(self, images, weights):
+        f = self.frame
+        inside = images[..., f : images.shape[-2] - f, f : images.shape[-1] - f]
+        return F.pad(inside, (f, f, f, f))
+
+
+@pytest.mark.parametrize("frame", [0, 4])
+def test_a_frame_costs_its_energy_and_none_costs_nothing(frame, train, tmp_path, monkeypatch):
+    runs = []
+    monkeypatch.setattr(fast_style.Run, "train", lambda run, images: runs.append(run))
+    train("--border", 3)
+    runs[0].network = Framing(frame)
+    terms = runs[0].losses(torch.full((1, 3, 32 + 64, 32 + 64), 0.5), torch.tensor([1]))
+    assert terms["border"].item() == pytest.approx(3 * 0.5**2 * (1 - (1 - 2 * frame / 32) ** 2))
 
 
 def test_weights_of_other_styles_are_refused_by_name(train, tmp_path):
