@@ -65,9 +65,8 @@ class Run(StepRun):
         self.critic = load_model("mini_vgg").to(memory_format=torch.channels_last)
         for module in self.critic.modules():
             if isinstance(module, nn.Conv2d):
-                module.padding_mode = (
-                    "reflect"  # zeros around what it looks at would teach the network to paint a frame
-                )
+                # Zeros around what it looks at would teach the network to paint a frame.
+                module.padding_mode = "reflect"
         targets = [style_targets(self.critic, load_image(path)) for path in paths]
         self.targets = {layer: torch.cat([each[layer] for each in targets]) for layer in targets[0]}
         self.loss = StyleLoss(content=args.content, style=args.style, tv=args.variation, average_pooling=True)
