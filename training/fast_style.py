@@ -209,6 +209,8 @@ def main() -> None:
     add_run_options(parser)
     add_export_option(parser)
     args = parser.parse_args()
+    if not hasattr(torch.optim, "Muon"):
+        raise SystemExit(f"training needs PyTorch 2.9 or later, which has Muon; this is {torch.__version__}")
     if args.threads:
         torch.set_num_threads(args.threads)
     if args.export:

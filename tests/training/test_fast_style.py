@@ -10,6 +10,8 @@ from cs231n_viz.pictures.paintings import load_painting
 from cs231n_viz.style.fast import FastStyle, load_fast_style, save_fast_style
 from training import fast_style
 
+needs_muon = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="Muon came with PyTorch 2.9")
+
 
 @pytest.fixture
 def train(root, tmp_path, monkeypatch):
@@ -29,6 +31,7 @@ def train(root, tmp_path, monkeypatch):
     return command
 
 
+@needs_muon
 def test_each_step_changes_every_weight_and_the_weights_that_it_starts_from_stay(train, tmp_path):
     torch.manual_seed(0)
     start = save_fast_style(FastStyle(["mosaic", "waves"]), tmp_path / "start.safetensors")
@@ -44,6 +47,7 @@ def test_each_step_changes_every_weight_and_the_weights_that_it_starts_from_stay
     assert start.read_bytes() == kept
 
 
+@needs_muon
 def test_the_export_is_a_network_of_its_styles_with_a_card(train, tmp_path, monkeypatch):
     monkeypatch.setattr("training.runs._EVERY", 1)  # a history, of which the card gives the mean, after three steps
     train()
@@ -70,6 +74,7 @@ class Framing(nn.Module):
         return F.pad(inside, (f, f, f, f))
 
 
+@needs_muon
 @pytest.mark.parametrize("frame", [0, 4])
 def test_a_frame_costs_its_energy_and_none_costs_nothing(frame, train, tmp_path, monkeypatch):
     runs = []
@@ -80,7 +85,14 @@ def test_a_frame_costs_its_energy_and_none_costs_nothing(frame, train, tmp_path,
     assert terms["border"].item() == pytest.approx(3 * 0.5**2 * (1 - (1 - 2 * frame / 32) ** 2))
 
 
+@needs_muon
 def test_weights_of_other_styles_are_refused_by_name(train, tmp_path):
     other = save_fast_style(FastStyle(["gravel"]), tmp_path / "other.safetensors")
     with pytest.raises(SystemExit, match=r"gravel.*others"):
         train("--start", other)
+
+
+def test_an_older_torch_is_refused_with_what_is_needed(train, monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon", raising=False)
+    with pytest.raises(SystemExit, match=r"needs PyTorch 2\.9"):
+        train()
