@@ -134,11 +134,12 @@ class Run(StepRun):
             terms = self.losses(*self.batch(images, step))
             self.network.zero_grad()
             sum(terms.values()).backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
-            for matrix, weight in zip(self.matrices, self.hidden, strict=True):
-                matrix.grad = _matrix(weight.grad)
-            for optimizer in self.optimizers.values():
-                optimizer.step()
+            # A view that is alike everywhere gives rounding errors, enlarged by each norm until they overflow.
+            if nn.utils.clip_grad_norm_(self.network.parameters(), 2.0).isfinite():
+                for matrix, weight in zip(self.matrices, self.hidden, strict=True):
+                    matrix.grad = _matrix(weight.grad)
+                for optimizer in self.optimizers.values():
+                    optimizer.step()
             self.record(terms)
             if self.is_due(200):
                 self.save()

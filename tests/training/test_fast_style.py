@@ -48,6 +48,21 @@ def test_each_step_changes_every_weight_and_the_weights_that_it_starts_from_stay
 
 
 @needs_muon
+def test_a_step_whose_gradient_overflows_is_left_out(train, monkeypatch):
+    losses = fast_style.Run.losses
+    monkeypatch.setattr(
+        fast_style.Run,
+        "losses",
+        lambda run, *batch: {name: term * float("inf") for name, term in losses(run, *batch).items()},
+    )
+    state = torch.load(train() / "last.pt", weights_only=True)
+    torch.manual_seed(0)
+    start = FastStyle(["mosaic", "waves"]).state_dict()
+    assert state["step"] == 3
+    assert all(torch.equal(value, start[name]) for name, value in state["network"].items())
+
+
+@needs_muon
 def test_the_export_is_a_network_of_its_styles_with_a_card(train, tmp_path, monkeypatch):
     monkeypatch.setattr("training.runs._EVERY", 1)  # a history, of which the card gives the mean, after three steps
     train()
