@@ -79,18 +79,18 @@ class Run(StepRun):
         # Muon knows matrices alone: views, so that its steps change the convolutions themselves.
         self.matrices = [nn.Parameter(_matrix(weight.data)) for weight in self.hidden]
         self.optimizers = {
-            "muon": torch.optim.Muon(self.matrices, lr=10 * args.lr, weight_decay=0.0),
-            "adam": torch.optim.Adam(others, lr=args.lr, betas=(0.9, 0.99)),
+            "muon": torch.optim.Muon(self.matrices, weight_decay=0.0),
+            "adam": torch.optim.Adam(others, betas=(0.9, 0.99)),
         }
         self.resume()
 
     def state(self) -> dict:
-        """Return the state of the network and its optimizer, and the names of the styles."""
+        """Return the state of the network and its optimizers, and the names of the styles."""
         optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         return optimizers | {"network": self.network.state_dict(), "styles": self.network.styles}
 
     def load_state(self, state: dict) -> None:
-        """Load the state of the network and its optimizer."""
+        """Load the state of the network and its optimizers."""
         self.network.load_state_dict(state["network"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state[name])
@@ -170,7 +170,6 @@ def export(state: dict, folder: Path) -> str:
     means = {key: sum(row[key] for row in last) / len(last) for key in last[0] if key != "step"}
     parameters = sum(value.numel() for value in weights.values())
     each = sum(value[0].numel() for key, value in weights.items() if "norm" in key)
-    began = ["- began with the weights that shipped before"] if state["command"].get("start", "None") != "None" else []
     lines = [
         "# fast_style",
         "",
@@ -179,7 +178,6 @@ def export(state: dict, folder: Path) -> str:
         "",
         f"- sha256: `{sha}`",
         f"- made by: `python -m training.fast_style FOLDER {options}`, then the same with `--export data/weights`",
-        *began,
         f"- time: {state['seconds'] / 60:.0f} minutes on a {platform.machine()} CPU, torch bf16, on shared cores",
         "- pictures: those that the classifiers were trained on (see `mini_vgg.md` for sources and licences); any "
         "folder of photographs will do",
@@ -206,17 +204,17 @@ def main() -> None:
     parser.add_argument("--content", type=float, default=1.0)
     parser.add_argument("--style", type=float, default=8.0)
     parser.add_argument("--variation", type=float, default=10.0)
-    parser.add_argument("--border", type=float, default=30.0)
+    parser.add_argument("--border", type=float, default=30.0, help="weight of the fourth term")
     add_run_options(parser)
     add_export_option(parser)
     args = parser.parse_args()
-    if not hasattr(torch.optim, "Muon"):
-        raise SystemExit(f"training needs PyTorch 2.9 or later, which has Muon; this is {torch.__version__}")
     if args.threads:
         torch.set_num_threads(args.threads)
     if args.export:
         print(export(torch.load(args.out / "fast_style" / "last.pt", weights_only=True), args.export))
         return
+    if not hasattr(torch.optim, "Muon"):
+        raise SystemExit(f"training needs PyTorch 2.9 or later, which has Muon; this is {torch.__version__}")
     rows = find(args.root)
     chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(args.seed))[: args.pictures]
     Image.MAX_IMAGE_PIXELS = None
